@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# deps.sh [build] [test]: installs the Debian packages that are missing, and says so. Does nothing when
+# none is; needs root or sudo otherwise.
+set -eu
+# What each command or file comes from: "probe package".
+build='cc:gcc ld:binutils /usr/include/stdlib.h:libc6-dev /usr/include/linux/tcp.h:linux-libc-dev
+/usr/include/libmnl/libmnl.h:libmnl-dev'
+test='/usr/include/cmocka.h:libcmocka-dev ip:iproute2 nft:nftables ss:iproute2 socat:socat ncat:ncat
+nc.openbsd:netcat-openbsd pkill:procps strace:strace mandoc:mandoc'
+missing=
+for set in "$@"; do
+	case $set in
+	build) list=$build ;;
+	test) list=$test ;;
+	*) echo "deps.sh: '$set' is none of: build test" >&2; exit 2 ;;
+	esac
+	for row in $list; do
+		probe=${row%%:*} package=${row##*:}
+		case $probe in
+		/*) [ -e "$probe" ] || missing="$missing $package" ;;
+		*) command -v "$probe" >/dev/null 2>&1 || [ -x "/usr/sbin/$probe" ] || missing="$missing $package" ;;
+		esac
+	done
+done
+[ -n "$missing" ] || exit 0
+missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "deps.sh: these Debian packages (or their likes) are missing, and there is no apt-get: $missing" >&2
+	exit 1
+fi
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+echo "deps: installing with apt-get: $missing"
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+# shellcheck disable=SC2086
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
