@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/json.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* "-1.2345678901234567e-308" and its NUL. */
+#define DOUBLE_TEXT_MAX 32
+
+void lai_json_init(struct lai_json *json, size_t length_max)
+{
+	*json = (struct lai_json){0};
+	lai_text_init(&json->text, length_max);
+}
+
+void lai_json_done(struct lai_json *json)
+{
+	lai_text_done(&json->text);
+	lai_json_init(json, json->text.length_max);
+}
+
+/*
+ * How many bytes at data (size > 0) form one UTF-8 sequence (RFC 3629, section 4), or, with *valid
+ * false, how many of them are one broken sequence: the longest start of a good one, at least 1.
+ */
+static size_t sequence_length(const unsigned char *data, size_t size, bool *valid)
+{
+	unsigned char first = data[0], low = 0x80, high = 0xbf;
+	size_t length, i;
+
+	*valid = first < 0x80;
+	if (first < 0xc2 || first > 0xf4)
+		return 1;
+	length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+	switch (first) { /* overlong forms, surrogates, and what is over U+10FFFF */
+	case 0xe0: low = 0xa0; break;
+	case 0xed: high = 0x9f; break;
+	case 0xf0: low = 0x90; break;
+	case 0xf4: high = 0x8f; break;
+	default: break;
+	}
+	for (i = 1; i < length && i < size; i++) {
+		if (data[i] < low || data[i] > high)
+			return i;
+		low = 0x80;
+		high = 0xbf;
+	}
+	*valid = i == length;
+	return i;
+}
+
+/* The escape for one sequence, written to room; NULL: it stands for itself. */
+static const char *escape_of(const unsigned char *data, size_t length, char room[7])
+{
+	bool is_c1 = length == 2 && data[0] == 0xc2 && data[1] < 0xa0;
+
+	switch (data[0]) {
+	case '"': return "\\\"";
+	case '\\': return "\\\\";
+	case '\b': return "\\b";
+	case '\f': return "\\f";
+	case '\n': return "\\n";
+	case '\r': return "\\r";
+	case '\t': return "\\t";
+	default: break;
+	}
+	if (data[0] >= ' ' && data[0] != 0x7f && !is_c1)
+		return NULL;
+	(void)snprintf(room, 7, "\\u%04x", data[length - 1]);
+	return room;
+}
+
+static void write_string(struct lai_text *text, const unsigned char *data, size_t size)
+{
+	size_t plain = 0; /* bytes before data that stand for themselves and are not written yet */
+
+	lai_text_append_bytes(text, "\"", 1);
+	while (size > 0) {
+		char room[7];
+		bool valid;
+		size_t length = sequence_length(data, size, &valid);
+		const char *escape = valid ? escape_of(data, length, room) : "\xef\xbf\xbd";
+
+		if (escape) {
+			lai_text_append_bytes(text, data - plain, plain);
+			lai_text_append_bytes(text, escape, strlen(escape));
+			plain = 0;
+		} else {
+			plain += length;
+		}
+		data += length;
+		size -= length;
+	}
+	lai_text_append_bytes(text, data - plain, plain);
+	lai_text_append_bytes(text, "\"", 1);
+}
+
+/* The comma and the key, whichever are due. */
+static void begin_member(struct lai_json *json, const char *key)
+{
+	uint32_t level = 1u << json->depth;
+
+	assert(!key == !(json->objects & level));       /* a key in objects and only there */
+	assert(json->depth || !(json->filled & level)); /* one value at the top */
+	if (json->filled & level)
+		lai_text_append_bytes(&json->text, ",", 1);
+	json->filled |= level;
+	if (!key)
+		return;
+	write_string(&json->text, (const unsigned char *)key, strlen(key));
+	lai_text_append_bytes(&json->text, ":", 1);
+}
+
+static void begin_level(struct lai_json *json, const char *key, bool object)
+{
+	begin_member(json, key);
+	assert(json->depth < LAI_JSON_DEPTH_MAX);
+	json->depth++;
+	json->filled &= ~(1u << json->depth);
+	json->objects &= ~(1u << json->depth);
+	json->objects |= (uint32_t)object << json->depth;
+	lai_text_append_bytes(&json->text, object ? "{" : "[", 1);
+}
+
+void lai_json_object_begin(struct lai_json *json, const char *key)
+{
+	begin_level(json, key, true);
+}
+
+void lai_json_array_begin(struct lai_json *json, const char *key)
+{
+	begin_level(json, key, false);
+}
+
+void lai_json_end(struct lai_json *json)
+{
+	assert(json->depth > 0);
+	lai_text_append_bytes(&json->text, json->objects & 1u << json->depth ? "}" : "]", 1);
+	json->depth--;
+}
+
+void lai_json_string(struct lai_json *json, const char *key, const char *string)
+{
+	if (string)
+		lai_json_bytes(json, key, string, strlen(string));
+	else
+		lai_json_null(json, key);
+}
+
+void lai_json_bytes(struct lai_json *json, const char *key, const void *data, size_t size)
+{
+	begin_member(json, key);
+	write_string(&json->text, size ? data : "", size);
+}
+
+void lai_json_u64(struct lai_json *json, const char *key, uint64_t value)
+{
+	begin_member(json, key);
+	lai_text_append(&json->text, "%" PRIu64, value);
+}
+
+void lai_json_i64(struct lai_json *json, const char *key, int64_t value)
+{
+	begin_member(json, key);
+	lai_text_append(&json->text, "%" PRId64, value);
+}
+
+void lai_json_double(struct lai_json *json, const char *key, double value)
+{
+	char text[DOUBLE_TEXT_MAX];
+	char *comma;
+
+	if (!isfinite(value)) {
+		lai_json_null(json, key);
+		return;
+	}
+	for (int digits = 15; digits <= 17; digits++) {
+		(void)snprintf(text, sizeof(text), "%.*g", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	comma = strchr(text, ','); /* a program that uses us may have called setlocale() */
+	if (comma)
+		*comma = '.';
+	begin_member(json, key);
+	lai_text_append_bytes(&json->text, text, strlen(text));
+}
+
+void lai_json_bool(struct lai_json *json, const char *key, bool value)
+{
+	begin_member(json, key);
+	lai_text_append(&json->text, "%s", value ? "true" : "false");
+}
+
+void lai_json_null(struct lai_json *json, const char *key)
+{
+	begin_member(json, key);
+	lai_text_append_bytes(&json->text, "null", 4);
+}
+
+int lai_json_steal(struct lai_json *json, char **string)
+{
+	int error;
+
+	assert(json->depth == 0 && json->filled & 1);
+	error = lai_text_steal(&json->text, string);
+	if (error == 0)
+		lai_json_done(json);
+	return error;
+}
