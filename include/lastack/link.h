@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * link.h - a connection that is kept alive for ever, and ended properly.
+ *
+ * A link accepts bytes (tcp://) or lines (lines://), sends them to the first server of a list that
+ * answers, reconnects when the connection dies, sends again what was not acknowledged, and at the
+ * end walks the closing ladder: drain, wait for the ACK, FIN, read to the peer's FIN, close().
+ * At any moment it owns one socket at most (during an RFC 8305 race, one per attempt).
+ *
+ * Two ways to run it. Blocking:          In your own loop:
+ *     la_link_new(&l, &config, &why);        poll la_link_fd() for reading until
+ *     la_link_submit(l, data, n);            la_link_deadline(); then la_link_dispatch().
+ *     la_link_finish(l, LA_NEVER);           Nothing else may wait on that descriptor's behalf.
+ *     la_link_wait(l, LA_NEVER);
+ *     la_link_free(l);
+ *
+ * A link is not thread-safe: one thread at a time. Name resolution uses one short-lived thread of
+ * its own. SIGPIPE is never raised. Errors are negative errno values; the library never prints.
+ */
+#ifndef LASTACK_LINK_H
+#define LASTACK_LINK_H
+
+#include <lastack/report.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct la_link;
+
+/* Link states. X(enumerator, name). See lastack-states(7). */
+#define LA_LINK_STATES(X)                                                                              \
+	X(IDLE, "idle") X(RESOLVING, "resolving") X(CONNECTING, "connecting") X(UP, "up")              \
+	X(STALLED, "stalled") X(CLOSING, "closing") X(WAITING, "waiting") X(DONE, "done")
+
+enum la_link_state {
+#define X(id, name) LA_LINK_##id,
+	LA_LINK_STATES(X)
+#undef X
+	LA_LINK_COUNT
+};
+
+/* How a connection that still lives is closed by us. */
+enum la_close_policy {
+	LA_CLOSE_GRACEFUL, /* the ladder */
+	LA_CLOSE_LINGER,   /* SO_LINGER{1, linger_ns} and close(): blocks, and proves nothing */
+	LA_CLOSE_ABORT,    /* SO_LINGER{1, 0} and close(): RST, whatever was queued is destroyed */
+	LA_CLOSE_COUNT
+};
+
+/* What happens when the buffer is full. */
+enum la_full_policy {
+	LA_FULL_BLOCK,       /* la_link_submit() returns -EAGAIN */
+	LA_FULL_DROP_OLDEST, /* the oldest waiting records make room, and are counted */
+	LA_FULL_DROP_NEW,    /* the new record is counted and forgotten */
+	LA_FULL_COUNT
+};
+
+/* What a link does when the peer sends its FIN before we sent ours. */
+enum la_peer_fin_policy {
+	LA_PEER_FIN_RECONNECT, /* it is going away: stop writing, close, reconnect, replay */
+	LA_PEER_FIN_KEEP_SENDING, /* it only half-closed: go on until our own end */
+	LA_PEER_FIN_COUNT
+};
+
+/* What a link does with a peer that lives and does not read. It is never called dead. */
+enum la_stall_policy { LA_STALL_WAIT, LA_STALL_RECONNECT, LA_STALL_COUNT };
+
+enum la_event_kind {
+	LA_EVENT_STATE,  /* from -> to */
+	LA_EVENT_REPORT, /* a connection or an attempt ended: report */
+	LA_EVENT_AFTERMATH, /* the last silent death is explained: report, with its aftermath */
+	LA_EVENT_RECEIVED,  /* bytes from the peer: data, size */
+	LA_EVENT_WAIT,      /* entering WAITING: delay_ns until the next attempt */
+	LA_EVENT_COUNT
+};
+
+struct la_event {
+	enum la_event_kind kind;
+	uint64_t now_ns;
+	enum la_link_state from, to;
+	const struct la_report *report; /* valid during the call */
+	const void *data;               /* valid during the call */
+	size_t size;
+	uint64_t delay_ns;
+};
+
+/* Zero means "the default" for every field whose comment names one. Times in ns, LA_NEVER: no bound. */
+struct la_link_config {
+	const char *const *urls; /* failover list, all of one scheme; copied */
+	size_t url_count;
+	enum la_proof proof;     /* what counts as delivered; la_link_config_default(): ACKED */
+	enum la_close_policy close_policy;
+	uint64_t linger_ns;      /* for LA_CLOSE_LINGER; the kernel counts whole seconds */
+	enum la_full_policy on_full;
+	enum la_peer_fin_policy on_peer_fin;
+	enum la_stall_policy on_stall;
+	size_t buffer_bytes;     /* replay buffer; default 8 MiB */
+	size_t record_bytes_max; /* lines://, with the newline; default 1 MiB */
+
+	uint64_t resolve_ns;     /* one name look-up; default 10 s */
+	uint64_t connect_ns;     /* one cycle through a server's addresses; default 10 s */
+	uint64_t dead_ns;        /* silence after which a peer is dead, idle or busy; default 20 s */
+	uint64_t stall_ns;       /* no progress after which a live peer is STALLED; default 30 s */
+	uint64_t read_ns;        /* how long the peer may owe its FIN after ours; default 30 s */
+	uint64_t stable_ns;      /* a link this old has proven itself: backoff restarts; default 10 s */
+	uint64_t backoff_min_ns; /* default 500 ms */
+	uint64_t backoff_max_ns; /* default 60 s */
+	uint64_t give_up_ns;     /* without a connection for this long: DONE; default LA_NEVER */
+	uint32_t retries_max;    /* failures in a row before DONE; UINT32_MAX (default): for ever */
+
+	const char *local_address; /* numeric; NULL: the kernel chooses */
+	uint16_t local_port;       /* pinned, with SO_REUSEADDR; 0: the kernel chooses */
+	const char *device;        /* SO_BINDTODEVICE */
+	int tos;                   /* IP_TOS / IPV6_TCLASS; -1: leave */
+	bool no_delay;             /* TCP_NODELAY */
+	bool no_keepalive;         /* leaves an idle peer's death undetected */
+	uint64_t user_timeout_ns;  /* TCP_USER_TIMEOUT; 0: off, since it kills live slow readers */
+
+	uint64_t seed; /* of the backoff's jitter; 0: from the system */
+	/* Called from inside la_link_*(); may submit, must not free, dispatch or wait. May be NULL. */
+	void (*on_event)(void *arg, const struct la_event *event);
+	void *arg;
+};
+
+/* Fills *config with the defaults named above. */
+void la_link_config_default(struct la_link_config *config);
+
+/*
+ * Makes a link; the first connection attempt starts at the first dispatch or wait.
+ * 0: *link is the caller's, to be freed. -EINVAL: *error (if error is not NULL) is a sentence, to
+ * be released with free(). -ENOMEM, or the errno of epoll_create1(): *error is NULL.
+ */
+int la_link_new(struct la_link **link, const struct la_link_config *config, char **error);
+
+/* Closes what is still open by the configured policy's last step without waiting. NULL is fine. */
+void la_link_free(struct la_link *link);
+
+/* Descriptor to poll for reading; stays the link's. */
+int la_link_fd(const struct la_link *link);
+
+/* CLOCK_MONOTONIC time by which la_link_dispatch() must be called; LA_NEVER: only when readable. */
+uint64_t la_link_deadline(const struct la_link *link);
+
+/* Does everything that can be done now, never blocks. 0, or 1 once the link is DONE. */
+int la_link_dispatch(struct la_link *link);
+
+/*
+ * Gives bytes to the link. Returns how many were accepted: from then on they are the link's to
+ * deliver. Fewer than size, or -EAGAIN for none: full, dispatch and try again. lines://: a record is
+ * sent once its newline has come; -EMSGSIZE: a record is over record_bytes_max, nothing of it was
+ * accepted or sent. -EPIPE: the link is finishing or DONE.
+ */
+ssize_t la_link_submit(struct la_link *link, const void *data, size_t size);
+
+/*
+ * The same without a copy: room to read into, then how much of it was filled. la_link_reserve()
+ * returns the room (0: full); *room stays valid until the next call on this link.
+ */
+size_t la_link_reserve(struct la_link *link, void **room);
+ssize_t la_link_commit(struct la_link *link, size_t size);
+
+/* Blocks until all accepted bytes reached the proof. 0, -ETIMEDOUT, -EPIPE if DONE without it.
+   With LA_PROOF_CONSUMED this closes the connection, the only way to get the proof. */
+int la_link_flush(struct la_link *link, uint64_t timeout_ns);
+
+/*
+ * No more input: deliver what was accepted, then close by the policy. Bounded by timeout_ns from
+ * now (LA_NEVER: as long as reconnecting is allowed). A last line without newline gets one.
+ */
+void la_link_finish(struct la_link *link, uint64_t timeout_ns);
+
+/* Ends the link now: RST, everything undelivered is abandoned and counted. */
+void la_link_abort(struct la_link *link);
+
+/* Blocks until DONE. 0: every accepted byte reached the proof. -EIO: not so, see totals and
+   report. -ETIMEDOUT: not DONE yet. */
+int la_link_wait(struct la_link *link, uint64_t timeout_ns);
+
+enum la_link_state la_link_state(const struct la_link *link);
+const char *la_link_state_name(enum la_link_state state);
+void la_link_totals(const struct la_link *link, struct la_totals *totals);
+
+/* Of the connection as it is now (cause ALIVE), else of the last one that ended. */
+void la_link_report(const struct la_link *link, struct la_report *report);
+
+/* The socket in use, for getsockopt() and sock_diag only; -1: none. */
+int la_link_socket(const struct la_link *link);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

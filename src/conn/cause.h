@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* cause.h - from the kernel's error numbers to the causes of report.h. */
+#ifndef LAI_CONN_CAUSE_H
+#define LAI_CONN_CAUSE_H
+
+#include <lastack/report.h>
+
+/* The cause behind a positive errno value of a connect attempt (pinned: with a chosen local port). */
+enum la_cause lai_cause_of_attempt(int error, bool pinned);
+
+/* The cause behind a positive errno value of an established connection. */
+enum la_cause lai_cause_of_error(int error);
+
+/* The peer does not answer: nobody there to tell, and our kernel must not go on sending. */
+bool lai_cause_is_silence(enum la_cause cause);
+
+#endif
