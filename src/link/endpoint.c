@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "link/endpoint.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PORT_MAX 65535
+
+__attribute__((format(printf, 2, 3))) static int refuse(char **error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(error, format, args) < 0)
+		*error = NULL;
+	va_end(args);
+	return -EINVAL;
+}
+
+static int parse_port(const char *text, bool server, uint16_t *port, const char *url, char **error)
+{
+	size_t digits = strspn(text, "0123456789");
+	unsigned long value = strtoul(text, NULL, 10);
+
+	if (digits == 0)
+		return refuse(error, "'%s' has no port: write it as HOST:PORT, with a number after the colon", url);
+	if (text[digits] != '\0' && strcmp(text + digits, "/") != 0)
+		return refuse(error, "'%s' goes on with '%s' after the port: nothing may follow it", url,
+			      text + digits);
+	if (digits > 5 || value > PORT_MAX)
+		return refuse(error, "port %.*s in '%s' is out of range: ports go from 1 to %d",
+			      (int)(digits < 24 ? digits : 24), text, url, PORT_MAX);
+	if (value == 0 && !server)
+		return refuse(error, "port 0 in '%s' cannot be connected to: ports go from 1 to %d", url,
+			      PORT_MAX);
+	*port = (uint16_t)value;
+	return 0;
+}
+
+/* Splits "HOST:PORT" or "[HOST]:PORT"; the host ends at *host_end. NULL: it has no such form. */
+static const char *split(const char *text, const char **host, const char **host_end)
+{
+	if (text[0] == '[') {
+		*host = text + 1;
+		*host_end = strchr(text, ']');
+		return *host_end && (*host_end)[1] == ':' ? *host_end + 2 : NULL;
+	}
+	*host = text;
+	*host_end = strchr(text, ':');
+	/* A second colon: an IPv6 address without brackets, of which no one knows where it ends. */
+	return *host_end && !strchr(*host_end + 1, ':') ? *host_end + 1 : NULL;
+}
+
+static int parse_host(struct lai_endpoint *endpoint, const char *host, size_t length, bool server,
+		      bool bracketed, const char *url, char **error)
+{
+	if (length == 0 && !server)
+		return refuse(error, "'%s' has no host: write it as SCHEME://HOST:PORT", url);
+	if (length >= LAI_HOST_MAX)
+		return refuse(error, "the host in '%.40s...' is longer than %d characters", url,
+			      LAI_HOST_MAX - 1);
+	if (memchr(host, '@', length))
+		return refuse(error, "'%s' has a user name: %s:// has no login", url, endpoint->wire->scheme);
+	/* RFC 1123 names, and what resolvers also take; blanks and slashes are typing errors. */
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)host[i] <= ' ' || strchr("/?#\\\"'<>", host[i]) || host[i] == 0x7f)
+			return refuse(error, "'%s' has a character in its host that no name has", url);
+	memcpy(endpoint->host, host, length);
+	endpoint->host[length] = '\0';
+	if (length == 0 || strcmp(endpoint->host, "*") == 0)
+		snprintf(endpoint->host, sizeof(endpoint->host), "::");
+	if (lai_address_parse(endpoint->host, endpoint->port, &endpoint->address) != 0 && bracketed)
+		return refuse(error, "'[%s]' in '%s' is not an IPv6 address", endpoint->host, url);
+	return 0;
+}
+
+int lai_endpoint_parse(struct lai_endpoint *endpoint, const char *url, bool server, char **error)
+{
+	struct lai_endpoint result = {0};
+	const char *rest = strstr(url, "://"), *host, *host_end, *port;
+	char scheme[16];
+	int status;
+
+	if (!rest)
+		return refuse(error, "'%s' is not a URL: accepted are " LAI_WIRE_SCHEMES, url);
+	snprintf(scheme, sizeof(scheme), "%.*s", (int)(rest - url < 15 ? rest - url : 15), url);
+	result.wire = lai_wire_find(scheme);
+	if (!result.wire)
+		return refuse(error, "unknown scheme '%s://' in '%s': accepted are " LAI_WIRE_SCHEMES, scheme,
+			      url);
+	port = split(rest + 3, &host, &host_end);
+	if (!port)
+		return refuse(error,
+			      "'%s' is not SCHEME://HOST:PORT (an IPv6 address stands in brackets: %s://[::1]:PORT)",
+			      url, scheme);
+	status = parse_port(port, server, &result.port, url, error);
+	if (status == 0)
+		status = parse_host(&result, host, (size_t)(host_end - host), server, rest[3] == '[', url, error);
+	if (status != 0)
+		return status;
+	if (result.address.length)
+		lai_address_format(result.text, &result.address);
+	else
+		snprintf(result.text, sizeof(result.text), "%.60s:%u", result.host, result.port);
+	*endpoint = result;
+	return 0;
+}
