@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+#include "drive/driver.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define READY_MAX 32
+#define READ_BYTES 65536
+/* How much of a peer's last words is read before close(): it could talk for ever. */
+#define READS_MAX 64
+/* A jump between the two clocks that is no rounding: the host has slept. */
+#define SLEEP_MIN_NS (500 * LAI_MS)
+/* At most this often is the kernel asked to tell of an ACK. */
+#define ASK_EVERY_NS (1 * LAI_MS)
+/* An answer that does not come in this time was lost. */
+#define ASK_LOST_NS (1 * LAI_S)
+
+#define OPS(driver, operation, ...) (driver)->net->ops->operation((driver)->net, ##__VA_ARGS__)
+
+static uint64_t now_of(const struct lai_driver *driver)
+{
+	return OPS(driver, now);
+}
+
+void lai_driver_init(struct lai_driver *driver, struct lai_net *net, struct lai_link *link,
+		     const struct lai_socket_options *options)
+{
+	*driver = (struct lai_driver){.net = net, .link = link, .options = *options, .socket = -1};
+	for (int i = 0; i < LAI_ADDRESSES_MAX; i++)
+		driver->racing[i] = -1;
+	driver->slept_ns = OPS(driver, slept);
+}
+
+int lai_driver_sockets(const struct lai_driver *driver)
+{
+	int count = driver->socket >= 0;
+
+	for (int i = 0; i < LAI_ADDRESSES_MAX; i++)
+		count += driver->racing[i] >= 0;
+	return count;
+}
+
+/* ---- the connection's events ------------------------------------------------------------------ */
+
+void lai_driver_look(struct lai_driver *driver)
+{
+	struct lai_view view;
+
+	if (driver->socket >= 0 && OPS(driver, view, driver->socket, &view) == 0)
+		lai_link_on_view(driver->link, &view, now_of(driver));
+}
+
+/* What the kernel knows of acknowledged bytes is final now: first the view, then the error. */
+static void fail(struct lai_driver *driver, int error)
+{
+	lai_driver_look(driver);
+	if (driver->link->connected)
+		lai_link_on_error(driver->link, error, now_of(driver));
+}
+
+/* Reads until nothing is there; the EOF behind an error is not the peer's FIN. */
+static void read_all(struct lai_driver *driver, bool rest)
+{
+	char data[READ_BYTES];
+
+	for (int i = 0; i < READS_MAX; i++) {
+		ssize_t size = OPS(driver, recv, driver->socket, data, sizeof(data));
+
+		if (size > 0) {
+			lai_link_on_received(driver->link, data, (size_t)size, now_of(driver));
+			continue;
+		}
+		if (rest || size == -EAGAIN || size == -EINTR)
+			return;
+		if (size == 0)
+			lai_link_on_fin(driver->link, now_of(driver));
+		else
+			fail(driver, (int)-size);
+		return;
+	}
+}
+
+/* Both directions are over, without an error to fetch: proper if our FIN is acknowledged. */
+static void hang_up(struct lai_driver *driver)
+{
+	struct lai_view view;
+
+	if (OPS(driver, view, driver->socket, &view) != 0)
+		return;
+	lai_link_on_view(driver->link, &view, now_of(driver));
+	if (driver->link->connected && view.tcp_state == LAI_TCP_CLOSE)
+		lai_link_on_error(driver->link, ECONNRESET, now_of(driver));
+}
+
+static void on_connection_ready(struct lai_driver *driver, uint32_t events)
+{
+	const struct lai_link *link = driver->link;
+	int error;
+
+	if (events & LAI_ACKED) {
+		driver->ack_asked = false;
+		lai_driver_look(driver);
+	}
+	if (events & LAI_WRITABLE) {
+		driver->blocked = false;
+		if (lai_replay_crowded(&link->replay))
+			lai_driver_look(driver);
+	}
+	if (link->connected && (events & (LAI_READABLE | LAI_PEER_FIN)))
+		read_all(driver, false);
+	if (!link->connected || !(events & (LAI_ERROR | LAI_HANGUP)))
+		return;
+	error = OPS(driver, error, driver->socket);
+	if (error != 0)
+		fail(driver, error);
+	else if (events & LAI_HANGUP)
+		hang_up(driver);
+}
+
+/* ---- attempts --------------------------------------------------------------------------------- */
+
+static void attempt_decided(struct lai_driver *driver, int attempt, int error)
+{
+	struct lai_address local = {0}, remote = {0};
+	int socket = driver->racing[attempt];
+
+	if (error == 0)
+		error = -OPS(driver, names, socket, &local, &remote);
+	if (error != 0) {
+		OPS(driver, close, socket);
+		driver->racing[attempt] = -1;
+	}
+	lai_link_on_attempt(driver->link, attempt, error, &local, &remote, now_of(driver));
+	if (driver->link->connected && driver->socket < 0) {
+		driver->racing[attempt] = -1;
+		driver->socket = socket;
+		driver->local = local;
+		driver->watched = LAI_WRITABLE;
+		driver->blocked = driver->ack_asked = false;
+	}
+}
+
+static void connect_attempt(struct lai_driver *driver, const struct lai_link_action *action)
+{
+	struct lai_socket_options options = driver->options;
+	struct lai_address none = {0};
+	int socket;
+
+	assert(driver->racing[action->attempt] < 0 && driver->socket < 0);
+	/* A pinned port without an address still needs the family of this peer. */
+	if (options.local.length == 0 && driver->link->config.local_port) {
+		options.local.sa.sa_family = (sa_family_t)lai_address_family(&action->address);
+		options.local.length = action->address.length;
+		lai_address_set_port(&options.local, driver->link->config.local_port);
+	}
+	socket = OPS(driver, connect, &action->address, &options);
+	if (socket < 0)
+		lai_link_on_attempt(driver->link, action->attempt, -socket, &none, &none, now_of(driver));
+	else
+		driver->racing[action->attempt] = socket;
+}
+
+static void discard_attempt(struct lai_driver *driver, int attempt)
+{
+	if (driver->racing[attempt] >= 0)
+		OPS(driver, abort, driver->racing[attempt]);
+	driver->racing[attempt] = -1;
+}
+
+static void resolved(struct lai_driver *driver)
+{
+	struct lai_address addresses[LAI_ADDRESSES_MAX];
+	int count = OPS(driver, resolved, addresses);
+
+	if (count != -EINPROGRESS)
+		lai_link_on_resolved(driver->link, addresses, count, now_of(driver));
+}
+
+/* ---- actions ---------------------------------------------------------------------------------- */
+
+static void why_silent(struct lai_driver *driver)
+{
+	int error = OPS(driver, why_silent, &driver->local, &driver->link->last_good,
+			driver->options.device);
+
+	lai_link_on_why_silent(driver->link, -error, now_of(driver));
+}
+
+static void end_socket(struct lai_driver *driver, enum lai_link_action_kind how)
+{
+	if (how == LAI_LINK_CLOSE)
+		OPS(driver, close, driver->socket);
+	else if (how == LAI_LINK_ABORT)
+		OPS(driver, abort, driver->socket);
+	else
+		OPS(driver, linger, driver->socket, driver->link->config.linger_ns);
+	driver->socket = -1;
+}
+
+static void carry_out(struct lai_driver *driver, const struct lai_link_action *action)
+{
+	struct lai_link *link = driver->link;
+	int error;
+
+	switch (action->kind) {
+	case LAI_LINK_RESOLVE:
+		error = OPS(driver, resolve, action->endpoint->host, action->endpoint->port);
+		if (error < 0)
+			lai_link_on_resolved(link, NULL, error, now_of(driver));
+		break;
+	case LAI_LINK_RESOLVE_CANCEL: OPS(driver, resolve_cancel); break;
+	case LAI_LINK_CONNECT: connect_attempt(driver, action); break;
+	case LAI_LINK_DISCARD: discard_attempt(driver, action->attempt); break;
+	case LAI_LINK_LOOK:
+		if (link->connected)
+			lai_driver_look(driver);
+		break;
+	case LAI_LINK_WHY_SILENT: why_silent(driver); break;
+	case LAI_LINK_READ_REST:
+		read_all(driver, true);
+		lai_link_on_rest_read(link, now_of(driver));
+		break;
+	case LAI_LINK_HURRY: OPS(driver, hurry, driver->socket, link->config.dead_ns / 4); break;
+	case LAI_LINK_CALM: OPS(driver, hurry, driver->socket, 0); break;
+	case LAI_LINK_SEND_FIN:
+		error = OPS(driver, shutdown, driver->socket);
+		if (error < 0)
+			fail(driver, -error);
+		break;
+	case LAI_LINK_CLOSE:
+	case LAI_LINK_LINGER:
+	case LAI_LINK_ABORT: end_socket(driver, action->kind); break;
+	}
+}
+
+void lai_driver_act(struct lai_driver *driver)
+{
+	struct lai_link_action action;
+
+	while (lai_link_next(driver->link, &action))
+		carry_out(driver, &action);
+	assert(driver->link->state == LA_LINK_CONNECTING || lai_driver_sockets(driver) <= 1);
+}
+
+/* ---- writing ---------------------------------------------------------------------------------- */
+
+/* Ask for news of an ACK with the last bytes that wait, unless the last question is still open. */
+static unsigned send_flags(struct lai_driver *driver, uint64_t now_ns)
+{
+	uint64_t age_ns = lai_time_since(driver->asked_ns, now_ns);
+
+	if (driver->ack_asked ? age_ns < ASK_LOST_NS : age_ns < ASK_EVERY_NS)
+		return 0;
+	driver->ack_asked = true;
+	driver->asked_ns = now_ns;
+	return LAI_ASK_ACK;
+}
+
+static void write_all(struct lai_driver *driver)
+{
+	struct iovec iov[2];
+	int count;
+
+	while (!driver->blocked && (count = lai_link_to_send(driver->link, iov)) > 0) {
+		uint64_t now_ns = now_of(driver);
+		ssize_t size = OPS(driver, send, driver->socket, iov, count, send_flags(driver, now_ns));
+
+		if (size == -EAGAIN) {
+			driver->blocked = true;
+		} else if (size < 0) {
+			if (size != -EINTR)
+				fail(driver, (int)-size);
+		} else {
+			lai_link_on_written(driver->link, (size_t)size, now_ns);
+		}
+		lai_driver_act(driver);
+	}
+}
+
+static void update_watch(struct lai_driver *driver)
+{
+	struct iovec iov[2];
+	uint32_t wanted = 0;
+
+	if (driver->socket < 0)
+		return;
+	if (driver->link->conn.recv.state == LAI_RECV_OPEN)
+		wanted |= LAI_READABLE;
+	if (driver->blocked && lai_link_to_send(driver->link, iov) > 0)
+		wanted |= LAI_WRITABLE;
+	if (wanted != driver->watched && OPS(driver, watch, driver->socket, wanted) == 0)
+		driver->watched = wanted;
+}
+
+/* ---- the step --------------------------------------------------------------------------------- */
+
+static void check_sleep(struct lai_driver *driver)
+{
+	uint64_t slept_ns = OPS(driver, slept);
+	bool slept = lai_time_since(driver->slept_ns, slept_ns) >= SLEEP_MIN_NS;
+
+	driver->slept_ns = slept_ns;
+	if (slept)
+		lai_link_on_resumed(driver->link, now_of(driver));
+}
+
+static void on_ready(struct lai_driver *driver, const struct lai_ready *ready)
+{
+	if (ready->socket == LAI_RESOLVER) {
+		resolved(driver);
+	} else if (ready->socket == driver->socket) {
+		if (driver->link->connected)
+			on_connection_ready(driver, ready->events);
+	} else {
+		for (int i = 0; i < LAI_ADDRESSES_MAX; i++)
+			if (driver->racing[i] == ready->socket)
+				attempt_decided(driver, i, OPS(driver, error, ready->socket));
+	}
+}
+
+void lai_driver_step(struct lai_driver *driver, uint64_t until_ns)
+{
+	struct lai_ready ready[READY_MAX];
+	int count = OPS(driver, wait, ready, READY_MAX, until_ns);
+
+	check_sleep(driver);
+	for (int i = 0; i < count; i++)
+		on_ready(driver, &ready[i]);
+	lai_driver_act(driver);
+	if (now_of(driver) >= lai_link_deadline(driver->link))
+		lai_link_on_timer(driver->link, now_of(driver));
+	lai_driver_act(driver);
+	write_all(driver);
+	update_watch(driver);
+}
