@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "feed/feed.h"
+#include "feed/feed_source.h"
+
+#include "base/time.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+int lai_feed_new(struct lai_feed **feed, const struct lai_feed_config *config, char **error)
+{
+	*error = NULL;
+	if (!config->follow)
+		return lai_feed_list_new(feed, config, error);
+	if (config->file_count > 0)
+		return lai_feed_say(error, -EINVAL, "cannot follow %s and read other files as well",
+				    config->follow);
+	return lai_feed_follow_new(feed, config, error);
+}
+
+void lai_feed_free(struct lai_feed *feed)
+{
+	if (!feed)
+		return;
+	free(feed->error);
+	feed->ops->free(feed);
+}
+
+int lai_feed_fd(const struct lai_feed *feed)
+{
+	return feed->ops->fd(feed);
+}
+
+uint64_t lai_feed_deadline(const struct lai_feed *feed)
+{
+	return feed->ops->deadline(feed);
+}
+
+/* What a source returned, made into what the reader gets: counted, and seams closed. */
+static ssize_t feed_account(struct lai_feed *feed, const char *room, ssize_t result)
+{
+	if (result > 0) {
+		feed->counts.bytes += (uint64_t)result;
+		feed->midline = room[result - 1] != '\n';
+	}
+	return result;
+}
+
+ssize_t lai_feed_read(struct lai_feed *feed, void *room, size_t size)
+{
+	assert(size > 0);
+	for (;;) {
+		bool seam = false;
+		ssize_t result = feed->ops->read(feed, room, size, &seam);
+
+		if (!seam)
+			return feed_account(feed, room, result);
+		if (feed->records && feed->midline) {
+			*(char *)room = '\n';
+			feed->counts.newlines++;
+			return feed_account(feed, room, 1);
+		}
+	}
+}
+
+void lai_feed_tend(struct lai_feed *feed)
+{
+	feed->ops->tend(feed);
+}
+
+void lai_feed_reopen(struct lai_feed *feed)
+{
+	feed->ops->reopen(feed);
+}
+
+const char *lai_feed_error(const struct lai_feed *feed)
+{
+	return feed->error;
+}
+
+const char *lai_feed_name(const struct lai_feed *feed)
+{
+	return feed->ops->name(feed);
+}
+
+void lai_feed_counts(const struct lai_feed *feed, struct lai_feed_counts *counts)
+{
+	*counts = feed->counts;
+}
+
+int lai_feed_say(char **error, int result, const char *format, ...)
+{
+	va_list list;
+	char *sentence = NULL;
+
+	va_start(list, format);
+	if (vasprintf(&sentence, format, list) < 0)
+		sentence = NULL;
+	va_end(list);
+	free(*error);
+	*error = sentence;
+	return result;
+}
+
+void lai_feed_unsay(char **error)
+{
+	free(*error);
+	*error = NULL;
+}
+
+const char *lai_feed_refusal(mode_t mode)
+{
+	if (S_ISDIR(mode))
+		return "is a directory";
+	if (S_ISSOCK(mode))
+		return "is a socket, which cannot be opened as a file";
+	return NULL;
+}
+
+uint64_t lai_feed_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * LAI_S + (uint64_t)now.tv_nsec;
+}
