@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int print_help(const struct lai_option_command *command)
+{
+	char *help;
+
+	if (lai_option_help(command, &help) != 0)
+		return LAI_EXIT_FAILED;
+	(void)fputs(help, stdout);
+	free(help);
+	return LAI_EXIT_DONE;
+}
+
+bool lai_command_parse(const struct lai_option_command *command, int count, char *const *args,
+		       void *settings, struct lai_option_list *operands, int *exit_code)
+{
+	char *error = NULL;
+
+	switch (lai_option_parse(command, count, args, settings, operands, &error)) {
+	case 0: return true;
+	case LAI_OPTION_HELP: *exit_code = print_help(command); return false;
+	case LAI_OPTION_VERSION:
+		printf("lastack %s\n", LASTACK_VERSION);
+		*exit_code = LAI_EXIT_DONE;
+		return false;
+	default:
+		*exit_code = lai_command_refuse(command->name, "%s; %s --help lists what is accepted",
+						error ? error : "out of memory", command->name);
+		free(error);
+		return false;
+	}
+}
+
+int lai_command_refuse(const char *name, const char *format, ...)
+{
+	va_list args;
+
+	(void)fprintf(stderr, "%s: ", name);
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fputc('\n', stderr);
+	return LAI_EXIT_USAGE;
+}

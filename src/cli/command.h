@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* command.h - the commands of lastack, and what they share. One file and one row per command. */
+#ifndef LAI_CLI_COMMAND_H
+#define LAI_CLI_COMMAND_H
+
+#include "cli/option.h"
+
+/* Exit codes. */
+enum {
+	LAI_EXIT_DONE = 0,   /* done, healthy */
+	LAI_EXIT_FAILED = 1, /* failed, or something was found */
+	LAI_EXIT_USAGE = 2,  /* bad input: a sentence was printed */
+	LAI_EXIT_CANNOT = 77, /* this kernel or privilege cannot: the reason was printed */
+};
+
+/* args: what stands after the command's name. Each returns an exit code. */
+int lai_cmd_send(int count, char *const *args);
+int lai_cmd_receive(int count, char *const *args);
+int lai_cmd_demo(int count, char *const *args);
+
+/*
+ * Reads a command line as lai_option_parse(). True: *settings and *operands are filled, go on.
+ * False: --help, --version or a mistake has been answered; return *exit_code.
+ */
+bool lai_command_parse(const struct lai_option_command *command, int count, char *const *args,
+		       void *settings, struct lai_option_list *operands, int *exit_code);
+
+/* Prints "NAME: sentence" to stderr and returns LAI_EXIT_USAGE. */
+int lai_command_refuse(const char *name, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/log.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "show/show_report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A report with its last words escaped is below 10 KiB. */
+#define LINE_MAX_BYTES (64 * 1024)
+
+static int open_report(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int lai_log_open(struct lai_log *log, const char *name, const char *report_path, bool quiet, bool verbose)
+{
+	*log = (struct lai_log){
+		.name = name, .report_path = report_path, .report = -1, .quiet = quiet, .verbose = verbose};
+	if (!report_path)
+		return 0;
+	if (strcmp(report_path, "-") == 0) {
+		log->report = STDOUT_FILENO;
+		return 0;
+	}
+	log->report = open_report(report_path);
+	log->owns_report = log->report >= 0;
+	return log->report < 0 ? log->report : 0;
+}
+
+void lai_log_close(struct lai_log *log)
+{
+	if (log->owns_report)
+		(void)close(log->report);
+	log->report = -1;
+}
+
+void lai_log_reopen(struct lai_log *log)
+{
+	int fd;
+
+	if (!log->owns_report)
+		return;
+	fd = open_report(log->report_path);
+	if (fd < 0) {
+		lai_log_say(log, "cannot reopen %s: %s; going on with the old one", log->report_path,
+			    strerror(-fd));
+		return;
+	}
+	(void)close(log->report);
+	log->report = fd;
+}
+
+void lai_log_say(struct lai_log *log, const char *format, ...)
+{
+	struct lai_text text = LAI_TEXT_INIT(LINE_MAX_BYTES);
+	va_list args;
+
+	if (log->quiet)
+		return;
+	/* One write for one line: several programs may share this terminal or file. */
+	lai_text_append(&text, "%s: ", log->name);
+	va_start(args, format);
+	lai_text_append_list(&text, format, args);
+	va_end(args);
+	lai_text_append(&text, "\n");
+	(void)!write(STDERR_FILENO, lai_text_string(&text), text.length);
+	lai_text_done(&text);
+}
+
+/* Writes a whole line, or says once that it cannot. */
+static void write_line(struct lai_log *log, struct lai_json *json)
+{
+	char *line = NULL;
+	size_t size, done = 0;
+
+	if (lai_json_steal(json, &line) != 0) {
+		lai_json_done(json);
+		return;
+	}
+	size = strlen(line);
+	line[size++] = '\n'; /* in place of the NUL */
+	while (done < size && !log->failed) {
+		ssize_t wrote = write(log->report, line + done, size - done);
+
+		if (wrote > 0) {
+			done += (size_t)wrote;
+		} else if (errno != EINTR) {
+			log->failed = true;
+			lai_log_say(log, "cannot write reports: %s", strerror(errno));
+		}
+	}
+	free(line);
+}
+
+static void begin_line(struct lai_json *json, const char *event)
+{
+	lai_json_init(json, LINE_MAX_BYTES);
+	lai_json_object_begin(json, NULL);
+	lai_json_string(json, "event", event);
+}
+
+static void say_report(struct lai_log *log, const struct la_report *report)
+{
+	struct lai_text text = LAI_TEXT_INIT(LINE_MAX_BYTES);
+
+	lai_show_report_text(&text, report);
+	lai_log_say(log, "%s", lai_text_string(&text));
+	lai_text_done(&text);
+}
+
+static void event_json(struct lai_log *log, const struct la_event *event)
+{
+	struct lai_json json;
+
+	switch (event->kind) {
+	case LA_EVENT_STATE:
+		begin_line(&json, "state");
+		lai_json_string(&json, "from", la_link_state_name(event->from));
+		lai_json_string(&json, "to", la_link_state_name(event->to));
+		break;
+	case LA_EVENT_REPORT:
+	case LA_EVENT_AFTERMATH:
+		begin_line(&json, event->kind == LA_EVENT_REPORT ? "report" : "aftermath");
+		lai_show_report_json(&json, event->report);
+		break;
+	case LA_EVENT_WAIT:
+		begin_line(&json, "wait");
+		lai_json_double(&json, "delay_s", (double)event->delay_ns / 1e9);
+		break;
+	default: return;
+	}
+	lai_json_end(&json);
+	write_line(log, &json);
+}
+
+static void say_event(struct lai_log *log, const struct la_event *event)
+{
+	char delay[LAI_TIME_TEXT_MAX];
+
+	switch (event->kind) {
+	case LA_EVENT_STATE:
+		if (event->to == LA_LINK_STALLED)
+			lai_log_say(log, "stalled: the peer's kernel answers, its program does not read; waiting");
+		else if (event->from == LA_LINK_STALLED && event->to == LA_LINK_UP)
+			lai_log_say(log, "the peer reads again");
+		else if (log->verbose)
+			lai_log_say(log, "%s -> %s", la_link_state_name(event->from),
+				    la_link_state_name(event->to));
+		break;
+	case LA_EVENT_REPORT:
+		/* A proper end is no news. */
+		if (event->report->cause != LA_CAUSE_FINISHED || log->verbose)
+			say_report(log, event->report);
+		break;
+	case LA_EVENT_AFTERMATH:
+		lai_log_say(log, "about the silence of connection %llu: %s",
+			    (unsigned long long)event->report->serial,
+			    la_aftermath_sentence(event->report->aftermath));
+		break;
+	case LA_EVENT_WAIT:
+		if (event->delay_ns > 0)
+			lai_log_say(log, "trying again in %s", lai_time_format(delay, event->delay_ns));
+		break;
+	default: break;
+	}
+}
+
+void lai_log_event(struct lai_log *log, const struct la_event *event)
+{
+	if (log->report >= 0)
+		event_json(log, event);
+	if (!log->quiet)
+		say_event(log, event);
+}
+
+static void say_status(struct lai_log *log, const struct la_totals *totals, enum la_link_state state,
+		       enum la_proof proof, int close_wait)
+{
+	struct lai_text text = LAI_TEXT_INIT(LINE_MAX_BYTES);
+
+	lai_text_append(&text, "%s; ", la_link_state_name(state));
+	lai_show_totals_text(&text, totals, proof);
+	if (close_wait >= 0)
+		lai_text_append(&text, "; %d sockets of ours in CLOSE_WAIT", close_wait);
+	else
+		lai_text_append(&text, "; sockets in CLOSE_WAIT: not known (no sock_diag)");
+	lai_log_say(log, "%s", lai_text_string(&text));
+	lai_text_done(&text);
+}
+
+void lai_log_status(struct lai_log *log, const char *event, const struct la_link *link,
+		    enum la_proof proof, int close_wait)
+{
+	enum la_link_state state = la_link_state(link);
+	struct la_totals totals;
+	struct la_report report;
+	struct lai_json json;
+
+	la_link_totals(link, &totals);
+	la_link_report(link, &report);
+	if (log->report >= 0) {
+		begin_line(&json, event);
+		lai_json_string(&json, "state", la_link_state_name(state));
+		lai_json_string(&json, "required_proof", la_proof_name(proof));
+		lai_show_totals_json(&json, &totals);
+		if (close_wait >= 0)
+			lai_json_u64(&json, "close_wait_sockets", (uint64_t)close_wait);
+		else
+			lai_json_null(&json, "close_wait_sockets");
+		lai_json_object_begin(&json, "connection");
+		lai_show_report_json(&json, &report);
+		lai_json_end(&json);
+		lai_json_end(&json);
+		write_line(log, &json);
+	}
+	say_status(log, &totals, state, proof, close_wait);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* log.h - what send says: sentences on stderr, JSON lines in a file or on standard output. */
+#ifndef LAI_CLI_LOG_H
+#define LAI_CLI_LOG_H
+
+#include <lastack/link.h>
+
+struct lai_log {
+	const char *name; /* "lastack send" */
+	const char *report_path;
+	int report; /* descriptor of the JSON lines, or -1 */
+	bool owns_report;
+	bool quiet, verbose;
+	bool failed; /* a JSON line could not be written; said once */
+};
+
+/* report_path: NULL for none, "-" for standard output. 0, or a negative errno: the file cannot be opened. */
+int lai_log_open(struct lai_log *log, const char *name, const char *report_path, bool quiet, bool verbose);
+void lai_log_close(struct lai_log *log);
+
+/* Opens the file anew, after a rotation. Keeps the old one if that fails. */
+void lai_log_reopen(struct lai_log *log);
+
+/* One sentence for people, unless quiet. */
+void lai_log_say(struct lai_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* An event of the link, as far as it is worth saying. */
+void lai_log_event(struct lai_log *log, const struct la_event *event);
+
+/* The state of things: at SIGUSR1 ("status") and at the end ("end"). close_wait < 0: not known. */
+void lai_log_status(struct lai_log *log, const char *event, const struct la_link *link,
+		    enum la_proof proof, int close_wait);
+
+#endif

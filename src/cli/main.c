@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of commands. */
+#include "cli/command.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	int (*run)(int count, char *const *args);
+	const char *summary;
+} commands[] = {
+	{"send", lai_cmd_send, "send bytes or lines to a server, for ever, and end properly"},
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void print_usage(FILE *out)
+{
+	(void)fprintf(out, "lastack makes TCP connections end properly.\n\n"
+			   "usage: lastack COMMAND [options]\n\n");
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		(void)fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+	(void)fprintf(out, "\nlastack COMMAND --help tells about one of them; lastack --version the version.\n");
+}
+
+static int unknown(const char *name)
+{
+	const char *names[COMMAND_COUNT], *near;
+
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		names[i] = commands[i].name;
+	near = lai_option_nearest(name, names, COMMAND_COUNT);
+	if (near)
+		return lai_command_refuse("lastack", "there is no command '%s'; did you mean '%s'?", name, near);
+	(void)lai_command_refuse("lastack", "there is no command '%s'; these are", name);
+	print_usage(stderr);
+	return LAI_EXIT_USAGE;
+}
+
+int main(int count, char **args)
+{
+	/* A closed output is an error of write(), not a reason to die without a report. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (count < 2) {
+		print_usage(stderr);
+		return LAI_EXIT_USAGE;
+	}
+	if (strcmp(args[1], "--help") == 0 || strcmp(args[1], "-h") == 0 || strcmp(args[1], "help") == 0) {
+		print_usage(stdout);
+		return LAI_EXIT_DONE;
+	}
+	if (strcmp(args[1], "--version") == 0 || strcmp(args[1], "-V") == 0) {
+		printf("lastack %s\n", LASTACK_VERSION);
+		return LAI_EXIT_DONE;
+	}
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(args[1], commands[i].name) == 0)
+			return commands[i].run(count - 2, args + 2);
+	return unknown(args[1]);
+}

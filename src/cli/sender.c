@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Input -> link -> kernel, in one thread: poll() over the link, the input and the signals. Input is read
+ * straight into the link's buffer, and not at all while that is full: that is the back pressure.
+ */
+#include "cli/sender.h"
+#include "base/size.h"
+#include "base/time.h"
+#include "cli/command.h"
+#include "cli/log.h"
+#include "cli/port_holder.h"
+#include "observe/census.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* At most this much input between two looks at the link, so that neither side starves. */
+#define PIECE_BYTES (256u * 1024)
+/* With the input waiting, the feed wants to be tended. */
+#define TEND_NS (1 * LAI_S)
+
+struct sender {
+	const struct lai_sender_config *config;
+	struct lai_log log;
+	struct la_link *link;
+	struct lai_feed *feed;
+	int signals;
+	bool input_over;
+	bool full;        /* the last look found no room */
+	bool interrupted; /* one SIGINT has come */
+	int exit_code;    /* LAI_EXIT_DONE unless the input was bad */
+};
+
+static uint64_t clock_now(void)
+{
+	struct timespec ts = {0};
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * LAI_S + (uint64_t)ts.tv_nsec;
+}
+
+/* Standard input may be a connection whose peer has said its last word: inherited, not ours. */
+static int inherited_close_wait(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		struct tcp_info info = {0};
+		socklen_t length = sizeof(info);
+
+		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+		    info.tcpi_state == LAI_TCP_CLOSE_WAIT)
+			count++;
+	}
+	return count;
+}
+
+/* Sockets of ours in CLOSE_WAIT, by the kernel's count; -1: it cannot be asked. */
+static int close_wait_count(void)
+{
+	struct lai_census census;
+	int count;
+
+	if (lai_census_of_process(0, &census) != 0)
+		return -1;
+	count = (int)census.by_state[LAI_TCP_CLOSE_WAIT] - inherited_close_wait();
+	return count > 0 ? count : 0;
+}
+
+static void on_event(void *arg, const struct la_event *event)
+{
+	struct sender *sender = arg;
+
+	lai_log_event(&sender->log, event);
+	if (event->kind == LA_EVENT_RECEIVED && sender->config->replies)
+		(void)!write(STDOUT_FILENO, event->data, event->size);
+	if (event->kind == LA_EVENT_REPORT && (event->report->cause == LA_CAUSE_PORT_IN_USE ||
+					       event->report->cause == LA_CAUSE_TUPLE_IN_USE))
+		lai_port_holder_say(&sender->log, sender->config->link.local_port);
+}
+
+static void end_input(struct sender *sender, uint64_t timeout_ns)
+{
+	sender->input_over = true;
+	la_link_finish(sender->link, timeout_ns);
+}
+
+/* ---- input ------------------------------------------------------------------------------------ */
+
+static void refuse_record(struct sender *sender)
+{
+	char size[LAI_SIZE_TEXT_MAX];
+
+	(void)lai_command_refuse(sender->log.name,
+				 "%s: a record is longer than %s (--max-record); it and what follows is not "
+				 "sent, everything before it is",
+				 lai_feed_name(sender->feed),
+				 lai_size_format(size, sender->config->link.record_bytes_max));
+	sender->exit_code = LAI_EXIT_USAGE;
+	end_input(sender, LA_NEVER);
+}
+
+static void input_failed(struct sender *sender)
+{
+	const char *why = lai_feed_error(sender->feed);
+
+	(void)lai_command_refuse(sender->log.name, "%s; what was read before is delivered",
+				 why ? why : "the input cannot be read");
+	sender->exit_code = LAI_EXIT_FAILED;
+	end_input(sender, LA_NEVER);
+}
+
+static void read_input(struct sender *sender)
+{
+	void *room;
+	size_t size = la_link_reserve(sender->link, &room);
+	ssize_t got;
+
+	sender->full = size == 0;
+	if (sender->full) {
+		lai_feed_tend(sender->feed);
+		return;
+	}
+	got = lai_feed_read(sender->feed, room, size < PIECE_BYTES ? size : PIECE_BYTES);
+	if (got == -EAGAIN)
+		return;
+	if (got == 0)
+		end_input(sender, LA_NEVER);
+	else if (got < 0)
+		input_failed(sender);
+	else if (la_link_commit(sender->link, (size_t)got) < got)
+		refuse_record(sender);
+}
+
+/* ---- signals ---------------------------------------------------------------------------------- */
+
+static int open_signals(void)
+{
+	static const int wanted[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		sigaddset(&set, wanted[i]);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void stop(struct sender *sender, int signal)
+{
+	char text[LAI_TIME_TEXT_MAX];
+
+	if (signal == SIGINT && sender->interrupted) {
+		lai_log_say(&sender->log, "interrupted again: aborting");
+		la_link_abort(sender->link);
+		return;
+	}
+	sender->interrupted = signal == SIGINT;
+	lai_log_say(&sender->log, "%s: delivering what was accepted, for at most %s%s", strsignal(signal),
+		    lai_time_format(text, sender->config->drain_ns),
+		    signal == SIGINT ? "; once more aborts" : "");
+	end_input(sender, sender->config->drain_ns);
+}
+
+static void on_signal(struct sender *sender, int signal)
+{
+	switch (signal) {
+	case SIGUSR1:
+		lai_log_status(&sender->log, "status", sender->link, sender->config->link.proof,
+			       close_wait_count());
+		break;
+	case SIGHUP:
+		lai_log_reopen(&sender->log);
+		lai_feed_reopen(sender->feed);
+		break;
+	default: stop(sender, signal);
+	}
+}
+
+static void take_signals(struct sender *sender)
+{
+	struct signalfd_siginfo info;
+
+	while (read(sender->signals, &info, sizeof(info)) == sizeof(info))
+		on_signal(sender, (int)info.ssi_signo);
+}
+
+/* ---- the loop --------------------------------------------------------------------------------- */
+
+static int timeout_ms(uint64_t deadline_ns)
+{
+	uint64_t left_ns;
+
+	if (deadline_ns == LA_NEVER)
+		return -1;
+	left_ns = lai_time_since(clock_now(), deadline_ns);
+	return (int)lai_time_min((left_ns + LAI_MS - 1) / LAI_MS, INT32_MAX);
+}
+
+enum { LINK, SIGNALS, INPUT, SLOT_COUNT };
+
+/* Waits for whatever comes first; true: the input has something to say. */
+static bool wait_for_work(struct sender *sender)
+{
+	struct pollfd slots[SLOT_COUNT] = {
+		[LINK] = {.fd = la_link_fd(sender->link), .events = POLLIN},
+		[SIGNALS] = {.fd = sender->signals, .events = POLLIN},
+		[INPUT] = {.fd = -1, .events = POLLIN},
+	};
+	uint64_t deadline_ns = la_link_deadline(sender->link);
+	bool wants_input = !sender->input_over && !sender->full;
+
+	if (wants_input) {
+		slots[INPUT].fd = lai_feed_fd(sender->feed);
+		deadline_ns = lai_time_min(deadline_ns, lai_feed_deadline(sender->feed));
+	} else if (!sender->input_over) {
+		deadline_ns = lai_time_min(deadline_ns, lai_time_after(clock_now(), TEND_NS));
+	}
+	(void)poll(slots, SLOT_COUNT, timeout_ms(deadline_ns));
+	if (slots[SIGNALS].revents)
+		take_signals(sender);
+	/* Whatever woke us up, there may be room now. */
+	if (!wants_input)
+		return !sender->input_over;
+	return slots[INPUT].revents != 0 || clock_now() >= lai_feed_deadline(sender->feed);
+}
+
+static void run(struct sender *sender)
+{
+	while (la_link_dispatch(sender->link) == 0) {
+		if (wait_for_work(sender) && !sender->input_over)
+			read_input(sender);
+	}
+}
+
+/* ---- beginning and end ------------------------------------------------------------------------ */
+
+static int refuse(const char *name, char *why, int status)
+{
+	int exit_code = lai_command_refuse(name, "%s", why ? why : strerror(-status));
+
+	free(why);
+	return status == -EINVAL || why ? exit_code : LAI_EXIT_FAILED;
+}
+
+static int conclude(struct sender *sender)
+{
+	int close_wait = close_wait_count();
+	struct la_totals totals;
+
+	la_link_totals(sender->link, &totals);
+	lai_log_status(&sender->log, "end", sender->link, sender->config->link.proof, close_wait);
+	if (close_wait > 0) {
+		(void)lai_command_refuse(sender->log.name,
+					 "self-check: %d sockets of ours are in CLOSE_WAIT; this is a bug",
+					 close_wait);
+		return LAI_EXIT_FAILED;
+	}
+	if (sender->exit_code != LAI_EXIT_DONE)
+		return sender->exit_code;
+	return totals.delivered_bytes == totals.accepted_bytes ? LAI_EXIT_DONE : LAI_EXIT_FAILED;
+}
+
+int lai_sender_run(const char *name, const struct lai_sender_config *config)
+{
+	struct sender sender = {.config = config, .signals = -1};
+	struct la_link_config link_config = config->link;
+	struct lai_feed_config feed_config = config->feed;
+	char *why = NULL;
+	int status, exit_code;
+
+	link_config.on_event = on_event;
+	link_config.arg = &sender;
+	feed_config.records = strncmp(config->link.urls[0], "lines:", 6) == 0;
+	status = lai_log_open(&sender.log, name, config->json ? "-" : config->report, config->quiet,
+			      config->verbose);
+	if (status != 0)
+		return lai_command_refuse(name, "cannot open the report file %s: %s", config->report,
+					  strerror(-status));
+	status = la_link_new(&sender.link, &link_config, &why);
+	if (status == 0)
+		status = lai_feed_new(&sender.feed, &feed_config, &why);
+	if (status == 0 && (sender.signals = open_signals()) < 0)
+		status = -errno;
+	if (status == 0) {
+		run(&sender);
+		exit_code = conclude(&sender);
+	} else {
+		exit_code = refuse(name, why, status);
+	}
+	if (sender.signals >= 0)
+		(void)close(sender.signals);
+	lai_feed_free(sender.feed);
+	la_link_free(sender.link);
+	lai_log_close(&sender.log);
+	return exit_code;
+}
