@@ -25,7 +25,8 @@ struct settings {
 	enum la_peer_fin_policy on_peer_fin;
 	const char *local_address, *device;
 	uint16_t local_port;
-	bool no_keepalive, no_delay;
+	enum { KEEPALIVE_ON, KEEPALIVE_OFF } keepalive;
+	bool no_delay;
 	uint64_t user_timeout_ns;
 	uint32_t tos;
 	bool replies, quiet, verbose, json;
@@ -38,6 +39,7 @@ struct settings {
 static const char *const proof_names[] = {"written", "acked", "consumed", NULL};
 static const char *const full_names[] = {"block", "drop-oldest", "drop-new", NULL};
 static const char *const stall_names[] = {"wait", "reconnect", NULL};
+static const char *const keepalive_names[] = {"on", "off", NULL};
 static const char *const peer_fin_names[] = {"reconnect", "keep-sending", NULL};
 
 /* After the metavar: the help sentence, then the names of an enum. */
@@ -69,7 +71,7 @@ static const struct lai_option options[] = {
 	ROW("stall-after", 0, TIME, stall_ns, "TIME", "a peer that takes nothing for this long, though its kernel answers, is called stalled (default 30s)"),
 	ROW("on-stall", 0, ENUM, on_stall, NULL, "what to do with a stalled peer (default wait: it lives)", stall_names),
 	ROW("on-peer-fin", 0, ENUM, on_peer_fin, NULL, "when the peer sends its FIN first (default reconnect: it is going away)", peer_fin_names),
-	ROW("no-keepalive", 0, FLAG, no_keepalive, NULL, "send no keepalive probes: an idle peer's death goes unnoticed"),
+	ROW("keepalive", 0, ENUM, keepalive, NULL, "probe an idle peer, so that --dead-after holds for it as well (default on)", keepalive_names),
 	ROW("user-timeout", 0, TIME, user_timeout_ns, "TIME", "TCP_USER_TIMEOUT; kills a live peer that does not read (default off)"),
 
 	HEADING("How it is closed"),
@@ -155,7 +157,7 @@ static void to_config(const struct settings *settings, struct la_link_config *co
 	config->device = settings->device;
 	config->tos = settings->tos == TOS_UNSET ? -1 : (int)settings->tos;
 	config->no_delay = settings->no_delay;
-	config->no_keepalive = settings->no_keepalive;
+	config->no_keepalive = settings->keepalive == KEEPALIVE_OFF;
 	config->user_timeout_ns = settings->user_timeout_ns;
 }
 

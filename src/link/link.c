@@ -90,7 +90,7 @@ bool lai_link_next(struct lai_link *link, struct lai_link_action *action)
 static void discard_race(struct lai_link *link, int but)
 {
 	for (int i = 0; i < link->race.started; i++) {
-		if (!link->race.running[i] || i == but)
+		if (i == but || !link->race.running[i])
 			continue;
 		link->race.running[i] = false;
 		ask(link, LAI_LINK_DISCARD)->attempt = i;

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# run.sh [TARGET...]: libFuzzer with ASan and UBSan on every door where foreign bytes enter, SECONDS=60
+# each. Corpora are kept in $BUILD/fuzz/. Exit 77 without clang's fuzzer.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+BUILD=${BUILD:-build}
+seconds=${SECONDS_EACH:-60}
+out=$BUILD/fuzz
+mkdir -p "$out"
+if ! echo 'int LLVMFuzzerTestOneInput(const char *d, long n); int LLVMFuzzerTestOneInput(const char *d, long n) {(void)d; (void)n; return 0;}' |
+	clang -fsanitize=fuzzer -x c - -o "$out/probe" 2>/dev/null; then
+	echo "fuzz: needs clang with its runtime (Debian: clang libclang-rt-14-dev)" >&2
+	exit 77
+fi
+sources=$(find src -name '*.c' ! -name '*_test.c' ! -path 'src/io/sim/*' ! -path 'src/cli/main.c' \
+	! -path 'src/cli/sender.c' ! -path 'src/cli/cmd_receive.c' ! -path 'src/cli/receiver*.c' \
+	! -path 'src/cli/*demo*' ! -path 'src/show/show_table.c')
+status=0
+for target in "${@:-}"; do
+	for file in tests/fuzz/${target:-*}_fuzz.c; do
+		name=$(basename "$file" _fuzz.c)
+		extra=
+		[ "$name" = option ] || extra=src/cli/sender.c
+		# shellcheck disable=SC2086
+		clang -std=gnu11 -D_GNU_SOURCE -Iinclude -Isrc -DLASTACK_VERSION='"fuzz"' -g -O1 \
+			-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+			-o "$out/$name" "$file" $sources $extra -lmnl -lpthread || exit 1
+		mkdir -p "$out/$name.corpus"
+		if "$out/$name" -max_total_time="$seconds" -print_final_stats=1 -close_fd_mask=3 \
+			-artifact_prefix="$out/$name." "$out/$name.corpus" >"$out/$name.log" 2>&1; then
+			echo "fuzz $name: $(sed -n 's/^stat::number_of_executed_units: //p' "$out/$name.log") runs, no crash"
+		else
+			echo "fuzz $name: FAILED, see $out/$name.log"
+			tail -5 "$out/$name.log"
+			status=1
+		fi
+	done
+done
+exit $status
