@@ -8,7 +8,7 @@
  * and lai_json_steal() returns them.
  *
  *	lai_json_object_begin(&json, NULL);
- *	lai_json_u64(&json, "acked_bytes", 17);                 {"acked_bytes":17,"causes":["a","b"]}
+ *	lai_json_u64(&json, "acked_bytes", 17);                {"acked_bytes":17,"causes":["a","b"]}
  *	lai_json_array_begin(&json, "causes");
  *	lai_json_string(&json, NULL, "a");
  *	lai_json_string(&json, NULL, "b");
@@ -54,7 +54,7 @@ void lai_json_bytes(struct lai_json *json, const char *key, const void *data, si
 
 void lai_json_u64(struct lai_json *json, const char *key, uint64_t value);
 void lai_json_i64(struct lai_json *json, const char *key, int64_t value);
-/* The shortest text that reads back as the same double; null for what JSON cannot say (nan, inf). */
+/* The shortest text that reads back as the same double; null for nan and inf. */
 void lai_json_double(struct lai_json *json, const char *key, double value);
 void lai_json_bool(struct lai_json *json, const char *key, bool value);
 void lai_json_null(struct lai_json *json, const char *key);

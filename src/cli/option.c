@@ -29,7 +29,8 @@ struct parser {
 static int take_value(struct parser *parser, const struct lai_option *option, const char *label,
 		      const char *value)
 {
-	int error = lai_option_value_read(option, value, lai_option_field(option, parser->settings));
+	void *field = lai_option_field(option, parser->settings);
+	int error = lai_option_value_read(option, value, field);
 
 	if (error == 0 || error == -ENOMEM)
 		return error;
@@ -69,10 +70,12 @@ static const struct lai_option *option_named(const struct lai_option_command *co
 	return NULL;
 }
 
-static const struct lai_option *option_lettered(const struct lai_option_command *command, char letter)
+static const struct lai_option *option_lettered(const struct lai_option_command *command,
+						char letter)
 {
 	for (size_t i = 0; i < command->option_count; i++)
-		if (!lai_option_is_heading(&command->options[i]) && command->options[i].letter == letter)
+		if (!lai_option_is_heading(&command->options[i]) &&
+		    command->options[i].letter == letter)
 			return &command->options[i];
 	return NULL;
 }
@@ -114,7 +117,8 @@ static int refuse_name(struct parser *parser, const char *argument, const char *
 	if (nearest)
 		lai_text_append(&parser->error, "; did you mean --%s?", nearest);
 	else
-		lai_text_append(&parser->error, "; %s --help lists them all", parser->command->name);
+		lai_text_append(&parser->error, "; %s --help lists them all",
+				parser->command->name);
 	return -EINVAL;
 }
 
@@ -238,7 +242,8 @@ static void assert_table(const struct lai_option_command *command)
 		assert(strlen(option->name) <= LAI_OPTION_NAME_MAX);
 		assert(option_named(command, option->name, strlen(option->name)) == option);
 		assert(!option->letter || option_lettered(command, option->letter) == option);
-		assert(option->offset + lai_option_value_bytes(option->type) <= command->settings_bytes);
+		assert(option->offset + lai_option_value_bytes(option->type) <=
+		       command->settings_bytes);
 		assert((option->type == LAI_OPTION_ENUM) == (option->names != NULL));
 	}
 }

@@ -8,7 +8,7 @@
  * twice: the last one counts, except lists, which collect. Names must be written in full, since
  * an abbreviation that is unique today breaks scripts tomorrow. A value after a space must not
  * begin with "--" (that is a forgotten value much more often); after "=" it may.
- * Every command has --help (-h) and --version (-V) without a row, the letters unless a row takes them.
+ * Every command has --help (-h) and --version (-V) without a row; a row may take their letters.
  */
 #ifndef LAI_CLI_OPTION_H
 #define LAI_CLI_OPTION_H
@@ -21,7 +21,7 @@
 enum lai_option_type {
 	LAI_OPTION_HEADING, /* no option: .help heads the rows that follow in the help text */
 	LAI_OPTION_FLAG,    /* bool: no value, sets true */
-	LAI_OPTION_TEXT,    /* const char *: any text but the empty one; points into the arguments */
+	LAI_OPTION_TEXT,    /* const char *: any but the empty one; points into the arguments */
 	LAI_OPTION_U32,     /* uint32_t: decimal or 0x hexadecimal, from .min to .max */
 	LAI_OPTION_PORT,    /* uint16_t: 1 to 65535 */
 	LAI_OPTION_SIZE,    /* uint64_t: bytes, as in base/size.h */

@@ -12,7 +12,10 @@
 #define HELP_MAX 131072
 
 static const struct lai_option built_in[] = {
-	{.name = "help", .letter = 'h', .type = LAI_OPTION_FLAG, .help = "Print this help and exit."},
+	{.name = "help",
+	 .letter = 'h',
+	 .type = LAI_OPTION_FLAG,
+	 .help = "Print this help and exit."},
 	{.name = "version",
 	 .letter = 'V',
 	 .type = LAI_OPTION_FLAG,

@@ -35,7 +35,7 @@ int lai_option_value_read(const struct lai_option *option, const char *text, voi
 void lai_option_value_refuse(struct lai_text *sentence, const struct lai_option *option,
 			     const char *label, const char *text, int error);
 
-/* Appends length bytes of an argument as an error may show them: quoted, short, without controls. */
+/* Appends length bytes of an argument as errors show them: quoted, short, without controls. */
 void lai_option_echo(struct lai_text *sentence, const char *argument, size_t length);
 
 int lai_option_list_add(struct lai_option_list *list, const char *text);

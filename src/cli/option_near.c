@@ -11,7 +11,7 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 	return least < c ? least : c;
 }
 
-/* How many letters must be added, removed, changed or swapped with their neighbour to turn a into b. */
+/* How many letters must be added, removed, changed or swapped with the next to make b of a. */
 static unsigned edits(const char *a, const char *b)
 {
 	unsigned rows[3][LAI_OPTION_NAME_MAX + 1];
@@ -25,7 +25,8 @@ static unsigned edits(const char *a, const char *b)
 	for (size_t i = 1; i <= a_length; i++) {
 		now[0] = (unsigned)i;
 		for (size_t j = 1; j <= b_length; j++) {
-			now[j] = min3(last[j] + 1, now[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
+			now[j] = min3(last[j] + 1, now[j - 1] + 1,
+				      last[j - 1] + (a[i - 1] != b[j - 1]));
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
 				now[j] = min3(now[j], before[j - 2] + 1, LAI_OPTION_FAR);
 		}
@@ -63,4 +64,3 @@ const char *lai_option_nearest(const char *text, const char *const *names, size_
 	}
 	return nearest;
 }
-

@@ -158,7 +158,8 @@ static const struct {
 	[LAI_OPTION_TIME] = {read_time, "a time such as 500ms, 30s, 5m, 2h, 1d or never",
 			     "100 years, or never", sizeof(uint64_t)},
 	[LAI_OPTION_ENUM] = {read_enum, NULL, NULL, sizeof(unsigned)},
-	[LAI_OPTION_RANGE] = {read_range, "two times MIN..MAX such as 500ms..60s, the smaller first",
+	[LAI_OPTION_RANGE] = {read_range,
+			      "two times MIN..MAX such as 500ms..60s, the smaller first",
 			      "100 years, or never", sizeof(struct lai_option_range)},
 	[LAI_OPTION_LIST] = {read_list, "a value that is not empty", NULL,
 			     sizeof(struct lai_option_list)},
@@ -183,7 +184,8 @@ void lai_option_value_refuse(struct lai_text *sentence, const struct lai_option 
 	if (error == -ERANGE) {
 		lai_text_append(sentence, "%s: ", label);
 		lai_option_echo(sentence, text, strlen(text));
-		lai_text_append(sentence, " is too large; the most is %s", types[option->type].limit);
+		lai_text_append(sentence, " is too large; the most is %s",
+				types[option->type].limit);
 		return;
 	}
 	lai_text_append(sentence, "%s needs ", label);
@@ -193,7 +195,8 @@ void lai_option_value_refuse(struct lai_text *sentence, const struct lai_option 
 			count++;
 		nearest = lai_option_nearest(text, option->names, count);
 	} else if (option->type == LAI_OPTION_U32) {
-		lai_text_append(sentence, "a whole number from %u to %u", option->min, max_of(option));
+		lai_text_append(sentence, "a whole number from %u to %u", option->min,
+				max_of(option));
 	} else {
 		lai_text_append(sentence, "%s", types[option->type].accepted);
 	}

@@ -194,11 +194,11 @@ void lai_conn_on_fin(struct lai_conn *conn, uint64_t now_ns)
 	end_if_over(conn, now_ns);
 }
 
-static enum la_cause name_reset(const struct lai_conn *conn)
+static enum la_cause name_reset(const struct lai_conn *conn, uint64_t now_ns)
 {
 	if (conn->waking)
 		return LA_CAUSE_LOST_IN_SUSPEND;
-	if (lai_pulse_was_silent(&conn->pulse))
+	if (lai_pulse_was_silent(&conn->pulse, now_ns))
 		return LA_CAUSE_RESET_AFTER_SILENCE;
 	if (lai_pulse_unread_bytes(&conn->pulse) > 0)
 		return LA_CAUSE_RESET_UNREAD;
@@ -224,7 +224,7 @@ void lai_conn_on_error(struct lai_conn *conn, int error, uint64_t now_ns)
 		return;
 	if (cause == LA_CAUSE_PEER_RESET) {
 		first_closer(conn, LA_SIDE_PEER);
-		cause = name_reset(conn);
+		cause = name_reset(conn, now_ns);
 	}
 	if (cause == LA_CAUSE_SILENT_IDLE && outstanding(conn))
 		cause = LA_CAUSE_SILENT_BUSY;

@@ -74,10 +74,12 @@ uint64_t lai_pulse_unread_bytes(const struct lai_pulse *pulse)
 	return lacking >= rounding ? lacking : 0;
 }
 
-bool lai_pulse_was_silent(const struct lai_pulse *pulse)
+bool lai_pulse_was_silent(const struct lai_pulse *pulse, uint64_t now_ns)
 {
+	/* Not by the count alone: Linux answers window probes at most twice a second
+	   (tcp_invalid_ratelimit), so a live peer often leaves one unanswered. */
 	if (pulse->last.unanswered > 0)
-		return true;
+		return lai_time_since(pulse->heard_ns, now_ns) >= QUIET_NS;
 	return pulse->asking_since_ns != LA_NEVER && pulse->silence_before_ns >= QUIET_NS;
 }
 

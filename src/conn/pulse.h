@@ -45,7 +45,7 @@ uint64_t lai_pulse_stuck_for(const struct lai_pulse *pulse, uint64_t now_ns);
 uint64_t lai_pulse_unread_bytes(const struct lai_pulse *pulse);
 
 /* An RST now would end a silence: retransmissions were unanswered, or we broke a long quiet. */
-bool lai_pulse_was_silent(const struct lai_pulse *pulse);
+bool lai_pulse_was_silent(const struct lai_pulse *pulse, uint64_t now_ns);
 
 /*
  * The most that the peer's kernel can hold unread: RFC 7323 lets it advertise at most 65535 << scale,

@@ -26,11 +26,11 @@ struct lai_feed;
 struct lai_feed_config {
 	const char *const *files; /* read in this order; "-" is standard input. Copied */
 	size_t file_count;        /* 0: standard input alone */
-	const char *follow;       /* read this file for ever instead; file_count must be 0. Copied */
-	bool from_end;            /* follow: begin at the end of what is there now; with records, at the
-				     beginning of an unfinished last line */
-	bool records;             /* give a piece that ends without newline one when another follows */
-	int stdin_fd;             /* what "standard input" is; 0 is STDIN_FILENO. Stays the caller's */
+	const char *follow;       /* read this file for ever instead; no files then. Copied */
+	bool from_end;            /* follow: begin at the end of what is there; with records,
+				     at the beginning of an unfinished last line */
+	bool records;             /* end a piece that has no newline with one if another follows */
+	int stdin_fd;             /* what "standard input" is: 0 in real life. Stays the caller's */
 	uint64_t recheck_ns;      /* follow: LAI_FEED_RECHECK_NS if 0 */
 	bool no_inotify;          /* follow: rely on re-checks alone */
 };
@@ -46,7 +46,7 @@ struct lai_feed_counts {
 	uint64_t bytes;       /* given out by lai_feed_read(), inserted newlines included */
 	uint64_t newlines;    /* inserted because of .records */
 	uint64_t rotations;   /* follow: times the name has become another file */
-	uint64_t truncations; /* follow: times the file has become shorter than what was read of it */
+	uint64_t truncations; /* follow: times the file was cut and written anew */
 };
 
 /*

@@ -25,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Rotations in the time of one slow read; each holds a descriptor and the disk space of its file. */
+/* Rotations in the time of one slow read; each costs a descriptor and the disk space of a file. */
 #define FILES_MAX 16
 
 struct follow {
@@ -145,7 +145,8 @@ static void look(struct follow *follow, uint64_t now_ns)
 {
 	if (now_ns >= follow->check_at_ns) {
 		follow->check_at_ns = lai_time_after(now_ns, follow->recheck_ns);
-		lai_feed_watch_directory(&follow->watch); /* before stat(), so that nothing gets between */
+		/* Before stat(), so that nothing gets between. */
+		lai_feed_watch_directory(&follow->watch);
 	}
 	if (follow->count < FILES_MAX && take_named(follow, &follow->feed.error, now_ns) == 0)
 		lai_feed_unsay(&follow->feed.error);
@@ -198,7 +199,7 @@ static ssize_t follow_read(struct lai_feed *feed, void *room, size_t size, bool 
 	if (looked)
 		look(follow, now_ns);
 	for (;;) {
-		/* Before the read: its end counts only if it is seen after the successor's bytes. */
+		/* Before the read: the end counts only if seen after the successor's bytes. */
 		leave_ns = leave_at(follow);
 		result = read_first(follow, room, size, seam);
 		if (result != -EAGAIN) {

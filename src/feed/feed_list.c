@@ -117,13 +117,14 @@ static int list_open(struct list *list)
 	refusal = is_stdin(name) ? NULL : lai_feed_refusal(status.st_mode);
 	if (refusal) {
 		list_close(list);
-		return lai_feed_say(&list->feed.error, -EINVAL, "cannot read %s: it %s", name, refusal);
+		return lai_feed_say(&list->feed.error, -EINVAL, "cannot read %s: it %s", name,
+				    refusal);
 	}
 	lai_feed_unsay(&list->feed.error);
 	if (S_ISFIFO(status.st_mode))
 		grow_pipe(fd);
 	list->waits = !S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode);
-	/* On a FIFO of ours poll() knows that no writer has come yet, where read() reports the end. */
+	/* On a FIFO of ours poll() knows that no writer has come yet; read() reports the end. */
 	list->no_wait = is_stdin(name);
 	return 0;
 }
@@ -136,7 +137,7 @@ static ssize_t read_now(struct list *list, void *room, size_t size)
 	ssize_t result;
 	int ready;
 
-	if (list->waits && list->no_wait) {
+	if (list->waits && list->no_wait) { /* one step: nobody can empty the pipe in between */
 		result = preadv2(list->fd, &iov, 1, -1, RWF_NOWAIT);
 		if (result >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL))
 			return result >= 0 ? result : -errno;
@@ -202,7 +203,8 @@ static int check_stdin(int fd, char **error)
 	if (flags < 0 || fstat(fd, &status) != 0)
 		return lai_feed_say(error, -EBADF, "cannot read standard input: it is closed");
 	if (S_ISDIR(status.st_mode))
-		return lai_feed_say(error, -EINVAL, "cannot read standard input: it is a directory");
+		return lai_feed_say(error, -EINVAL,
+				    "cannot read standard input: it is a directory");
 	if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH))
 		return lai_feed_say(error, -EBADF,
 				    "cannot read standard input: it is not open for reading");
@@ -242,9 +244,10 @@ static int check_all(const struct list *list, char **error)
 
 		if (is_stdin(name) && stdin_used)
 			return lai_feed_say(error, -EINVAL,
-					    "standard input is named twice, but can be read only once");
+					    "standard input is named twice, but has only one end");
 		stdin_used |= is_stdin(name);
-		result = is_stdin(name) ? check_stdin(list->stdin_fd, error) : check_file(name, error);
+		result = is_stdin(name) ? check_stdin(list->stdin_fd, error)
+					: check_file(name, error);
 		if (result)
 			return result;
 	}

@@ -44,7 +44,7 @@ int lai_feed_say(char **error, int result, const char *format, ...)
 /* Frees the sentence: nothing is wrong any more. */
 void lai_feed_unsay(char **error);
 
-/* Why a file of this kind cannot be read, as the end of a sentence ("is a directory"); NULL: it can. */
+/* Why a file of this kind cannot be read, as "is a directory"; NULL: it can. */
 const char *lai_feed_refusal(mode_t mode);
 
 /* CLOCK_MONOTONIC. */

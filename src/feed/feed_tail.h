@@ -45,8 +45,8 @@ void lai_feed_tail_to_end(struct lai_feed_tail *tail, bool records);
 /* How long the file is now; 0 if even that cannot be said. */
 uint64_t lai_feed_tail_size(const struct lai_feed_tail *tail);
 
-/* Bytes; 0: the end for now; or a negative errno. *truncated is set, with the result 0, when the file
-   was truncated: the next read begins it anew. */
+/* Bytes; 0: the end for now; or a negative errno. *truncated is set, with the result 0, when the
+   file was truncated: the next read begins it anew. */
 ssize_t lai_feed_tail_read(struct lai_feed_tail *tail, void *room, size_t size, bool *truncated);
 
 #endif

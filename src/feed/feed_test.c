@@ -319,7 +319,7 @@ static void test_refused_files(void **state)
 	assert_refused(room,
 		       &(struct lai_feed_config){
 			       .files = twice, .file_count = 3, .stdin_fd = pipe_fds[0]},
-		       -EINVAL, "%s is named twice, but can be read only once", "standard input");
+		       -EINVAL, "%s is named twice, but has only one end", "standard input");
 	assert_refused(room,
 		       &(struct lai_feed_config){
 			       .files = missing, .file_count = 1, .follow = room->a},

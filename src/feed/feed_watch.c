@@ -12,9 +12,10 @@
 
 /* Written, truncated, renamed, unlinked, permissions. */
 #define FILE_EVENTS (IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF)
-/* A name appears or goes away. Not IN_MODIFY: a directory of busy logs would wake us all the time. */
+/* A name appears or goes away. Not IN_MODIFY: other logs in it would wake us all the time. */
 #define DIRECTORY_EVENTS                                                                           \
-	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR)
+	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_MOVE_SELF | IN_DELETE_SELF |     \
+	 IN_ONLYDIR)
 /* Some dozens of events a read; one event needs at most the header and NAME_MAX + 1. */
 #define EVENTS_BYTES 4096
 
@@ -77,15 +78,16 @@ int lai_feed_watch_file(struct lai_feed_watch *watch, int fd)
 
 	if (!watch->works)
 		return -1;
-	/* Through /proc it is surely the file we have open; its name may be another file's by now. */
+	/* Through /proc it is the file we have open; its name may be another's by now. */
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return inotify_add_watch(watch->fd, path, FILE_EVENTS);
 }
 
 void lai_feed_watch_forget(struct lai_feed_watch *watch, int descriptor)
 {
+	/* Fails, harmlessly, if the file was deleted and its watch with it. */
 	if (descriptor >= 0)
-		(void)inotify_rm_watch(watch->fd, descriptor); /* gone by itself if the file was deleted */
+		(void)inotify_rm_watch(watch->fd, descriptor);
 }
 
 void lai_feed_watch_drain(struct lai_feed_watch *watch)
