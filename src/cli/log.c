@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/log.h"
 #include "base/json.h"
+#include "base/size.h"
 #include "base/time.h"
 #include "show/show_report.h"
 
@@ -26,6 +27,7 @@ int lai_log_open(struct lai_log *log, const char *name, const char *report_path,
 {
 	*log = (struct lai_log){
 		.name = name, .report_path = report_path, .report = -1, .quiet = quiet, .verbose = verbose};
+	log->progress = !quiet && isatty(STDERR_FILENO);
 	if (!report_path)
 		return 0;
 	if (strcmp(report_path, "-") == 0) {
@@ -60,6 +62,9 @@ void lai_log_reopen(struct lai_log *log)
 	log->report = fd;
 }
 
+/* Back to the beginning of the line, and everything behind it erased (ECMA-48 CR, EL). */
+#define ERASE_LINE "\r\033[K"
+
 void lai_log_say(struct lai_log *log, const char *format, ...)
 {
 	struct lai_text text = LAI_TEXT_INIT(LINE_MAX_BYTES);
@@ -67,6 +72,9 @@ void lai_log_say(struct lai_log *log, const char *format, ...)
 
 	if (log->quiet)
 		return;
+	if (log->progress_shown)
+		lai_text_append(&text, ERASE_LINE);
+	log->progress_shown = false;
 	/* One write for one line: several programs may share this terminal or file. */
 	lai_text_append(&text, "%s: ", log->name);
 	va_start(args, format);
@@ -75,6 +83,23 @@ void lai_log_say(struct lai_log *log, const char *format, ...)
 	lai_text_append(&text, "\n");
 	(void)!write(STDERR_FILENO, lai_text_string(&text), text.length);
 	lai_text_done(&text);
+}
+
+void lai_log_progress(struct lai_log *log, const struct la_link *link, enum la_proof proof)
+{
+	char accepted[LAI_SIZE_TEXT_MAX], delivered[LAI_SIZE_TEXT_MAX], waiting[LAI_SIZE_TEXT_MAX];
+	struct la_totals totals;
+
+	if (!log->progress)
+		return;
+	la_link_totals(link, &totals);
+	(void)dprintf(STDERR_FILENO, ERASE_LINE "%s; accepted %s, %s %s, waiting %s, %llu connections",
+		      la_link_state_name(la_link_state(link)),
+		      lai_size_format(accepted, totals.accepted_bytes), la_proof_name(proof),
+		      lai_size_format(delivered, totals.delivered_bytes),
+		      lai_size_format(waiting, totals.waiting_bytes),
+		      (unsigned long long)totals.connections);
+	log->progress_shown = true;
 }
 
 /* Writes a whole line, or says once that it cannot. */

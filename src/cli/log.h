@@ -11,7 +11,9 @@ struct lai_log {
 	int report; /* descriptor of the JSON lines, or -1 */
 	bool owns_report;
 	bool quiet, verbose;
-	bool failed; /* a JSON line could not be written; said once */
+	bool failed;   /* a JSON line could not be written; said once */
+	bool progress; /* stderr is a terminal that shows a line of progress */
+	bool progress_shown;
 };
 
 /* report_path: NULL for none, "-" for standard output. 0, or a negative errno: the file cannot be opened. */
@@ -23,6 +25,9 @@ void lai_log_reopen(struct lai_log *log);
 
 /* One sentence for people, unless quiet. */
 void lai_log_say(struct lai_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Redraws the line of progress, where there is one. */
+void lai_log_progress(struct lai_log *log, const struct la_link *link, enum la_proof proof);
 
 /* An event of the link, as far as it is worth saying. */
 void lai_log_event(struct lai_log *log, const struct la_event *event);

@@ -28,6 +28,8 @@
 #define PIECE_BYTES (256u * 1024)
 /* With the input waiting, the feed wants to be tended. */
 #define TEND_NS (1 * LAI_S)
+/* Between two redrawings of the line of progress. */
+#define PROGRESS_NS (500 * LAI_MS)
 
 struct sender {
 	const struct lai_sender_config *config;
@@ -38,6 +40,8 @@ struct sender {
 	bool input_over;
 	bool full;        /* the last look found no room */
 	bool interrupted; /* one SIGINT has come */
+	bool waits_for_file; /* and it was said: the followed name cannot be opened now */
+	uint64_t progress_ns; /* when to redraw; LA_NEVER: never */
 	int exit_code;    /* LAI_EXIT_DONE unless the input was bad */
 };
 
@@ -120,6 +124,16 @@ static void input_failed(struct sender *sender)
 	end_input(sender, LA_NEVER);
 }
 
+/* A followed name may be missing for a while; once per absence is enough. */
+static void say_waiting(struct sender *sender)
+{
+	const char *why = lai_feed_error(sender->feed);
+
+	if (why && !sender->waits_for_file)
+		lai_log_say(&sender->log, "%s; waiting for it", why);
+	sender->waits_for_file = why != NULL;
+}
+
 static void read_input(struct sender *sender)
 {
 	void *room;
@@ -132,8 +146,10 @@ static void read_input(struct sender *sender)
 		return;
 	}
 	got = lai_feed_read(sender->feed, room, size < PIECE_BYTES ? size : PIECE_BYTES);
-	if (got == -EAGAIN)
+	if (got == -EAGAIN) {
+		say_waiting(sender);
 		return;
+	}
 	if (got == 0)
 		end_input(sender, LA_NEVER);
 	else if (got < 0)
@@ -217,7 +233,7 @@ static bool wait_for_work(struct sender *sender)
 		[SIGNALS] = {.fd = sender->signals, .events = POLLIN},
 		[INPUT] = {.fd = -1, .events = POLLIN},
 	};
-	uint64_t deadline_ns = la_link_deadline(sender->link);
+	uint64_t deadline_ns = lai_time_min(la_link_deadline(sender->link), sender->progress_ns);
 	bool wants_input = !sender->input_over && !sender->full;
 
 	if (wants_input) {
@@ -235,9 +251,19 @@ static bool wait_for_work(struct sender *sender)
 	return slots[INPUT].revents != 0 || clock_now() >= lai_feed_deadline(sender->feed);
 }
 
+static void show_progress(struct sender *sender)
+{
+	if (sender->progress_ns == LA_NEVER || clock_now() < sender->progress_ns)
+		return;
+	lai_log_progress(&sender->log, sender->link, sender->config->link.proof);
+	sender->progress_ns = lai_time_after(clock_now(), PROGRESS_NS);
+}
+
 static void run(struct sender *sender)
 {
+	sender->progress_ns = sender->log.progress ? clock_now() : LA_NEVER;
 	while (la_link_dispatch(sender->link) == 0) {
+		show_progress(sender);
 		if (wait_for_work(sender) && !sender->input_over)
 			read_input(sender);
 	}
