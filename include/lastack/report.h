@@ -134,8 +134,8 @@ struct la_report {
 	uint64_t received_bytes;
 	uint64_t destroyed_bytes;  /* thrown away by an abort or a lingering close; replay may follow */
 	uint64_t retransmits;      /* segments this kernel had to send again */
-	struct la_interval lost;       /* counted as delivered, perhaps never read by the peer */
-	struct la_interval duplicated; /* will be sent again although the peer may have them */
+	struct la_interval lost; /* counted as delivered, perhaps never read by the peer */
+	struct la_interval duplicated; /* not delivered, though the peer may have them: twice if sent again */
 	uint32_t tcp_state;        /* kernel's state when the cause was known (1 ESTABLISHED ... ) */
 	uint32_t last_words_bytes; /* used bytes of last_words */
 	char local[LA_ADDRESS_TEXT_MAX];  /* "" if never known */
@@ -154,8 +154,8 @@ struct la_totals {
 	uint64_t dropped_records;
 	uint64_t connections;      /* established */
 	uint64_t failed_attempts;  /* cycles through a server's addresses that gave no connection */
-	struct la_interval lost;       /* sums over all connections */
-	struct la_interval duplicated;
+	struct la_interval lost;       /* sum over all connections */
+	struct la_interval duplicated; /* sum over those that were followed by another */
 };
 
 /* Stable lower-case names; never NULL, "?" for a value out of range. */

@@ -110,7 +110,7 @@ static unsigned last_action(const struct lai_conn *conn)
 {
 	if (conn->aborting)
 		return LAI_CONN_ABORT;
-	return conn->report.cause == LA_CAUSE_LINGERED ? LAI_CONN_LINGER : LAI_CONN_CLOSE;
+	return conn->lingering ? LAI_CONN_LINGER : LAI_CONN_CLOSE;
 }
 
 static bool both_halves_over(const struct lai_conn *conn)
@@ -179,7 +179,7 @@ void lai_conn_on_received(struct lai_conn *conn, const void *data, size_t size, 
 
 void lai_conn_on_fin(struct lai_conn *conn, uint64_t now_ns)
 {
-	if (conn->recv.state != LAI_RECV_OPEN)
+	if (conn->recv.state != LAI_RECV_OPEN || conn->report.error)
 		return; /* EOF after an error is not the peer's FIN */
 	conn->fin_answers_ours = conn->send.state == LAI_SEND_FIN_SENT ||
 				 conn->send.state == LAI_SEND_FIN_ACKED;
@@ -266,6 +266,7 @@ static void judge_stall(struct lai_conn *conn, uint64_t now_ns)
 	conn->stalled_since_ns = now_ns;
 	if (conn->limits.on_stall == LA_STALL_RECONNECT) {
 		conn->aborting = true;
+		first_closer(conn, LA_SIDE_US);
 		die(conn, LA_CAUSE_STALLED, 0, now_ns);
 	}
 }
@@ -292,6 +293,7 @@ static void leave_ladder(struct lai_conn *conn, uint64_t now_ns)
 		conn->aborting = true;
 		die(conn, LA_CAUSE_ABORTED, 0, now_ns);
 	} else {
+		conn->lingering = true;
 		die(conn, LA_CAUSE_LINGERED, 0, now_ns);
 	}
 }
@@ -334,6 +336,7 @@ static void judge(struct lai_conn *conn, uint64_t now_ns)
 {
 	if (drain_is_overdue(conn, now_ns)) {
 		conn->aborting = true;
+		first_closer(conn, LA_SIDE_US);
 		die(conn, LA_CAUSE_DRAIN_TIMEOUT, 0, now_ns);
 	} else if (fin_is_overdue(conn, now_ns)) {
 		/* close() harms nobody now, and what the peer may still say is read before. */

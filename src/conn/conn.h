@@ -45,6 +45,7 @@ struct lai_conn {
 	unsigned actions;
 	bool stalled;
 	bool aborting;           /* it must end by RST */
+	bool lingering;          /* it must end by SO_LINGER, as the policy asked */
 	bool fin_answers_ours;   /* the peer's FIN came after ours */
 	uint64_t stalled_since_ns;
 	uint64_t finish_by_ns;   /* for draining and await-ack */

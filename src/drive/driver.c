@@ -108,7 +108,8 @@ static void on_connection_ready(struct lai_driver *driver, uint32_t events)
 	}
 	if (link->connected && (events & (LAI_READABLE | LAI_PEER_FIN)))
 		read_all(driver, false);
-	if (!link->connected || !(events & (LAI_ERROR | LAI_HANGUP)))
+	/* The error that recv() brought is gone: what hangs up now is its consequence. */
+	if (!link->connected || link->conn.report.error || !(events & (LAI_ERROR | LAI_HANGUP)))
 		return;
 	error = OPS(driver, error, driver->socket);
 	if (error != 0)

@@ -116,6 +116,11 @@ static int socket_options(struct la_link *link, const struct la_link_config *con
 		/* So that a closed window is probed often enough to tell a slow peer from a dead one. */
 		.rto_max_ns = config->dead_ns / 4 > LAI_S ? config->dead_ns / 4 : LAI_S,
 	};
+	/* What the kernel has taken cannot be dropped any more, so it is not given much ahead. */
+	if (config->on_full == LA_FULL_DROP_OLDEST)
+		options->unsent_max_bytes = config->buffer_bytes / 4 < INT32_MAX
+						    ? (uint32_t)(config->buffer_bytes / 4)
+						    : INT32_MAX;
 	if (config->dead_ns == LA_NEVER)
 		options->keepalive_ns = options->rto_max_ns = 0;
 	if (config->local_address &&

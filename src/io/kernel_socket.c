@@ -89,6 +89,8 @@ static int set_options(int socket, int family, const struct lai_socket_options *
 	if (status == 0 && options->user_timeout_ns)
 		status = set_int(socket, IPPROTO_TCP, TCP_USER_TIMEOUT,
 				 (int)(options->user_timeout_ns / LAI_MS));
+	if (status == 0 && options->unsent_max_bytes)
+		status = set_int(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)options->unsent_max_bytes);
 	/* Without it probes of a closed window come up to two minutes apart; older kernels lack it. */
 	if (status == 0 && options->rto_max_ns)
 		(void)set_int(socket, IPPROTO_TCP, TCP_RTO_MAX_MS, (int)(options->rto_max_ns / LAI_MS));

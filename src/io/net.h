@@ -27,6 +27,7 @@ struct lai_socket_options {
 	bool no_delay;
 	uint64_t keepalive_ns;    /* an idle peer that answers nothing dies after this; 0: no keepalive */
 	uint64_t user_timeout_ns; /* TCP_USER_TIMEOUT */
+	uint32_t unsent_max_bytes; /* TCP_NOTSENT_LOWAT: the kernel takes no more than this ahead; 0: off */
 	uint64_t rto_max_ns;      /* TCP_RTO_MAX_MS (Linux 6.15), ignored where missing */
 };
 

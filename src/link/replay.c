@@ -168,6 +168,9 @@ void lai_replay_begin(struct lai_replay *replay)
 	assert(replay->sent == replay->ring.begin);
 	replay->base = replay->sent;
 	replay->stop = LA_NEVER;
+	/* Only now is it sure that they are sent twice. */
+	replay->totals.duplicated.max_bytes += replay->sent_before_bytes;
+	replay->sent_before_bytes = 0;
 	replay->delivered_here_bytes = 0;
 }
 
@@ -238,7 +241,7 @@ void lai_replay_end(struct lai_replay *replay, struct la_report *report, uint64_
 		report->lost.max_bytes = perhaps_lost(replay, report, peer_buffer_bytes);
 	report->duplicated.max_bytes = replay->sent - replay->ring.begin;
 	replay->totals.lost.max_bytes += report->lost.max_bytes;
-	replay->totals.duplicated.max_bytes += report->duplicated.max_bytes;
+	replay->sent_before_bytes = report->duplicated.max_bytes;
 	replay->sent = replay->ring.begin;
 	replay->stop = LA_NEVER;
 }

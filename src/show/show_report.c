@@ -60,7 +60,7 @@ static void append_life(struct lai_text *text, const struct la_report *report)
 		lai_text_append(text, "; destroyed by this close: at most %" PRIu64 " bytes",
 				report->destroyed_bytes);
 	append_interval(text, "perhaps never read by the peer", &report->lost);
-	append_interval(text, "to be sent again, perhaps received twice", &report->duplicated);
+	append_interval(text, "not proven, perhaps received all the same", &report->duplicated);
 }
 
 void lai_show_report_text(struct lai_text *text, const struct la_report *report)
