@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "drive/driver.h"
+#include "conn/cause.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -50,11 +51,26 @@ void lai_driver_look(struct lai_driver *driver)
 		lai_link_on_view(driver->link, &view, now_of(driver));
 }
 
+/*
+ * Over IPv6 Linux reports each retransmission that finds no route, on a connection that lives and may
+ * still get through (a soft error). Whether it is dead, the pulse finds out.
+ */
+static bool is_soft(int error, const struct lai_view *view)
+{
+	enum la_cause cause = lai_cause_of_error(error);
+
+	return view->tcp_state != LAI_TCP_CLOSE &&
+	       (cause == LA_CAUSE_ROUTE_LOST || cause == LA_CAUSE_ADDRESS_LOST);
+}
+
 /* What the kernel knows of acknowledged bytes is final now: first the view, then the error. */
 static void fail(struct lai_driver *driver, int error)
 {
-	lai_driver_look(driver);
-	if (driver->link->connected)
+	struct lai_view view = {.tcp_state = LAI_TCP_CLOSE};
+
+	if (OPS(driver, view, driver->socket, &view) == 0)
+		lai_link_on_view(driver->link, &view, now_of(driver));
+	if (driver->link->connected && !is_soft(error, &view))
 		lai_link_on_error(driver->link, error, now_of(driver));
 }
 

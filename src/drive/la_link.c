@@ -226,11 +226,13 @@ static void try_finish(struct la_link *link)
 
 static int step(struct la_link *link, uint64_t until_ns)
 {
+	link->stepping = true;
 	lai_link_start(&link->core, now_of(link));
 	lai_driver_act(&link->driver);
 	lai_driver_step(&link->driver, until_ns);
 	try_finish(link);
 	lai_driver_act(&link->driver);
+	link->stepping = false;
 	return link->core.state == LA_LINK_DONE;
 }
 
@@ -264,8 +266,10 @@ size_t la_link_reserve(struct la_link *link, void **room)
 {
 	if (closed_for_input(link))
 		return 0;
-	lai_link_crowd(&link->core, now_of(link));
-	lai_driver_act(&link->driver);
+	if (!link->stepping) {
+		lai_link_crowd(&link->core, now_of(link));
+		lai_driver_act(&link->driver);
+	}
 	return lai_replay_room(&link->core.replay, room);
 }
 

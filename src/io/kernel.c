@@ -188,7 +188,7 @@ static int kernel_wait(struct lai_net *net, struct lai_ready *ready, int max, ui
 			ready[said].socket = (int)events[i].data.u64;
 			ready[said].events = from_epoll(events[i].events);
 		}
-		if ((ready[said].events & LAI_ERROR) && lai_kernel_take_acks(ready[said].socket))
+		if ((ready[said].events & LAI_ERROR) && lai_kernel_take_acks(kernel, ready[said].socket))
 			ready[said].events |= LAI_ACKED;
 		said++;
 	}

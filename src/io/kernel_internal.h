@@ -52,6 +52,6 @@ void lai_kernel_hurry(struct lai_net *net, int socket, uint64_t within_ns);
 int lai_kernel_why_silent(struct lai_net *net, const struct lai_address *local,
 			  const struct lai_address *remote, const char *device);
 /* Empties the error queue; true: it held the news of an acknowledgement. */
-bool lai_kernel_take_acks(int socket);
+bool lai_kernel_take_acks(const struct lai_kernel *kernel, int socket);
 
 #endif

@@ -203,10 +203,13 @@ ssize_t lai_kernel_recv(struct lai_net *net, int socket, void *data, size_t size
 	return got < 0 ? -errno : got;
 }
 
-bool lai_kernel_take_acks(int socket)
+bool lai_kernel_take_acks(const struct lai_kernel *kernel, int socket)
 {
 	bool found = false;
 
+	/* While connecting, the queue holds ICMP errors, and taking one clears SO_ERROR with it. */
+	if (!kernel->sockets[socket].asks_acks)
+		return false;
 	for (;;) {
 		char control[256];
 		struct msghdr message = {.msg_control = control, .msg_controllen = sizeof(control)};

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* The connection that an attempt has won: its events, what its end means, its state in ours. */
+#include "link/link_inside.h"
+#include "conn/cause.h"
+
+void lai_link_connection_won(struct lai_link *link, int attempt, const struct lai_address *local,
+			   const struct lai_address *remote, uint64_t now_ns)
+{
+	const struct lai_conn_limits limits = {
+		.dead_ns = link->config.dead_ns,
+		.stall_ns = link->config.stall_ns,
+		.read_ns = link->config.read_ns,
+		.close_policy = link->config.close_policy,
+		.on_peer_fin = link->config.on_peer_fin,
+		.on_stall = link->config.on_stall,
+	};
+
+	lai_link_discard_race(link, attempt);
+	link->race.started = link->race.count = 0;
+	link->last_good = *remote;
+	lai_address_format(link->report.local, local);
+	lai_address_format(link->report.remote, remote);
+	lai_conn_init(&link->conn, &limits, &link->report, now_ns);
+	link->connected = true;
+	link->apart_since_ns = LA_NEVER;
+	link->endpoints_failed = 0;
+	link->replay.totals.connections++;
+	lai_replay_begin(&link->replay);
+	lai_link_set_state(link, LA_LINK_UP, LA_NEVER, now_ns);
+	lai_link_explain_silence(link, LA_CAUSE_ALIVE, now_ns);
+	if (link->finishing)
+		lai_conn_finish(&link->conn, link->finish_by_ns, now_ns);
+	lai_link_check_queue(link, now_ns);
+}
+
+static void connection_over(struct lai_link *link, uint64_t now_ns)
+{
+	struct lai_conn *conn = &link->conn;
+	/* Ended well, with more to send: go on at once. */
+	bool checkpoint = conn->report.cause == LA_CAUSE_FINISHED &&
+			  conn->report.proof >= link->config.proof;
+
+	link->connected = false;
+	link->apart_since_ns = now_ns;
+	link->report = conn->report;
+	lai_replay_end(&link->replay, &link->report, lai_pulse_peer_buffer_max(&conn->pulse));
+	if (lai_cause_is_silence(link->report.cause))
+		link->silent_report = link->report;
+	lai_link_emit_report(link, &link->report, LA_EVENT_REPORT, now_ns);
+	if (lai_time_since(link->report.connected_ns, now_ns) >= link->config.stable_ns)
+		lai_backoff_reset(&link->backoff);
+	if (lai_link_nothing_left(link) || conn->report.cause == LA_CAUSE_ABORTED ||
+	    conn->report.cause == LA_CAUSE_LINGERED || conn->report.cause == LA_CAUSE_DRAIN_TIMEOUT)
+		lai_link_end(link, now_ns);
+	else if (checkpoint)
+		lai_link_begin_attempt(link, now_ns);
+	else
+		lai_link_wait_or_give_up(link, now_ns);
+}
+
+static void collect_actions(struct lai_link *link)
+{
+	static const struct {
+		unsigned bit;
+		enum lai_link_action_kind kind;
+	} order[] = {
+		{LAI_CONN_LOOK, LAI_LINK_LOOK},
+		{LAI_CONN_WHY_SILENT, LAI_LINK_WHY_SILENT},
+		{LAI_CONN_READ_REST, LAI_LINK_READ_REST},
+		{LAI_CONN_HURRY, LAI_LINK_HURRY},
+		{LAI_CONN_CALM, LAI_LINK_CALM},
+		{LAI_CONN_SEND_FIN, LAI_LINK_SEND_FIN},
+		{LAI_CONN_CLOSE, LAI_LINK_CLOSE},
+		{LAI_CONN_LINGER, LAI_LINK_LINGER},
+		{LAI_CONN_ABORT, LAI_LINK_ABORT},
+	};
+	unsigned actions = lai_conn_take(&link->conn);
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (actions & order[i].bit)
+			lai_link_ask(link, order[i].kind);
+}
+
+/* After every event of the connection: its actions go out, its state shows in ours. */
+static void follow_connection(struct lai_link *link, uint64_t now_ns)
+{
+	const struct lai_conn *conn = &link->conn;
+	enum la_link_state state = LA_LINK_UP;
+
+	collect_actions(link);
+	if (conn->send.state != LAI_SEND_OPEN)
+		state = LA_LINK_CLOSING;
+	else if (conn->stalled)
+		state = LA_LINK_STALLED;
+	if (state != link->state)
+		lai_link_set_state(link, state, LA_NEVER, now_ns);
+	if (lai_conn_over(conn))
+		connection_over(link, now_ns);
+}
+
+/* A connection that drains has to be told when there is nothing left to write. */
+void lai_link_check_queue(struct lai_link *link, uint64_t now_ns)
+{
+	if (!link->connected)
+		return;
+	if (link->conn.send.state == LAI_SEND_DRAINING && lai_replay_nothing_to_send(&link->replay))
+		lai_conn_on_queue_empty(&link->conn, now_ns);
+	follow_connection(link, now_ns);
+}
+
+void lai_link_on_written(struct lai_link *link, size_t size, uint64_t now_ns)
+{
+	lai_conn_on_written(&link->conn, size, now_ns);
+	lai_replay_on_written(&link->replay, size);
+	lai_link_check_queue(link, now_ns);
+}
+
+void lai_link_on_received(struct lai_link *link, const void *data, size_t size, uint64_t now_ns)
+{
+	lai_conn_on_received(&link->conn, data, size, now_ns);
+	lai_link_emit(link, &(struct la_event){
+			   .kind = LA_EVENT_RECEIVED, .now_ns = now_ns, .data = data, .size = size});
+}
+
+void lai_link_on_fin(struct lai_link *link, uint64_t now_ns)
+{
+	lai_conn_on_fin(&link->conn, now_ns);
+	follow_connection(link, now_ns);
+}
+
+void lai_link_on_error(struct lai_link *link, int error, uint64_t now_ns)
+{
+	lai_conn_on_error(&link->conn, error, now_ns);
+	follow_connection(link, now_ns);
+}
+
+void lai_link_on_view(struct lai_link *link, const struct lai_view *view, uint64_t now_ns)
+{
+	lai_conn_on_view(&link->conn, view, now_ns);
+	lai_replay_on_acked(&link->replay, link->conn.report.acked_bytes);
+	follow_connection(link, now_ns);
+}
+
+void lai_link_on_why_silent(struct lai_link *link, int error, uint64_t now_ns)
+{
+	lai_conn_on_why_silent(&link->conn, error, now_ns);
+	follow_connection(link, now_ns);
+}
+
+void lai_link_on_rest_read(struct lai_link *link, uint64_t now_ns)
+{
+	lai_conn_on_rest_read(&link->conn, now_ns);
+	follow_connection(link, now_ns);
+}
+
+void lai_link_on_resumed(struct lai_link *link, uint64_t now_ns)
+{
+	if (!link->connected)
+		return;
+	lai_conn_on_resumed(&link->conn, now_ns);
+	follow_connection(link, now_ns);
+}
+
+void lai_link_connection_timer(struct lai_link *link, uint64_t now_ns)
+{
+	if (now_ns < lai_conn_deadline(&link->conn))
+		return;
+	lai_conn_on_timer(&link->conn, now_ns);
+	follow_connection(link, now_ns);
+}
