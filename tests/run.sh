@@ -14,7 +14,7 @@ logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 list() {
 	find "$BUILD/src" "$BUILD/tests" -name '*_test' -type f -perm -u+x | sort
-	find tests -mindepth 2 -name '*.sh' ! -path 'tests/fuzz/*' | sort
+	find tests -mindepth 2 -name '*.sh' ! -path 'tests/fuzz/*' ! -name 'lib*.sh' | sort
 }
 wanted() { [ $# -eq 0 ] && cat || grep -F -f <(printf '%s\n' "$@"); }
 

@@ -86,7 +86,11 @@ struct la_event {
 	uint64_t delay_ns;
 };
 
-/* Zero means "the default" for every field whose comment names one. Times in ns, LA_NEVER: no bound. */
+/*
+ * Begin with la_link_config_default(). Times in ns, LA_NEVER: no bound. Zero means the default for the
+ * sizes and for the time-outs resolve, connect, dead, stall, read and give_up; it is a value for
+ * stable, backoff and retries_max.
+ */
 struct la_link_config {
 	const char *const *urls; /* failover list, all of one scheme; copied */
 	size_t url_count;
@@ -119,7 +123,7 @@ struct la_link_config {
 	uint64_t user_timeout_ns;  /* TCP_USER_TIMEOUT; 0: off, since it kills live slow readers */
 
 	uint64_t seed; /* of the backoff's jitter; 0: from the system */
-	/* Called from inside la_link_*(); may submit, must not free, dispatch or wait. May be NULL. */
+	/* Called from inside la_link_*(); may submit and ask for totals, nothing else. May be NULL. */
 	void (*on_event)(void *arg, const struct la_event *event);
 	void *arg;
 };
@@ -134,7 +138,7 @@ void la_link_config_default(struct la_link_config *config);
  */
 int la_link_new(struct la_link **link, const struct la_link_config *config, char **error);
 
-/* Closes what is still open by the configured policy's last step without waiting. NULL is fine. */
+/* Aborts what is not DONE: finish and wait before, for a proper end. NULL is fine. */
 void la_link_free(struct la_link *link);
 
 /* Descriptor to poll for reading; stays the link's. */

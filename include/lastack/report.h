@@ -40,9 +40,9 @@ extern "C" {
 	X(UNREACHABLE, "unreachable", "the network answered that there is no way to this host")        \
 	X(DENIED, "denied", "a firewall or a missing privilege forbids it")                            \
 	X(SELF_CONNECT, "self-connect", "the connection reached itself: nothing listens there")        \
-	X(PORT_IN_USE, "port-in-use", "the local port is held by another socket (EADDRINUSE)")         \
+	X(PORT_IN_USE, "port-in-use", "the local port is held by another socket")         \
 	X(TUPLE_IN_USE, "tuple-in-use",                                                                \
-	  "this pair of addresses and ports is still in use (EADDRNOTAVAIL)")                          \
+	  "this pair of addresses and ports is still in use")                          \
 	X(LOCAL_LIMIT, "local-limit", "this host is out of descriptors or memory")                     \
 	X(LOCAL_ERROR, "local-error", "a system call failed in a way that has no name of its own")     \
 	X(FINISHED, "finished", "both sides sent their FIN and both were acknowledged")                \

@@ -54,7 +54,7 @@ void lai_port_holder_say(struct lai_log *log, uint16_t port)
 		return;
 	}
 	if (lai_sockdiag_dump(LAI_SOCKDIAG_ALL, note, &holders) == 0)
-		lai_log_say(log, "local port %u: %u sockets%s%s; %s", port, holders.count,
-			    holders.count ? ": " : "", lai_text_string(&holders.text), advice(&holders));
+		lai_log_say(log, "local port %u: %u socket%s%s%s; %s", port, holders.count,
+			    holders.count == 1 ? "" : "s", holders.count ? ": " : "", lai_text_string(&holders.text), advice(&holders));
 	lai_text_done(&holders.text);
 }

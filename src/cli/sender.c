@@ -264,7 +264,12 @@ static void run(struct sender *sender)
 	sender->progress_ns = sender->log.progress ? clock_now() : LA_NEVER;
 	while (la_link_dispatch(sender->link) == 0) {
 		show_progress(sender);
-		if (wait_for_work(sender) && !sender->input_over)
+		bool input = wait_for_work(sender);
+
+		/* What woke us up may be what makes room. */
+		if (sender->full && la_link_dispatch(sender->link) != 0)
+			return;
+		if (input && !sender->input_over)
 			read_input(sender);
 	}
 }
@@ -294,7 +299,9 @@ static int conclude(struct sender *sender)
 	}
 	if (sender->exit_code != LAI_EXIT_DONE)
 		return sender->exit_code;
-	return totals.delivered_bytes == totals.accepted_bytes ? LAI_EXIT_DONE : LAI_EXIT_FAILED;
+	/* A link that gave up has not accepted the rest of the input: that is not delivered either. */
+	return sender->input_over && totals.delivered_bytes == totals.accepted_bytes ? LAI_EXIT_DONE
+										     : LAI_EXIT_FAILED;
 }
 
 int lai_sender_run(const char *name, const struct lai_sender_config *config)

@@ -144,10 +144,10 @@ static void end_if_over(struct lai_conn *conn, uint64_t now_ns)
 void lai_conn_on_written(struct lai_conn *conn, size_t size, uint64_t now_ns)
 {
 	assert(lai_conn_may_write(conn));
+	lai_pulse_on_written(&conn->pulse, outstanding(conn), now_ns);
 	if (!outstanding(conn))
 		look_soon(conn, now_ns);
 	conn->report.written_bytes += size;
-	lai_pulse_on_written(&conn->pulse, now_ns);
 }
 
 void lai_conn_on_queue_empty(struct lai_conn *conn, uint64_t now_ns)
@@ -271,7 +271,8 @@ static void judge_stall(struct lai_conn *conn, uint64_t now_ns)
 	}
 }
 
-static void look_again(struct lai_conn *conn, uint64_t now_ns)
+/* The next look: soon while the numbers move, ever later while they do not. */
+static void look_again(struct lai_conn *conn, bool progress, uint64_t now_ns)
 {
 	uint64_t longest_ns = lai_time_min(LOOK_LAST_NS, conn->limits.dead_ns / LOOKS_PER_DEATH);
 
@@ -280,7 +281,7 @@ static void look_again(struct lai_conn *conn, uint64_t now_ns)
 		return;
 	}
 	conn->look_every_ns = lai_time_min(conn->look_every_ns * 2, longest_ns);
-	if (conn->look_every_ns < LOOK_FIRST_NS)
+	if (progress || conn->look_every_ns < LOOK_FIRST_NS)
 		conn->look_every_ns = LOOK_FIRST_NS;
 	conn->look_ns = lai_time_after(now_ns, conn->look_every_ns);
 }
@@ -334,7 +335,9 @@ static bool fin_is_overdue(const struct lai_conn *conn, uint64_t now_ns)
 /* Every deadline is judged on fresh numbers: the timer only asks for them. */
 static void judge(struct lai_conn *conn, uint64_t now_ns)
 {
-	if (drain_is_overdue(conn, now_ns)) {
+	/* An unacknowledged FIN is still draining. */
+	if (drain_is_overdue(conn, now_ns) ||
+	    (conn->send.state == LAI_SEND_FIN_SENT && fin_is_overdue(conn, now_ns))) {
 		conn->aborting = true;
 		first_closer(conn, LA_SIDE_US);
 		die(conn, LA_CAUSE_DRAIN_TIMEOUT, 0, now_ns);
@@ -352,11 +355,12 @@ static void judge(struct lai_conn *conn, uint64_t now_ns)
 void lai_conn_on_view(struct lai_conn *conn, const struct lai_view *view, uint64_t now_ns)
 {
 	struct la_report *report = &conn->report;
+	bool progress = view->acked_bytes > report->acked_bytes;
 
 	if (lai_conn_over(conn))
 		return;
 	assert(view->acked_bytes <= report->written_bytes);
-	if (view->acked_bytes > report->acked_bytes)
+	if (progress)
 		report->acked_bytes = view->acked_bytes;
 	report->retransmits = view->retransmits;
 	lai_pulse_on_view(&conn->pulse, view, outstanding(conn), now_ns);
@@ -367,7 +371,7 @@ void lai_conn_on_view(struct lai_conn *conn, const struct lai_view *view, uint64
 		conn->actions |= LAI_CONN_CALM;
 	}
 	climb(conn, view->fin_acked, now_ns);
-	look_again(conn, now_ns);
+	look_again(conn, progress, now_ns);
 	/* A connection that the kernel has ended: its error follows. */
 	if (!lai_conn_over(conn) && view->tcp_state != LAI_TCP_CLOSE)
 		judge(conn, now_ns);

@@ -47,6 +47,7 @@ struct world {
 	bool fin_carried, fin_acked;
 	unsigned asked;   /* questions that are still open */
 	unsigned actions; /* of the last event */
+	bool unnamed;     /* why the peer is silent was asked, and something else ended it first */
 	unsigned ends, fins;
 	bool reset, failed, peer_fin, fin_answers_ours;
 	uint8_t words[LA_LAST_WORDS_MAX];
@@ -142,7 +143,8 @@ static void on_received(struct world *world)
 
 static void on_fin(struct world *world)
 {
-	if (world->conn.recv.state == LAI_RECV_OPEN) {
+	/* EOF behind an error is not the peer's FIN. */
+	if (world->conn.recv.state == LAI_RECV_OPEN && !world->failed) {
 		world->peer_fin = true;
 		world->fin_answers_ours = world->fin_carried;
 		world->tcp_state = LAI_TCP_CLOSE_WAIT;
@@ -395,8 +397,8 @@ static void check_actions(const struct world *world)
 	LAW(last != LAI_CONN_LINGER || policy_linger, "linger only where the policy says so");
 	LAW(last != LAI_CONN_CLOSE || world->failed || !outstanding(world),
 	    "a plain close destroys nothing that the kernel still has to deliver");
-	if (last && lai_cause_is_silence(conn->report.cause) && !world->failed)
-		LAW(last == LAI_CONN_ABORT, "silence ends by abort: the kernel must not go on sending");
+	if (last && lai_cause_is_silence(conn->report.cause) && !world->failed && !world->unnamed)
+		LAW(last != LAI_CONN_CLOSE, "silence ends by abort: the kernel must not go on sending");
 }
 
 /* A deadline, a question that is answered in the same step, or the reason in half.h. */
@@ -454,9 +456,8 @@ static void check_report(const struct world *world, enum event event)
 	LAW(before->cause == LA_CAUSE_ALIVE || report->detected_ns == before->detected_ns,
 	    "the time of the first cause stays");
 	LAW((report->cause == LA_CAUSE_ALIVE) == (report->detected_ns == 0), "a cause has its time");
-	if (before->closed_first == LA_SIDE_NOBODY && lai_cause_is_silence(report->cause) &&
-	    !world->reset)
-		LAW(report->closed_first != LA_SIDE_PEER || event == PEER_FIN,
+	if (before->closed_first == LA_SIDE_NOBODY && lai_cause_is_silence(report->cause))
+		LAW(report->closed_first != LA_SIDE_PEER || world->reset || world->peer_fin,
 		    "a silent peer has not closed first");
 	else
 		LAW(report->closed_first == expected_first(world, event), "who closed first");
@@ -516,6 +517,7 @@ static void happen(struct world *world, enum event event)
 	world->fins += (world->actions & LAI_CONN_SEND_FIN) != 0;
 	world->fin_carried |= (world->actions & LAI_CONN_SEND_FIN) != 0;
 	world->ends += (world->actions & LAST_ACTIONS) != 0;
+	world->unnamed = world->asked & LAI_CONN_WHY_SILENT;
 	if (lai_conn_over(&world->conn))
 		world->asked = 0;
 	check_states(world);

@@ -21,10 +21,9 @@ static void ask(struct lai_pulse *pulse, uint64_t now_ns)
 	pulse->silence_before_ns = lai_time_since(pulse->heard_ns, now_ns);
 }
 
-void lai_pulse_on_written(struct lai_pulse *pulse, uint64_t now_ns)
+void lai_pulse_on_written(struct lai_pulse *pulse, bool outstanding, uint64_t now_ns)
 {
-	if (pulse->asking_since_ns == LA_NEVER && pulse->last.in_flight == 0 &&
-	    pulse->last.unanswered == 0)
+	if (!outstanding)
 		pulse->progress_ns = now_ns;
 	ask(pulse, now_ns);
 }
@@ -80,7 +79,8 @@ bool lai_pulse_was_silent(const struct lai_pulse *pulse, uint64_t now_ns)
 	   (tcp_invalid_ratelimit), so a live peer often leaves one unanswered. */
 	if (pulse->last.unanswered > 0)
 		return lai_time_since(pulse->heard_ns, now_ns) >= QUIET_NS;
-	return pulse->asking_since_ns != LA_NEVER && pulse->silence_before_ns >= QUIET_NS;
+	return pulse->asking_since_ns != LA_NEVER && pulse->heard_ns <= pulse->asking_since_ns &&
+	       pulse->silence_before_ns >= QUIET_NS;
 }
 
 uint64_t lai_pulse_peer_buffer_max(const struct lai_pulse *pulse)

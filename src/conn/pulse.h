@@ -28,8 +28,8 @@ struct lai_pulse {
 
 void lai_pulse_init(struct lai_pulse *pulse, uint64_t now_ns);
 
-/* Bytes went to the kernel. */
-void lai_pulse_on_written(struct lai_pulse *pulse, uint64_t now_ns);
+/* Bytes went to the kernel; outstanding: others were there before. */
+void lai_pulse_on_written(struct lai_pulse *pulse, bool outstanding, uint64_t now_ns);
 
 /* The kernel's numbers; outstanding: something is written and not acknowledged. */
 void lai_pulse_on_view(struct lai_pulse *pulse, const struct lai_view *view, bool outstanding,

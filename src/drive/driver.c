@@ -88,10 +88,13 @@ static void read_all(struct lai_driver *driver, bool rest)
 		}
 		if (rest || size == -EAGAIN || size == -EINTR)
 			return;
-		if (size == 0)
-			lai_link_on_fin(driver->link, now_of(driver));
-		else
+		if (size < 0) {
 			fail(driver, (int)-size);
+			return;
+		}
+		lai_driver_look(driver);
+		if (driver->link->connected)
+			lai_link_on_fin(driver->link, now_of(driver));
 		return;
 	}
 }
@@ -203,6 +206,16 @@ static void why_silent(struct lai_driver *driver)
 	lai_link_on_why_silent(driver->link, -error, now_of(driver));
 }
 
+/* A connection that an RST has just ended says ENOTCONN here, and the reason only when asked. */
+static void send_fin(struct lai_driver *driver)
+{
+	int status = OPS(driver, shutdown, driver->socket);
+	int error = status < 0 ? OPS(driver, error, driver->socket) : 0;
+
+	if (status < 0)
+		fail(driver, error ? error : -status);
+}
+
 static void end_socket(struct lai_driver *driver, enum lai_link_action_kind how)
 {
 	if (how == LAI_LINK_CLOSE)
@@ -240,10 +253,7 @@ static void carry_out(struct lai_driver *driver, const struct lai_link_action *a
 	case LAI_LINK_HURRY: OPS(driver, hurry, driver->socket, link->config.dead_ns / 4); break;
 	case LAI_LINK_CALM: OPS(driver, hurry, driver->socket, 0); break;
 	case LAI_LINK_SEND_FIN:
-		error = OPS(driver, shutdown, driver->socket);
-		if (error < 0)
-			fail(driver, -error);
-		break;
+		send_fin(driver); break;
 	case LAI_LINK_CLOSE:
 	case LAI_LINK_LINGER:
 	case LAI_LINK_ABORT: end_socket(driver, action->kind); break;
@@ -265,8 +275,10 @@ void lai_driver_act(struct lai_driver *driver)
 static unsigned send_flags(struct lai_driver *driver, uint64_t now_ns)
 {
 	uint64_t age_ns = lai_time_since(driver->asked_ns, now_ns);
+	bool full = lai_replay_full(&driver->link->replay);
 
-	if (driver->ack_asked ? age_ns < ASK_LOST_NS : age_ns < ASK_EVERY_NS)
+	/* With the buffer full, nothing but an ACK lets us go on. */
+	if (driver->ack_asked ? age_ns < ASK_LOST_NS : age_ns < ASK_EVERY_NS && !full)
 		return 0;
 	driver->ack_asked = true;
 	driver->asked_ns = now_ns;

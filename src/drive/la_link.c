@@ -241,7 +241,12 @@ int la_link_dispatch(struct la_link *link)
 	return step(link, 0);
 }
 
-/* Steps until the condition holds or the time is over. */
+static bool delivered(const struct la_link *link)
+{
+	return lai_link_delivered(&link->core) || link->core.state == LA_LINK_DONE;
+}
+
+/* Steps until the condition holds or the time is over; a connection has to end to prove CONSUMED. */
 static int run_until(struct la_link *link, bool (*holds)(const struct la_link *), uint64_t timeout_ns)
 {
 	uint64_t until_ns = lai_time_after(now_of(link), timeout_ns);
@@ -250,6 +255,9 @@ static int run_until(struct la_link *link, bool (*holds)(const struct la_link *)
 	while (!holds(link)) {
 		if (now_of(link) >= until_ns)
 			return -ETIMEDOUT;
+		if (holds == delivered && link->core.config.proof == LA_PROOF_CONSUMED)
+			lai_link_checkpoint(&link->core, now_of(link));
+		lai_driver_act(&link->driver);
 		(void)step(link, lai_time_min(until_ns, la_link_deadline(link)));
 	}
 	return 0;
@@ -280,6 +288,7 @@ ssize_t la_link_commit(struct la_link *link, size_t size)
 
 ssize_t la_link_submit(struct la_link *link, const void *data, size_t size)
 {
+	uint64_t before = link->core.replay.totals.accepted_bytes;
 	size_t done = 0;
 
 	if (closed_for_input(link))
@@ -294,8 +303,12 @@ ssize_t la_link_submit(struct la_link *link, const void *data, size_t size)
 		piece = piece < size - done ? piece : size - done;
 		memcpy(room, (const char *)data + done, piece);
 		accepted = la_link_commit(link, piece);
-		if (accepted < 0)
-			return done > 0 ? (ssize_t)done : accepted;
+		if (accepted < 0) {
+			/* Earlier pieces of the same record have been taken back as well. */
+			uint64_t after = link->core.replay.totals.accepted_bytes;
+
+			return after > before ? (ssize_t)(after - before) : accepted;
+		}
 		done += (size_t)accepted;
 		if ((size_t)accepted < piece)
 			break;
@@ -305,19 +318,10 @@ ssize_t la_link_submit(struct la_link *link, const void *data, size_t size)
 
 /* ---- ends ------------------------------------------------------------------------------------- */
 
-static bool delivered(const struct la_link *link)
-{
-	return lai_link_delivered(&link->core) || link->core.state == LA_LINK_DONE;
-}
-
 int la_link_flush(struct la_link *link, uint64_t timeout_ns)
 {
-	int status;
+	int status = run_until(link, delivered, timeout_ns);
 
-	(void)la_link_dispatch(link);
-	if (link->core.config.proof == LA_PROOF_CONSUMED && !delivered(link))
-		lai_link_checkpoint(&link->core, now_of(link));
-	status = run_until(link, delivered, timeout_ns);
 	return status == 0 && !lai_link_delivered(&link->core) ? -EPIPE : status;
 }
 

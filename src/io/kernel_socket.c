@@ -17,6 +17,9 @@
 /* Keepalive spends the first half of the time waiting and the other half on five probes. */
 #define KEEPALIVE_PROBES 5
 
+/* tcpi_last_ack_recv counts the kernel's ticks: 10 ms at CONFIG_HZ=100, and as much for rounding. */
+#define TICK_NS (20 * LAI_MS)
+
 static int set_int(int socket, int level, int name, int value)
 {
 	return setsockopt(socket, level, name, &value, sizeof(value)) == 0 ? 0 : -errno;
@@ -257,9 +260,25 @@ int lai_kernel_error(struct lai_net *net, int socket)
 	return error;
 }
 
+/*
+ * Retransmissions and probes since the last ACK. tcpi_probes begins anew with each ACK, but
+ * tcpi_retransmits only with one that acknowledges something: a full peer answers each
+ * retransmission and is alive.
+ */
+static uint32_t unanswered(struct lai_kernel_socket *state, const struct tcp_info *info, uint64_t now_ns)
+{
+	uint64_t heard_ns = lai_time_since(info->tcpi_last_ack_recv * LAI_MS, now_ns);
+
+	if (heard_ns > state->heard_ns + TICK_NS) {
+		state->heard_ns = heard_ns;
+		state->retransmits = info->tcpi_total_retrans;
+	}
+	return info->tcpi_probes + (uint32_t)(info->tcpi_total_retrans - state->retransmits);
+}
+
 int lai_kernel_view(struct lai_net *net, int socket, struct lai_view *view)
 {
-	const struct lai_kernel_socket *state = &lai_kernel_of(net)->sockets[socket];
+	struct lai_kernel_socket *state = &lai_kernel_of(net)->sockets[socket];
 	struct tcp_info info;
 	uint64_t acked;
 	int status = read_info(socket, &info);
@@ -274,7 +293,7 @@ int lai_kernel_view(struct lai_net *net, int socket, struct lai_view *view)
 		.ack_age_ns = info.tcpi_last_ack_recv * LAI_MS,
 		.retransmits = info.tcpi_total_retrans,
 		.in_flight = info.tcpi_unacked,
-		.unanswered = (uint32_t)info.tcpi_retransmits + info.tcpi_probes,
+		.unanswered = unanswered(state, &info, net->ops->now(net)),
 		.window_bytes = info.tcpi_snd_wnd,
 		.window_scale = info.tcpi_snd_wscale,
 		.tcp_state = info.tcpi_state,

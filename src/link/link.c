@@ -12,6 +12,14 @@ bool lai_link_nothing_left(const struct lai_link *link)
 	return link->finishing && lai_replay_empty(&link->replay);
 }
 
+/* Ends a link that has no connection; an attempt under way leaves its report. */
+static void stop(struct lai_link *link, enum la_cause cause, uint64_t now_ns)
+{
+	if (link->state == LA_LINK_RESOLVING || link->state == LA_LINK_CONNECTING)
+		lai_link_end_attempt(link, cause, 0, now_ns);
+	lai_link_end(link, now_ns);
+}
+
 void lai_link_on_timer(struct lai_link *link, uint64_t now_ns)
 {
 	if (link->connected) {
@@ -22,9 +30,9 @@ void lai_link_on_timer(struct lai_link *link, uint64_t now_ns)
 		return;
 	if (now_ns >= link->finish_by_ns ||
 	    now_ns >= lai_time_after(link->apart_since_ns, link->config.give_up_ns)) {
-		lai_link_abort(link, now_ns);
+		stop(link, link->state == LA_LINK_RESOLVING ? LA_CAUSE_RESOLVE_TIMEOUT
+							    : LA_CAUSE_CONNECT_TIMEOUT, now_ns);
 	} else if (now_ns >= link->deadline_ns && link->state == LA_LINK_RESOLVING) {
-		lai_link_ask(link, LAI_LINK_RESOLVE_CANCEL);
 		lai_link_attempt_failed(link, LA_CAUSE_RESOLVE_TIMEOUT, 0, now_ns);
 	} else if (now_ns >= link->deadline_ns && link->state == LA_LINK_CONNECTING) {
 		lai_link_attempt_failed(link, LA_CAUSE_CONNECT_TIMEOUT, 0, now_ns);
@@ -77,10 +85,7 @@ void lai_link_abort(struct lai_link *link, uint64_t now_ns)
 		lai_link_check_queue(link, now_ns);
 		return;
 	}
-	if (link->state == LA_LINK_RESOLVING)
-		lai_link_ask(link, LAI_LINK_RESOLVE_CANCEL);
-	lai_link_discard_race(link, -1);
-	lai_link_end(link, now_ns);
+	stop(link, LA_CAUSE_ABORTED, now_ns);
 }
 
 void lai_link_crowd(struct lai_link *link, uint64_t now_ns)

@@ -55,9 +55,10 @@ void lai_link_begin_attempt(struct lai_link *link, uint64_t now_ns)
 	}
 }
 
-/* No address of this server gave a connection: the next server at once, the round's end waits. */
-void lai_link_attempt_failed(struct lai_link *link, enum la_cause cause, int error, uint64_t now_ns)
+void lai_link_end_attempt(struct lai_link *link, enum la_cause cause, int error, uint64_t now_ns)
 {
+	if (link->state == LA_LINK_RESOLVING)
+		lai_link_ask(link, LAI_LINK_RESOLVE_CANCEL);
 	lai_link_discard_race(link, -1);
 	link->race.started = link->race.count = 0;
 	link->report.cause = cause;
@@ -66,6 +67,12 @@ void lai_link_attempt_failed(struct lai_link *link, enum la_cause cause, int err
 	link->replay.totals.failed_attempts++;
 	lai_link_emit_report(link, &link->report, LA_EVENT_REPORT, now_ns);
 	lai_link_explain_silence(link, cause, now_ns);
+}
+
+/* No address of this server gave a connection: the next server at once, the round's end waits. */
+void lai_link_attempt_failed(struct lai_link *link, enum la_cause cause, int error, uint64_t now_ns)
+{
+	lai_link_end_attempt(link, cause, error, now_ns);
 	link->endpoint = (link->endpoint + 1) % link->endpoint_count;
 	link->endpoints_failed++;
 	if (lai_link_nothing_left(link))

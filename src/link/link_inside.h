@@ -15,6 +15,8 @@ struct lai_link_action *lai_link_ask(struct lai_link *link, enum lai_link_action
 
 /* link_attempt.c: the next attempt, at once or after the back-off; the end of a race. */
 void lai_link_begin_attempt(struct lai_link *link, uint64_t now_ns);
+/* The attempt under way ends and leaves its report; what comes next is the caller's business. */
+void lai_link_end_attempt(struct lai_link *link, enum la_cause cause, int error, uint64_t now_ns);
 void lai_link_attempt_failed(struct lai_link *link, enum la_cause cause, int error, uint64_t now_ns);
 void lai_link_run_race(struct lai_link *link, uint64_t now_ns);
 void lai_link_discard_race(struct lai_link *link, int but);

@@ -267,3 +267,8 @@ bool lai_replay_crowded(const struct lai_replay *replay)
 {
 	return lai_ring_used(&replay->ring) > smaller(CROWD_BYTES, replay->buffer_bytes / 2);
 }
+
+bool lai_replay_full(const struct lai_replay *replay)
+{
+	return lai_ring_used(&replay->ring) >= replay->buffer_bytes;
+}

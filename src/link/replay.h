@@ -73,6 +73,7 @@ void lai_replay_abandon(struct lai_replay *replay);
 
 bool lai_replay_empty(const struct lai_replay *replay);   /* everything accepted is delivered */
 bool lai_replay_nothing_to_send(const struct lai_replay *replay);
+bool lai_replay_full(const struct lai_replay *replay); /* the input finds no room */
 /* So much waits for its proof that news of it is worth a question. */
 bool lai_replay_crowded(const struct lai_replay *replay);
 
