@@ -5,15 +5,12 @@
 #
 #	. tests/lib.sh                  from the root of the repository; sh or bash
 #	t_plan 3                        or t_skip_all "reason"
-#	t_run server "$LASTACK" receive --port-file "$T_DIR/port" tcp://127.0.0.1:0
-#	t_wait_for 5 test -s "$T_DIR/port"
-#	t_ok "it listens" nc -z 127.0.0.1 "$(cat "$T_DIR/port")"
+#	t_receive server tcp://127.0.0.1:0; t_ok "it listens" nc -z 127.0.0.1 "$T_PORT"
 #	t_stop server TERM; t_is "it ends with 0" "$T_STATUS" 0
 #	t_skip "a sentence" "why not"
 #	t_done
 #
 # At the end, however it comes, everything started with t_run is killed and T_DIR removed.
-
 BUILD=${BUILD:-build}
 LASTACK=${LASTACK:-$BUILD/lastack}
 PEER=${PEER:-$BUILD/tests/tools/peer}
@@ -46,7 +43,6 @@ t_result() {
 		echo "not ok $t_count - $2"
 	fi
 }
-
 t_note() { printf '%s\n' "$*" | sed 's/^/# /'; }
 
 # t_ok SENTENCE COMMAND...: the command succeeds; what it said is shown if it does not.
@@ -110,6 +106,16 @@ t_join() {
 	T_STATUS=$?
 	[ "$t_late" -eq 0 ] || T_STATUS=124
 	t_names=$(echo " $t_names " | sed "s/ $1 / /g")
+}
+
+# t_receive NAME OPTION... URL: starts lastack receive and waits until it listens at T_PORT; its report
+# is NAME.json.
+t_receive() {
+	t_server=$1 && shift
+	t_run "$t_server" "$LASTACK" receive --port-file "$T_DIR/$t_server.port" \
+		--report "$T_DIR/$t_server.json" "$@"
+	t_wait_for 10 test -s "$T_DIR/$t_server.port"
+	T_PORT=$(cat "$T_DIR/$t_server.port")
 }
 
 t_signal() { kill "-$2" "$(t_pid "$1")"; } # t_signal NAME TERM

@@ -12,6 +12,8 @@ static const struct {
 	const char *summary;
 } commands[] = {
 	{"send", lai_cmd_send, "send bytes or lines to a server, for ever, and end properly"},
+	{"receive", lai_cmd_receive, "the matching server: write what comes to stdout or files"},
+	{"demo", lai_cmd_demo, "the story of this project in one minute on real sockets"},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Kernel -> sessions -> output, in one thread: poll() over the network, the signals and the output.
+ * Sockets are not read while the output is full or the rate is used up: that is the back pressure.
+ */
+#include "cli/receiver_inside.h"
+
+#include "base/size.h"
+#include "cli/command.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define READY_MAX 64
+/* As many as the kernel allows (net.core.somaxconn cuts it): those over --max-connections wait there. */
+#define BACKLOG 4096
+/* Time for open connections to end after SIGTERM or SIGINT. */
+#define STOP_NS (5 * LAI_S)
+/* After a lack of descriptors, if no connection ends meanwhile. */
+#define ACCEPT_RETRY_NS (1 * LAI_S)
+#define RESOLVE_NS (10 * LAI_S)
+/* How long a peer may owe its FIN after ours, as in lastack send. */
+#define PEER_FIN_NS (30 * LAI_S)
+/* A jump between the two clocks that is no rounding: the host has slept. */
+#define SLEEP_MIN_NS (500 * LAI_MS)
+/* Descriptors beside the connections: standard streams, epoll, signals, files. */
+#define DESCRIPTORS_SPARE 32
+
+static void close_listener(struct receiver *receiver)
+{
+	if (receiver->listener >= 0)
+		LAI_NET(receiver, close, receiver->listener);
+	receiver->listener = -1;
+}
+
+static void abort_all(struct receiver *receiver, enum lai_session_why why)
+{
+	for (uint32_t i = 0; i < receiver->serve.open; i++)
+		if (receiver->open[i])
+			lai_session_abort(&receiver->open[i]->session, why, lai_receiver_now(receiver));
+	receiver->blocked = NULL;
+}
+
+void lai_receiver_output_failed(struct receiver *receiver, const char *path, int error)
+{
+	(void)lai_command_refuse(receiver->log.name,
+				 "cannot write to %s: %s; connections end by RST, so that nothing that is "
+				 "not written counts as received",
+				 path ? path : "standard output", strerror(error));
+	receiver->exit_code = LAI_EXIT_FAILED;
+	lai_serve_stop(&receiver->serve, lai_receiver_now(receiver));
+	close_listener(receiver);
+	abort_all(receiver, LAI_SESSION_NOT_STORED);
+}
+
+/* ---- signals ---------------------------------------------------------------------------------- */
+
+static int open_signals(void)
+{
+	static const int wanted[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
+	sigset_t set;
+	int fd;
+
+	/* A file that reached its limit is an error of write() as a full disk is. */
+	(void)signal(SIGXFSZ, SIG_IGN);
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		sigaddset(&set, wanted[i]);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+static void stop(struct receiver *receiver, int signal)
+{
+	uint64_t now_ns = lai_receiver_now(receiver);
+
+	if (receiver->interrupted) {
+		if (signal != SIGINT)
+			return;
+		lai_log_say(&receiver->log, "interrupted again: aborting");
+		receiver->exit_code = LAI_EXIT_FAILED;
+		abort_all(receiver, LAI_SESSION_ABORTED);
+		return;
+	}
+	receiver->interrupted = true;
+	lai_log_say(&receiver->log, "%s: finishing %u open connections; SIGINT aborts", strsignal(signal),
+		    receiver->serve.open);
+	/* Those in the backlog are connected: closing the listener would reset them. */
+	lai_receiver_accept(receiver);
+	lai_serve_stop(&receiver->serve, lai_time_after(now_ns, STOP_NS));
+	close_listener(receiver);
+	for (uint32_t i = 0; i < receiver->serve.open; i++)
+		lai_session_finish(&receiver->open[i]->session, LAI_SESSION_STOPPED,
+				   receiver->serve.finish_by_ns, now_ns);
+}
+
+static void reopen_one(struct receiver *receiver, struct lai_output *output)
+{
+	bool lines = receiver->config->endpoint.wire->has_records;
+	int status = output->fd >= 0 ? lai_output_reopen(output, lines) : 0;
+
+	if (status != 0)
+		lai_log_say(&receiver->log, "cannot reopen %s: %s; going on with the old one",
+			    output->path, strerror(-status));
+}
+
+/* In the middle of a record the old file gets the rest of it first. */
+static void reopen(struct receiver *receiver)
+{
+	if (!receiver->reopen_wished || receiver->blocked)
+		return;
+	receiver->reopen_wished = false;
+	reopen_one(receiver, &receiver->output);
+	for (uint32_t i = 0; i < receiver->serve.open; i++)
+		reopen_one(receiver, &receiver->open[i]->own);
+	lai_log_reopen(&receiver->log);
+}
+
+static void take_signals(struct receiver *receiver)
+{
+	struct signalfd_siginfo info;
+
+	while (read(receiver->signals, &info, sizeof(info)) == sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGUSR1: (void)lai_receiver_say_totals(receiver, "status"); break;
+		case SIGHUP: receiver->reopen_wished = true; break;
+		default: stop(receiver, (int)info.ssi_signo);
+		}
+	}
+}
+
+/* ---- the loop --------------------------------------------------------------------------------- */
+
+static uint64_t deadline(const struct receiver *receiver)
+{
+	uint64_t deadline_ns = lai_serve_deadline(&receiver->serve);
+
+	if (receiver->serve.rate.resting && !receiver->blocked && receiver->serve.open > 0)
+		deadline_ns = lai_time_min(deadline_ns, lai_rate_ready(&receiver->serve.rate));
+	for (uint32_t i = 0; i < receiver->serve.open; i++)
+		deadline_ns = lai_time_min(deadline_ns,
+					   lai_session_deadline(&receiver->open[i]->session));
+	return deadline_ns;
+}
+
+static int timeout_ms(const struct receiver *receiver)
+{
+	uint64_t deadline_ns = deadline(receiver);
+	uint64_t left_ns = lai_time_since(lai_receiver_now(receiver), deadline_ns);
+
+	if (deadline_ns == LA_NEVER)
+		return -1;
+	return (int)lai_time_min((left_ns + LAI_MS - 1) / LAI_MS, INT32_MAX);
+}
+
+enum { NETWORK, SIGNALS, OUTPUT, SLOT_COUNT };
+
+static void wait_for_work(struct receiver *receiver)
+{
+	struct connection *blocked = receiver->blocked;
+	struct pollfd slots[SLOT_COUNT] = {
+		[NETWORK] = {.fd = LAI_NET(receiver, fd), .events = POLLIN},
+		[SIGNALS] = {.fd = receiver->signals, .events = POLLIN},
+		/* Without events it tells of a reader that has gone, before anything is lost by it. */
+		[OUTPUT] = {.fd = blocked ? blocked->output->fd : receiver->output.fd,
+			    .events = blocked ? POLLOUT : 0},
+	};
+
+	(void)poll(slots, SLOT_COUNT, timeout_ms(receiver));
+	if (slots[SIGNALS].revents)
+		take_signals(receiver);
+	if (slots[OUTPUT].revents && receiver->blocked)
+		lai_connection_store(receiver, receiver->blocked);
+	else if (slots[OUTPUT].revents & POLLERR && !blocked && receiver->exit_code == LAI_EXIT_DONE)
+		lai_receiver_output_failed(receiver, receiver->output.path, EPIPE);
+}
+
+static void dispatch(struct receiver *receiver)
+{
+	struct lai_ready ready[READY_MAX];
+	int count = LAI_NET(receiver, wait, ready, READY_MAX, 0);
+
+	for (int i = 0; i < count; i++) {
+		size_t socket = (size_t)ready[i].socket;
+
+		if (ready[i].socket == receiver->listener)
+			continue; /* after the others: their ends make room */
+		if (ready[i].socket >= 0 && socket < receiver->by_socket_room &&
+		    receiver->by_socket[socket])
+			lai_connection_on_ready(receiver, receiver->by_socket[socket], ready[i].events);
+	}
+}
+
+static void check_sleep(struct receiver *receiver)
+{
+	uint64_t slept_ns = LAI_NET(receiver, slept);
+	bool slept = lai_time_since(receiver->slept_ns, slept_ns) >= SLEEP_MIN_NS;
+
+	receiver->slept_ns = slept_ns;
+	for (uint32_t i = 0; slept && i < receiver->serve.open; i++)
+		lai_session_on_resumed(&receiver->open[i]->session, lai_receiver_now(receiver));
+}
+
+static void end(struct receiver *receiver, uint32_t i)
+{
+	struct connection *connection = receiver->open[i];
+
+	lai_receiver_say_report(receiver, connection);
+	lai_serve_on_ended(&receiver->serve, &connection->session);
+	receiver->open[i] = receiver->open[receiver->serve.open];
+	receiver->exhausted = false;
+	lai_connection_free(receiver, connection);
+}
+
+static void tend_all(struct receiver *receiver)
+{
+	for (uint32_t i = 0; i < receiver->serve.open;) {
+		if (lai_connection_tend(receiver, receiver->open[i]))
+			end(receiver, i);
+		else
+			i++;
+	}
+}
+
+static void tend_listener(struct receiver *receiver)
+{
+	uint32_t wanted;
+
+	lai_receiver_accept(receiver);
+	if (receiver->listener >= 0 && lai_serve_has_enough(&receiver->serve))
+		close_listener(receiver);
+	if (receiver->listener < 0)
+		return;
+	wanted = lai_serve_may_accept(&receiver->serve, lai_receiver_now(receiver)) ? LAI_READABLE : 0;
+	if (wanted != receiver->listener_watched &&
+	    LAI_NET(receiver, watch, receiver->listener, wanted) == 0)
+		receiver->listener_watched = wanted;
+}
+
+static void run(struct receiver *receiver)
+{
+	while (!lai_serve_over(&receiver->serve)) {
+		wait_for_work(receiver);
+		check_sleep(receiver);
+		dispatch(receiver);
+		tend_all(receiver);
+		tend_listener(receiver);
+		reopen(receiver);
+	}
+}
+
+/* ---- listening -------------------------------------------------------------------------------- */
+
+static int resolve(struct receiver *receiver, struct lai_address *address)
+{
+	const struct lai_endpoint *endpoint = &receiver->config->endpoint;
+	struct lai_address found[LAI_ADDRESSES_MAX];
+	uint64_t by_ns = lai_time_after(lai_receiver_now(receiver), RESOLVE_NS);
+	struct lai_ready ready;
+	int status;
+
+	*address = endpoint->address;
+	if (address->length > 0)
+		return 0;
+	status = LAI_NET(receiver, resolve, endpoint->host, endpoint->port);
+	if (status < 0)
+		return status;
+	do {
+		(void)LAI_NET(receiver, wait, &ready, 1, by_ns);
+		status = LAI_NET(receiver, resolved, found);
+	} while (status == -EINPROGRESS && lai_receiver_now(receiver) < by_ns);
+	LAI_NET(receiver, resolve_cancel);
+	if (status > 0)
+		*address = found[0];
+	return status > 0 ? 0 : status == -EINPROGRESS ? -EAGAIN : status;
+}
+
+static int set(int socket, int level, int name, uint64_t value)
+{
+	int number = value > INT16_MAX ? INT16_MAX : (int)value;
+
+	return setsockopt(socket, level, name, &number, sizeof(number)) == 0 ? 0 : -errno;
+}
+
+/*
+ * Keepalive, so that the death of an idle sender is found. Accepted sockets inherit it from the
+ * listener, even those whose peer dies while they wait in the backlog. Half of the time is spent
+ * waiting, the other half on probes, all in whole seconds.
+ */
+static int keep_alive(int listener, uint64_t dead_ns)
+{
+	uint64_t idle_s = (dead_ns / 2 + LAI_S - 1) / LAI_S;
+	uint64_t interval_s = (dead_ns / 10 + LAI_S - 1) / LAI_S;
+	uint64_t probes = dead_ns / 2 / LAI_S / interval_s;
+	int status;
+
+	if (dead_ns == LA_NEVER)
+		return 0;
+	status = set(listener, SOL_SOCKET, SO_KEEPALIVE, 1);
+	if (status == 0)
+		status = set(listener, IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
+	if (status == 0)
+		status = set(listener, IPPROTO_TCP, TCP_KEEPINTVL, interval_s);
+	return status == 0 ? set(listener, IPPROTO_TCP, TCP_KEEPCNT, probes ? probes : 1) : status;
+}
+
+/* A reader of the file sees no port or all of it. */
+static int write_port(const char *path, uint16_t port)
+{
+	char *temporary = NULL;
+	FILE *file = NULL;
+	int status = 0;
+
+	if (asprintf(&temporary, "%s.%d", path, (int)getpid()) < 0)
+		return -ENOMEM;
+	file = fopen(temporary, "we");
+	if (!file || fprintf(file, "%u\n", port) < 0)
+		status = -errno;
+	if (file && fclose(file) != 0 && status == 0)
+		status = -errno;
+	if (status == 0 && rename(temporary, path) != 0)
+		status = -errno;
+	if (status != 0)
+		(void)unlink(temporary);
+	free(temporary);
+	return status;
+}
+
+static int start_listening(struct receiver *receiver)
+{
+	char text[LA_ADDRESS_TEXT_MAX];
+	int status = resolve(receiver, &receiver->local);
+
+	if (status == 0) {
+		receiver->listener = LAI_NET(receiver, listen, &receiver->local, BACKLOG);
+		receiver->listener_watched = LAI_READABLE;
+		status = receiver->listener < 0 ? receiver->listener : 0;
+	}
+	if (status == 0)
+		status = keep_alive(receiver->listener, receiver->config->dead_ns);
+	if (status != 0) {
+		lai_receiver_say_cannot_listen(receiver, -status);
+		return status;
+	}
+	lai_log_say(&receiver->log, "listening on %s for %s", lai_address_format(text, &receiver->local),
+		    receiver->config->endpoint.wire->what);
+	if (receiver->config->port_file)
+		status = write_port(receiver->config->port_file, lai_address_port(&receiver->local));
+	if (status != 0)
+		(void)lai_command_refuse(receiver->log.name, "cannot write the port file %s: %s",
+					 receiver->config->port_file, strerror(-status));
+	return status;
+}
+
+/* ---- beginning and end ------------------------------------------------------------------------ */
+
+static void init_limits(struct receiver *receiver)
+{
+	const struct lai_receiver_config *config = receiver->config;
+	/* Raw bytes of two connections in one output would be neither's: one after the other. */
+	bool one_by_one = !config->endpoint.wire->has_records && !config->into_each;
+	const struct lai_serve_limits limits = {
+		.open_max = one_by_one ? 1 : config->open_max,
+		.accept_max = config->accept_max,
+		.bytes_per_s = config->bytes_per_s,
+		.retry_ns = ACCEPT_RETRY_NS,
+	};
+
+	receiver->session_config = (struct lai_session_config){
+		.wire = config->endpoint.wire,
+		.read_timeout_ns = config->read_timeout_ns,
+		.record_bytes_max = config->record_bytes_max,
+		.limits = {.dead_ns = config->dead_ns,
+			   .stall_ns = LA_NEVER, /* a sentence to a refused peer is all that we send */
+			   .read_ns = PEER_FIN_NS,
+			   .close_policy = LA_CLOSE_GRACEFUL,
+			   .on_peer_fin = LA_PEER_FIN_RECONNECT},
+	};
+	lai_serve_init(&receiver->serve, &limits, lai_receiver_now(receiver));
+}
+
+/* Descriptors for all connections, if the hard limit allows; else accept() will say. */
+static void raise_descriptor_limit(uint32_t open_max)
+{
+	struct rlimit limit;
+	rlim_t wanted = (rlim_t)open_max * 2 + DESCRIPTORS_SPARE; /* --into-each: two for each */
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int open_all(struct receiver *receiver)
+{
+	const struct lai_receiver_config *config = receiver->config;
+	const char *name = receiver->log.name;
+	int status;
+
+	status = lai_log_open(&receiver->log, name, config->report, config->quiet, config->verbose);
+	if (status != 0) {
+		(void)lai_command_refuse(name, "cannot open the report file %s: %s", config->report,
+					 strerror(-status));
+		return status;
+	}
+	status = config->into_each ? 0
+				   : lai_output_open(&receiver->output, config->into,
+						     config->endpoint.wire->has_records);
+	if (status != 0) {
+		(void)lai_command_refuse(name, "cannot open %s for writing: %s%s", config->into,
+					 strerror(-status),
+					 status == -ENXIO ? ": a FIFO that nobody reads" : "");
+		return status;
+	}
+	status = lai_net_kernel_new(&receiver->net);
+	if (status == 0) {
+		receiver->signals = open_signals();
+		status = receiver->signals < 0 ? receiver->signals : 0;
+	}
+	if (status != 0) {
+		(void)lai_command_refuse(name, "cannot start: %s", strerror(-status));
+		return status;
+	}
+	receiver->slept_ns = LAI_NET(receiver, slept);
+	init_limits(receiver);
+	return start_listening(receiver);
+}
+
+static int conclude(struct receiver *receiver)
+{
+	int close_wait = lai_receiver_say_totals(receiver, "end");
+
+	if (close_wait > 0) {
+		(void)lai_command_refuse(receiver->log.name,
+					 "self-check: %d sockets of ours are in CLOSE_WAIT; this is a bug",
+					 close_wait);
+		return LAI_EXIT_FAILED;
+	}
+	if (receiver->exit_code != LAI_EXIT_DONE)
+		return receiver->exit_code;
+	if (receiver->serve.totals.not_stored > 0 || lai_serve_missed(&receiver->serve))
+		return LAI_EXIT_FAILED;
+	return LAI_EXIT_DONE;
+}
+
+static int close_all(struct receiver *receiver, int exit_code)
+{
+	const char *path = receiver->config->into;
+	int status = 0;
+
+	close_listener(receiver);
+	if (receiver->output.fd >= 0)
+		status = lai_output_close(&receiver->output);
+	if (status != 0)
+		exit_code = LAI_EXIT_FAILED;
+	if (status != 0)
+		(void)lai_command_refuse(receiver->log.name, "closing %s: %s", path, strerror(-status));
+	if (receiver->signals >= 0)
+		(void)close(receiver->signals);
+	if (receiver->net)
+		LAI_NET(receiver, free);
+	lai_log_close(&receiver->log);
+	free(receiver->open);
+	free(receiver->by_socket);
+	return exit_code;
+}
+
+int lai_receiver_run(const char *name, const struct lai_receiver_config *config)
+{
+	struct receiver receiver = {
+		.config = config,
+		.log = {.name = name, .report = -1, .quiet = config->quiet},
+		.listener = -1,
+		.signals = -1,
+		.output = {.fd = -1},
+	};
+	int exit_code = LAI_EXIT_FAILED;
+
+	raise_descriptor_limit(config->open_max);
+	if (open_all(&receiver) == 0) {
+		run(&receiver);
+		assert(receiver.serve.open == 0);
+		exit_code = conclude(&receiver);
+	}
+	return close_all(&receiver, exit_code);
+}

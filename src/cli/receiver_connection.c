@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/* One connection's I/O: accept, read, store, reply, and what its lai_conn asks for. */
+#include "cli/receiver_inside.h"
+
+#include "base/size.h"
+#include "cli/command.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* So many reads of one connection before the others have their turn. */
+#define READS_PER_TURN 8
+/* A peer that goes on talking is not listened to for ever before close(). */
+#define READS_OF_REST 64
+/* New connections in one turn. */
+#define ACCEPTS_PER_TURN 64
+
+/* ---- storing and replying --------------------------------------------------------------------- */
+
+void lai_connection_store(struct receiver *receiver, struct connection *connection)
+{
+	struct iovec iov[2];
+	int count;
+
+	if (receiver->blocked && receiver->blocked != connection)
+		return;
+	receiver->blocked = NULL;
+	while ((count = lai_session_to_store(&connection->session, iov)) > 0) {
+		ssize_t size = lai_output_write(connection->output, iov, count);
+
+		if (size == -EAGAIN) {
+			receiver->blocked = connection;
+			return;
+		}
+		if (size < 0) {
+			lai_receiver_output_failed(receiver, connection->output->path, (int)-size);
+			return;
+		}
+		lai_session_on_stored(&connection->session, (size_t)size, lai_receiver_now(receiver));
+	}
+}
+
+static void look(struct receiver *receiver, struct connection *connection)
+{
+	struct lai_view view;
+
+	if (LAI_NET(receiver, view, connection->socket, &view) == 0)
+		lai_session_on_view(&connection->session, &view, lai_receiver_now(receiver));
+}
+
+/* What the kernel knows of acknowledged bytes is final now: first the view, then the error. */
+static void fail(struct receiver *receiver, struct connection *connection, int error)
+{
+	look(receiver, connection);
+	lai_session_on_error(&connection->session, error, lai_receiver_now(receiver));
+}
+
+static void reply(struct receiver *receiver, struct connection *connection)
+{
+	const void *data;
+	size_t size;
+
+	while (!connection->send_blocked &&
+	       (size = lai_session_to_send(&connection->session, &data)) > 0) {
+		const struct iovec iov = {.iov_base = (void *)data, .iov_len = size};
+		ssize_t sent = LAI_NET(receiver, send, connection->socket, &iov, 1, 0);
+
+		if (sent == -EAGAIN)
+			connection->send_blocked = true;
+		else if (sent < 0 && sent != -EINTR)
+			fail(receiver, connection, (int)-sent);
+		else if (sent > 0)
+			lai_session_on_sent(&connection->session, (size_t)sent,
+					    lai_receiver_now(receiver));
+	}
+}
+
+/* ---- reading ---------------------------------------------------------------------------------- */
+
+/* How much may be read now. */
+static size_t allowance(struct receiver *receiver, struct connection *connection)
+{
+	if (!lai_session_wants_read(&connection->session) || connection->socket < 0)
+		return 0;
+	if (lai_session_discards(&connection->session))
+		return SIZE_MAX;
+	/* When asked to stop, what has come is wanted now: the rate was for the time before. */
+	if (receiver->serve.stopping)
+		return receiver->blocked ? 0 : SIZE_MAX;
+	return receiver->blocked ? 0
+				 : lai_rate_allows(&receiver->serve.rate, lai_receiver_now(receiver));
+}
+
+static void take(struct receiver *receiver, struct connection *connection, size_t size)
+{
+	if (!lai_session_discards(&connection->session) && !receiver->serve.stopping)
+		lai_rate_take(&receiver->serve.rate, size);
+	lai_session_on_read(&connection->session, size, lai_receiver_now(receiver));
+	lai_connection_store(receiver, connection);
+	reply(receiver, connection);
+}
+
+/* One recv(); true: go on. */
+static bool read_once(struct receiver *receiver, struct connection *connection)
+{
+	size_t allowed = allowance(receiver, connection), room_bytes;
+	uint64_t now_ns;
+	ssize_t size;
+	void *room;
+
+	room_bytes = allowed > 0 ? lai_session_room(&connection->session, &room) : 0;
+	if (room_bytes == 0)
+		return false;
+	size = LAI_NET(receiver, recv, connection->socket, room,
+		       room_bytes < allowed ? room_bytes : allowed);
+	if (size == 0)
+		look(receiver, connection); /* the state in which the FIN found us is for the report */
+	now_ns = lai_receiver_now(receiver);
+	if (size > 0)
+		take(receiver, connection, (size_t)size);
+	else if (size == 0)
+		lai_session_on_fin(&connection->session, now_ns);
+	else if (size == -EAGAIN)
+		lai_session_on_dry(&connection->session, now_ns);
+	else if (size != -EINTR)
+		fail(receiver, connection, (int)-size);
+	return size > 0 || size == -EINTR;
+}
+
+static void read_some(struct receiver *receiver, struct connection *connection)
+{
+	for (int i = 0; i < READS_PER_TURN; i++)
+		if (!read_once(receiver, connection))
+			return;
+}
+
+/* The connection is dead; what it brought may still be there. A full output cannot take it. */
+static void read_rest(struct receiver *receiver, struct connection *connection)
+{
+	for (int i = 0; i < READS_OF_REST && !receiver->blocked; i++) {
+		void *room;
+		size_t room_bytes = lai_session_room(&connection->session, &room);
+		ssize_t size = room_bytes ? LAI_NET(receiver, recv, connection->socket, room, room_bytes)
+					  : 0;
+
+		if (size <= 0)
+			break;
+		lai_session_on_read(&connection->session, (size_t)size, lai_receiver_now(receiver));
+		lai_connection_store(receiver, connection);
+	}
+	lai_session_on_rest_read(&connection->session, lai_receiver_now(receiver));
+}
+
+/* ---- news ------------------------------------------------------------------------------------- */
+
+/* Both directions are over, without an error to fetch: proper if our FIN is acknowledged. */
+static void hang_up(struct receiver *receiver, struct connection *connection)
+{
+	struct lai_view view;
+
+	if (LAI_NET(receiver, view, connection->socket, &view) != 0)
+		return;
+	lai_session_on_view(&connection->session, &view, lai_receiver_now(receiver));
+	if (!lai_conn_over(&connection->session.conn) && view.tcp_state == LAI_TCP_CLOSE)
+		lai_session_on_error(&connection->session, ECONNRESET, lai_receiver_now(receiver));
+}
+
+void lai_connection_on_ready(struct receiver *receiver, struct connection *connection, uint32_t events)
+{
+	int error;
+
+	if (events & LAI_WRITABLE)
+		connection->send_blocked = false;
+	/* What came before an error is read before it: recv() says both, in this order. */
+	if (lai_session_wants_read(&connection->session)) {
+		read_some(receiver, connection);
+		return;
+	}
+	if (!(events & (LAI_ERROR | LAI_HANGUP)) || lai_conn_over(&connection->session.conn))
+		return;
+	error = LAI_NET(receiver, error, connection->socket);
+	if (error != 0)
+		fail(receiver, connection, error);
+	else if (events & LAI_HANGUP)
+		hang_up(receiver, connection);
+}
+
+/* ---- actions ---------------------------------------------------------------------------------- */
+
+static void end_socket(struct receiver *receiver, struct connection *connection, unsigned actions)
+{
+	if (actions & LAI_CONN_ABORT)
+		LAI_NET(receiver, abort, connection->socket);
+	else
+		LAI_NET(receiver, close, connection->socket);
+	receiver->by_socket[connection->socket] = NULL;
+	connection->socket = -1;
+}
+
+static void carry_out(struct receiver *receiver, struct connection *connection, unsigned actions)
+{
+	struct lai_session *session = &connection->session;
+	int error;
+
+	if (actions & LAI_CONN_LOOK)
+		look(receiver, connection);
+	if (actions & LAI_CONN_WHY_SILENT) {
+		error = LAI_NET(receiver, why_silent, &connection->local, &connection->remote, NULL);
+		lai_session_on_why_silent(session, -error, lai_receiver_now(receiver));
+	}
+	if (actions & LAI_CONN_READ_REST)
+		read_rest(receiver, connection);
+	if (actions & LAI_CONN_HURRY)
+		LAI_NET(receiver, hurry, connection->socket, session->config->limits.dead_ns / 4);
+	if (actions & LAI_CONN_CALM)
+		LAI_NET(receiver, hurry, connection->socket, 0);
+	if (actions & LAI_CONN_SEND_FIN) {
+		error = LAI_NET(receiver, shutdown, connection->socket);
+		if (error < 0 && !(actions & (LAI_CONN_CLOSE | LAI_CONN_ABORT)))
+			fail(receiver, connection, -error);
+	}
+	if (actions & (LAI_CONN_CLOSE | LAI_CONN_LINGER | LAI_CONN_ABORT))
+		end_socket(receiver, connection, actions);
+}
+
+static void update_watch(struct receiver *receiver, struct connection *connection)
+{
+	bool reads = allowance(receiver, connection) > 0;
+	uint32_t wanted = reads ? LAI_READABLE : 0;
+
+	lai_session_pause(&connection->session, !reads);
+	if (connection->send_blocked)
+		wanted |= LAI_WRITABLE;
+	if (connection->socket >= 0 && wanted != connection->watched &&
+	    LAI_NET(receiver, watch, connection->socket, wanted) == 0)
+		connection->watched = wanted;
+}
+
+bool lai_connection_tend(struct receiver *receiver, struct connection *connection)
+{
+	struct lai_session *session = &connection->session;
+	uint64_t now_ns = lai_receiver_now(receiver);
+	unsigned actions;
+
+	if (now_ns >= lai_session_deadline(session))
+		lai_session_on_timer(session, now_ns);
+	if (lai_session_wants_try(session, now_ns))
+		read_some(receiver, connection);
+	lai_connection_store(receiver, connection);
+	while (connection->socket >= 0 && (actions = lai_conn_take(&session->conn)) != 0) {
+		carry_out(receiver, connection, actions);
+		if (connection->socket >= 0)
+			reply(receiver, connection);
+	}
+	update_watch(receiver, connection);
+	return lai_session_over(session) && connection->socket < 0;
+}
+
+/* ---- beginning and end ------------------------------------------------------------------------ */
+
+/* Room for one more in both tables. */
+static int make_room(struct receiver *receiver, int socket)
+{
+	size_t room = (size_t)socket + 1;
+	void *table;
+
+	if (room > receiver->by_socket_room) {
+		room *= 2;
+		table = realloc(receiver->by_socket, room * sizeof(*receiver->by_socket));
+		if (!table)
+			return -ENOMEM;
+		receiver->by_socket = table;
+		memset(receiver->by_socket + receiver->by_socket_room, 0,
+		       (room - receiver->by_socket_room) * sizeof(*receiver->by_socket));
+		receiver->by_socket_room = room;
+	}
+	if (receiver->serve.open >= receiver->open_room) {
+		room = receiver->open_room ? receiver->open_room * 2 : 16;
+		table = realloc(receiver->open, room * sizeof(*receiver->open));
+		if (!table)
+			return -ENOMEM;
+		receiver->open = table;
+		receiver->open_room = room;
+	}
+	return 0;
+}
+
+/* Its own file, or the one of all. 0, or a negative errno that has been said and ends everything. */
+static int open_output(struct receiver *receiver, struct connection *connection, uint64_t serial)
+{
+	char *path = NULL;
+	int status;
+
+	connection->own.fd = -1;
+	connection->output = &receiver->output;
+	if (!receiver->config->into_each)
+		return 0;
+	connection->output = &connection->own;
+	if (asprintf(&path, "%s.%llu", receiver->config->into_each, (unsigned long long)serial) < 0)
+		return -ENOMEM;
+	status = lai_output_open(&connection->own, path, receiver->config->endpoint.wire->has_records);
+	if (status != 0)
+		lai_receiver_output_failed(receiver, path, -status);
+	free(path);
+	return status;
+}
+
+void lai_connection_free(struct receiver *receiver, struct connection *connection)
+{
+	int status;
+
+	if (connection->socket >= 0)
+		end_socket(receiver, connection, LAI_CONN_ABORT);
+	if (receiver->blocked == connection)
+		receiver->blocked = NULL;
+	lai_session_done(&connection->session);
+	if (connection->own.fd >= 0) {
+		status = lai_output_close(&connection->own);
+		if (status != 0)
+			lai_receiver_output_failed(receiver, receiver->config->into_each, -status);
+	}
+	free(connection);
+}
+
+static void name_ends(struct receiver *receiver, struct connection *connection, struct la_report *report)
+{
+	struct lai_address ignored;
+
+	/* A peer that has reset the connection already has no name; accept() told it. */
+	if (LAI_NET(receiver, names, connection->socket, &connection->local, &ignored) != 0)
+		connection->local = receiver->local;
+	(void)lai_address_format(report->local, &connection->local);
+	(void)lai_address_format(report->remote, &connection->remote);
+}
+
+static int add(struct receiver *receiver, int socket, const struct lai_address *remote)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+	struct la_report report = {.serial = lai_serve_on_accepted(&receiver->serve)};
+	uint64_t now_ns = lai_receiver_now(receiver);
+	int status = connection ? 0 : -ENOMEM;
+
+	if (status == 0) {
+		connection->socket = socket;
+		connection->remote = *remote;
+		connection->watched = LAI_READABLE;
+		report.began_ns = now_ns;
+		name_ends(receiver, connection, &report);
+		status = open_output(receiver, connection, report.serial);
+	}
+	if (status == 0) {
+		status = lai_session_init(&connection->session, &receiver->session_config, &report, now_ns);
+		if (status != 0 && connection->own.fd >= 0)
+			(void)lai_output_close(&connection->own);
+	}
+	if (status != 0) {
+		free(connection);
+		lai_serve_on_ended(&receiver->serve, NULL);
+		return status;
+	}
+	receiver->open[receiver->serve.open - 1] = connection;
+	receiver->by_socket[socket] = connection;
+	if (receiver->log.verbose)
+		lai_log_say(&receiver->log, "connection %llu from %s",
+			    (unsigned long long)report.serial, report.remote);
+	return 0;
+}
+
+static bool is_exhaustion(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static void refuse_to_accept(struct receiver *receiver, int error)
+{
+	lai_serve_on_exhausted(&receiver->serve, lai_receiver_now(receiver));
+	if (!receiver->exhausted)
+		lai_log_say(&receiver->log, "cannot accept more connections: %s; the others wait",
+			    strerror(error));
+	receiver->exhausted = true;
+}
+
+void lai_receiver_accept(struct receiver *receiver)
+{
+	for (int i = 0; i < ACCEPTS_PER_TURN && receiver->listener >= 0; i++) {
+		struct lai_address remote = {0};
+		int socket, status;
+
+		if (!lai_serve_may_accept(&receiver->serve, lai_receiver_now(receiver)))
+			return;
+		socket = LAI_NET(receiver, accept, receiver->listener, &remote);
+		if (socket == -EAGAIN) {
+			lai_serve_on_nobody(&receiver->serve);
+			return;
+		}
+		if (socket < 0 && is_exhaustion(-socket)) {
+			refuse_to_accept(receiver, -socket);
+			return;
+		}
+		if (socket < 0)
+			continue; /* accept(2): errors of the new connection, or of the network under it */
+		status = make_room(receiver, socket);
+		if (status == 0)
+			status = add(receiver, socket, &remote);
+		if (status != 0) {
+			LAI_NET(receiver, abort, socket);
+			if (status == -ENOMEM)
+				refuse_to_accept(receiver, ENOMEM);
+			return;
+		}
+	}
+}
