@@ -226,7 +226,7 @@ static void end_by(int signal_number)
 	sigset_t set;
 
 	(void)signal(signal_number, SIG_DFL);
-	(void)raise(signal_number);
+	(void)kill(getpid(), signal_number); /* blocked until the end of this function */
 	sigemptyset(&set);
 	sigaddset(&set, signal_number);
 	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);

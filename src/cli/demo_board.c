@@ -145,15 +145,20 @@ static unsigned whole_seconds(uint64_t duration_ns)
 	return (unsigned)(duration_ns / LAI_S);
 }
 
+static void make_row(struct lai_table_row *row, size_t line, const struct lai_demo_board *board)
+{
+	row->group = lines[line].group;
+	row->label = lines[line].label;
+	for (size_t column = 0; column < board->side_count; column++)
+		lines[line].make(&row->cells[column], &board->sides[column]);
+}
+
 size_t lai_demo_board_table(struct lai_text *text, const struct lai_demo_board *board)
 {
 	struct lai_table_row rows[LINE_COUNT] = {0};
-	struct lai_table table = {.story = board->story,
-				  .column_count = board->side_count,
-				  .rows = rows,
-				  .row_count = LINE_COUNT};
-	unsigned elapsed_s = whole_seconds(board->elapsed_ns),
-		 length_s = whole_seconds(board->length_ns);
+	struct lai_table table = {.rows = rows, .row_count = LINE_COUNT};
+	unsigned elapsed_s = whole_seconds(board->elapsed_ns);
+	unsigned length_s = whole_seconds(board->length_ns);
 	char title[LAI_TABLE_WIDTH + 1], aside[LAI_TABLE_WIDTH + 1];
 
 	(void)snprintf(title, sizeof(title), "lastack demo, %s",
@@ -162,14 +167,12 @@ size_t lai_demo_board_table(struct lai_text *text, const struct lai_demo_board *
 		       length_s / 60, length_s % 60);
 	table.title = title;
 	table.aside = aside;
+	table.story = board->story;
+	table.column_count = board->side_count;
 	for (size_t column = 0; column < board->side_count; column++)
 		table.headings[column] = board->sides[column].name;
-	for (size_t i = 0; i < LINE_COUNT; i++) {
-		rows[i].group = lines[i].group;
-		rows[i].label = lines[i].label;
-		for (size_t column = 0; column < board->side_count; column++)
-			lines[i].make(&rows[i].cells[column], &board->sides[column]);
-	}
+	for (size_t line = 0; line < LINE_COUNT; line++)
+		make_row(&rows[line], line, board);
 	lai_show_table(text, &table, board->styled);
 	return lai_show_table_lines(&table);
 }

@@ -22,8 +22,8 @@
 int lai_demo_bind(uint16_t *port)
 {
 	struct lai_address address;
-	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1,
-	    bytes = RECEIVE_BYTES, error;
+	int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, bytes = RECEIVE_BYTES;
 
 	if (sock < 0)
 		return -errno;
@@ -32,7 +32,8 @@ int lai_demo_bind(uint16_t *port)
 	    setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) < 0 ||
 	    bind(sock, &address.sa, address.length) < 0 ||
 	    getsockname(sock, &address.sa, &address.length) < 0) {
-		error = -errno;
+		int error = -errno;
+
 		(void)close(sock);
 		return error;
 	}
@@ -42,10 +43,11 @@ int lai_demo_bind(uint16_t *port)
 
 int lai_demo_listen(uint16_t *port)
 {
-	int sock = lai_demo_bind(port), error;
+	int sock = lai_demo_bind(port);
 
 	if (sock >= 0 && listen(sock, BACKLOG) < 0) {
-		error = -errno;
+		int error = -errno;
+
 		(void)close(sock);
 		return error;
 	}

@@ -184,11 +184,11 @@ static struct connection *slot_take(struct serving *serving)
 
 static void accept_all(struct serving *serving)
 {
-	struct connection *connection;
 	int sock;
 
 	while ((sock = accept4(serving->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-		connection = slot_take(serving);
+		struct connection *connection = slot_take(serving);
+
 		if (!connection) {
 			(void)close(sock);
 			continue;

@@ -10,6 +10,7 @@
 #include "base/time.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -477,7 +478,7 @@ static void test_help_width(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 70; i++) /* words of every length from 1 to 7 */
-		strncat(strcat(sentence, " "), "abcdefg", i % 7 + 1);
+		snprintf(sentence + strlen(sentence), 9, " %.*s", (int)(i % 7 + 1), "abcdefg");
 	wide.summary = sentence;
 	assert_int_equal(lai_option_help(&wide, &help), 0);
 	for (char *line = strtok(help, "\n"); line; line = strtok(NULL, "\n")) {

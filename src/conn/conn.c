@@ -280,6 +280,9 @@ static void look_again(struct lai_conn *conn, bool progress, uint64_t now_ns)
 		conn->look_ns = LA_NEVER;
 		return;
 	}
+	/* Somebody else asked for this view: our own time stays. */
+	if (!progress && conn->look_ns != LA_NEVER && now_ns < conn->look_ns)
+		return;
 	conn->look_every_ns = lai_time_min(conn->look_every_ns * 2, longest_ns);
 	if (progress || conn->look_every_ns < LOOK_FIRST_NS)
 		conn->look_every_ns = LOOK_FIRST_NS;

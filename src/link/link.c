@@ -77,7 +77,7 @@ void lai_link_checkpoint(struct lai_link *link, uint64_t now_ns)
 
 void lai_link_abort(struct lai_link *link, uint64_t now_ns)
 {
-	link->finishing = true;
+	link->finishing = link->aborted = true;
 	if (link->state == LA_LINK_DONE)
 		return;
 	if (link->connected) {

@@ -49,7 +49,7 @@ static void connection_over(struct lai_link *link, uint64_t now_ns)
 	lai_link_emit_report(link, &link->report, LA_EVENT_REPORT, now_ns);
 	if (lai_time_since(link->report.connected_ns, now_ns) >= link->config.stable_ns)
 		lai_backoff_reset(&link->backoff);
-	if (lai_link_nothing_left(link) || conn->report.cause == LA_CAUSE_ABORTED ||
+	if (link->aborted || lai_link_nothing_left(link) || conn->report.cause == LA_CAUSE_ABORTED ||
 	    conn->report.cause == LA_CAUSE_LINGERED || conn->report.cause == LA_CAUSE_DRAIN_TIMEOUT)
 		lai_link_end(link, now_ns);
 	else if (checkpoint)
@@ -108,8 +108,15 @@ void lai_link_check_queue(struct lai_link *link, uint64_t now_ns)
 	follow_connection(link, now_ns);
 }
 
+/*
+ * Events. A connection may have ended within the batch that brought them: what comes after its end
+ * is not looked at.
+ */
+
 void lai_link_on_written(struct lai_link *link, size_t size, uint64_t now_ns)
 {
+	if (!link->connected)
+		return;
 	lai_conn_on_written(&link->conn, size, now_ns);
 	lai_replay_on_written(&link->replay, size);
 	lai_link_check_queue(link, now_ns);
@@ -117,6 +124,8 @@ void lai_link_on_written(struct lai_link *link, size_t size, uint64_t now_ns)
 
 void lai_link_on_received(struct lai_link *link, const void *data, size_t size, uint64_t now_ns)
 {
+	if (!link->connected)
+		return;
 	lai_conn_on_received(&link->conn, data, size, now_ns);
 	lai_link_emit(link, &(struct la_event){
 			   .kind = LA_EVENT_RECEIVED, .now_ns = now_ns, .data = data, .size = size});
@@ -124,18 +133,24 @@ void lai_link_on_received(struct lai_link *link, const void *data, size_t size, 
 
 void lai_link_on_fin(struct lai_link *link, uint64_t now_ns)
 {
+	if (!link->connected)
+		return;
 	lai_conn_on_fin(&link->conn, now_ns);
 	follow_connection(link, now_ns);
 }
 
 void lai_link_on_error(struct lai_link *link, int error, uint64_t now_ns)
 {
+	if (!link->connected)
+		return;
 	lai_conn_on_error(&link->conn, error, now_ns);
 	follow_connection(link, now_ns);
 }
 
 void lai_link_on_view(struct lai_link *link, const struct lai_view *view, uint64_t now_ns)
 {
+	if (!link->connected)
+		return;
 	lai_conn_on_view(&link->conn, view, now_ns);
 	lai_replay_on_acked(&link->replay, link->conn.report.acked_bytes);
 	follow_connection(link, now_ns);
@@ -143,12 +158,16 @@ void lai_link_on_view(struct lai_link *link, const struct lai_view *view, uint64
 
 void lai_link_on_why_silent(struct lai_link *link, int error, uint64_t now_ns)
 {
+	if (!link->connected)
+		return;
 	lai_conn_on_why_silent(&link->conn, error, now_ns);
 	follow_connection(link, now_ns);
 }
 
 void lai_link_on_rest_read(struct lai_link *link, uint64_t now_ns)
 {
+	if (!link->connected)
+		return;
 	lai_conn_on_rest_read(&link->conn, now_ns);
 	follow_connection(link, now_ns);
 }

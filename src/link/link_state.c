@@ -69,12 +69,15 @@ struct lai_link_action *lai_link_ask(struct lai_link *link, enum lai_link_action
 
 bool lai_link_next(struct lai_link *link, struct lai_link_action *action)
 {
-	if (link->action_count == 0)
-		return false;
-	*action = link->actions[link->action_head];
-	link->action_head = (link->action_head + 1) % LAI_LINK_ACTIONS_MAX;
-	link->action_count--;
-	return true;
+	while (link->action_count > 0) {
+		*action = link->actions[link->action_head];
+		link->action_head = (link->action_head + 1) % LAI_LINK_ACTIONS_MAX;
+		link->action_count--;
+		/* Asked for and discarded within one batch of events: it never begins. */
+		if (action->kind != LAI_LINK_CONNECT || link->race.running[action->attempt])
+			return true;
+	}
+	return false;
 }
 
 void lai_link_emit_report(struct lai_link *link, const struct la_report *report, enum la_event_kind kind,

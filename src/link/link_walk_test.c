@@ -30,7 +30,7 @@
 #define SLACK_NS (2 * LAI_S)
 #define SERVERS 2
 #define ADDRESSES 3
-#define WALKS 3000
+#define WALKS 10000
 #define WALK_EVENTS 80
 #define BATCH_MAX 3
 #define STEPS_MAX 100000

@@ -43,7 +43,7 @@ void lai_serve_add(struct lai_serve_totals *totals, const struct lai_session *se
 {
 	totals->proper += lai_session_proper(session);
 	totals->refused += session->why == LAI_SESSION_RECORD_TOO_LONG;
-	totals->not_stored += session->why == LAI_SESSION_NOT_STORED;
+	totals->not_stored += session->discarded_bytes > 0 && !lai_session_discards(session);
 	totals->received_bytes += session->conn.report.received_bytes;
 	totals->stored_bytes += session->stored_bytes;
 	totals->records += lai_session_records(session);

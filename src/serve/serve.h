@@ -27,7 +27,7 @@ struct lai_serve_totals {
 	uint64_t records;
 	uint64_t kept_tails;
 	uint64_t dropped_tails, dropped_tail_bytes;
-	uint64_t not_stored;   /* sessions whose bytes could not be stored */
+	uint64_t not_stored;   /* of which bytes were thrown away, but for the refused ones */
 	uint64_t discarded_bytes;
 };
 

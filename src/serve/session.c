@@ -10,6 +10,9 @@
 /* Raw bytes need no room for a record, but large pieces make few system calls. */
 #define BUFFER_RAW_BYTES (256u * 1024)
 
+/* A peer that never pauses leaves no moment in which nothing is left to read. */
+#define FINISH_SOON_NS (500 * LAI_MS)
+
 static const struct {
 	const char *name, *sentence;
 } whys[] = {
@@ -109,6 +112,8 @@ static void advance(struct lai_session *session, uint64_t now_ns)
 	} else if (lai_conn_over(&session->conn)) {
 		session->dropped_tail_bytes += tail_bytes(session);
 		cut_tail(session);
+	} else if (session->finish_wished && !session->paused && now_ns >= session->finish_soon_ns) {
+		begin_finish(session, now_ns);
 	}
 }
 
@@ -337,12 +342,15 @@ void lai_session_on_timer(struct lai_session *session, uint64_t now_ns)
 	if (waits_before_fin(session) && now_ns >= session->finish_by_ns)
 		lai_session_abort(session, unstored(session) ? LAI_SESSION_NOT_STORED : LAI_SESSION_STOPPED,
 				  now_ns);
+	advance(session, now_ns);
 }
 
 uint64_t lai_session_deadline(const struct lai_session *session)
 {
 	uint64_t deadline_ns = lai_conn_deadline(&session->conn);
 
+	if (session->finish_wished && !session->paused && !unstored(session))
+		deadline_ns = lai_time_min(deadline_ns, session->finish_soon_ns);
 	if (waits_before_fin(session))
 		return lai_time_min(deadline_ns, session->finish_by_ns);
 	if (!session->paused && session->conn.send.state == LAI_SEND_OPEN)
@@ -359,10 +367,12 @@ void lai_session_finish(struct lai_session *session, enum lai_session_why why, u
 	if (session->why == LAI_SESSION_NONE && !session->fin_came)
 		session->why = why;
 	session->finish_by_ns = lai_time_min(session->finish_by_ns, finish_by_ns);
-	if (session->conn.send.state == LAI_SEND_OPEN)
-		session->finish_wished = !session->fin_came;
-	else
+	if (session->conn.send.state != LAI_SEND_OPEN) {
 		lai_conn_finish(&session->conn, finish_by_ns, now_ns);
+	} else if (!session->fin_came) {
+		session->finish_wished = true;
+		session->finish_soon_ns = lai_time_after(now_ns, FINISH_SOON_NS);
+	}
 }
 
 void lai_session_abort(struct lai_session *session, enum lai_session_why why, uint64_t now_ns)

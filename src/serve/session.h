@@ -59,6 +59,7 @@ struct lai_session {
 	bool paused;        /* the owner does not read now */
 	bool fin_came;      /* the peer's; said to the conn when all before it is stored */
 	bool finish_wished; /* our FIN goes as soon as nothing is left to read or to store */
+	uint64_t finish_soon_ns; /* ... and from then on without waiting for nothing left to read */
 	uint64_t finish_by_ns;
 	char reply[LAI_SESSION_REPLY_MAX];
 	size_t reply_bytes, replied_bytes;
@@ -113,7 +114,10 @@ void lai_session_on_resumed(struct lai_session *session, uint64_t now_ns);
 void lai_session_on_timer(struct lai_session *session, uint64_t now_ns);
 uint64_t lai_session_deadline(const struct lai_session *session);
 
-/* Wishes. Finish: read and store what is there, then our FIN; RST if that is not done by finish_by_ns. */
+/*
+ * Wishes. Finish: read and store what is there, then our FIN; RST if that is not done by finish_by_ns.
+ * A peer that never pauses gets it all the same, soon.
+ */
 void lai_session_finish(struct lai_session *session, enum lai_session_why why, uint64_t finish_by_ns,
 			uint64_t now_ns);
 /* RST, and what is not stored is thrown away, and counted. */

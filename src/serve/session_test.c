@@ -308,6 +308,26 @@ static void test_finish_reads_first(void **state)
 	free_fixture(f);
 }
 
+static void test_finish_without_pause(void **state)
+{
+	struct fixture *f = new_fixture(&lai_wire_lines, 100);
+
+	(void)state;
+	lai_session_finish(&f->session, LAI_SESSION_STOPPED, T0 + 5 * LAI_S, T0);
+	f->now_ns = lai_session_deadline(&f->session);
+	assert_in_range(f->now_ns, T0 + 1, T0 + LAI_S);
+	lai_session_pause(&f->session, true); /* what we do not read may be its FIN */
+	lai_session_on_timer(&f->session, f->now_ns);
+	act(f);
+	assert_false(f->actions & LAI_CONN_SEND_FIN);
+	lai_session_pause(&f->session, false);
+	receive_text(f, "more\n");
+	assert_false(f->actions & LAI_CONN_SEND_FIN);
+	assert_stored(f, "more\n");
+	assert_true(f->actions & LAI_CONN_SEND_FIN);
+	free_fixture(f);
+}
+
 static void test_stuck_output(void **state)
 {
 	struct fixture *f = new_fixture(&lai_wire_lines, 100);
@@ -431,6 +451,8 @@ int main(void)
 		{.name = "read time-out: our FIN, and what still comes is stored", .test_func = test_read_timeout},
 		{.name = "finish: read and store what is there, then FIN, then the deadline",
 		 .test_func = test_finish_reads_first},
+		{.name = "finish: a peer that never pauses gets our FIN all the same",
+		 .test_func = test_finish_without_pause},
 		{.name = "finish with an output that takes nothing: RST", .test_func = test_stuck_output},
 		{.name = "the buffer grows to the longest record", .test_func = test_large_record_grows},
 		{.name = "500 ways to cut the stream give the same records", .test_func = test_any_pieces},
