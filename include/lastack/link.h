@@ -120,7 +120,9 @@ struct la_link_config {
 	int tos;                   /* IP_TOS / IPV6_TCLASS; -1: leave */
 	bool no_delay;             /* TCP_NODELAY */
 	bool no_keepalive;         /* leaves an idle peer's death undetected */
-	uint64_t user_timeout_ns;  /* TCP_USER_TIMEOUT; 0: off, since it kills live slow readers */
+	/* TCP_USER_TIMEOUT; 0: off, since it kills live slow readers. It takes the place of keepalive's
+	   count: longer than dead_ns, it makes the detection of an idle peer's death longer. */
+	uint64_t user_timeout_ns;
 
 	uint64_t seed; /* of the backoff's jitter; 0: from the system */
 	/* Called from inside la_link_*(); may submit and ask for totals, nothing else. May be NULL. */

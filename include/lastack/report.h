@@ -43,7 +43,7 @@ extern "C" {
 	X(PORT_IN_USE, "port-in-use", "the local port is held by another socket")         \
 	X(TUPLE_IN_USE, "tuple-in-use",                                                                \
 	  "this pair of addresses and ports is still in use")                          \
-	X(LOCAL_LIMIT, "local-limit", "this host is out of descriptors or memory")                     \
+	X(LOCAL_LIMIT, "local-limit", "this host is out of descriptors, ports or memory")                     \
 	X(LOCAL_ERROR, "local-error", "a system call failed in a way that has no name of its own")     \
 	X(FINISHED, "finished", "both sides sent their FIN and both were acknowledged")                \
 	X(PEER_CLOSED, "peer-closed", "the peer sent its FIN first")                                   \
@@ -72,8 +72,9 @@ enum la_cause {
 /*
  * How sure one can be that a byte arrived, weakest first (the delivery ladder).
  * WRITTEN: our kernel took it. ACKED: the peer's kernel acknowledged it. CONSUMED: our FIN was
- * acknowledged and the peer then sent its own FIN and no RST, which a Linux peer only does after
- * reading everything (RFC 2525 2.17): the strongest proof that plain TCP has.
+ * acknowledged and the peer then sent its own FIN and no RST, which a Linux peer's close() only does
+ * after its program has read everything (RFC 2525 2.17): the strongest proof that plain TCP has. A
+ * peer that half-closes without reading first is taken at its word.
  */
 #define LA_PROOFS(X)                                                                                   \
 	X(WRITTEN, "written") X(ACKED, "acked") X(CONSUMED, "consumed")

@@ -146,7 +146,9 @@ static uint64_t deadline(const struct receiver *receiver)
 {
 	uint64_t deadline_ns = lai_serve_deadline(&receiver->serve);
 
-	if (receiver->serve.rate.resting && !receiver->blocked && receiver->serve.open > 0)
+	/* The stop reads whatever the rate says. */
+	if (receiver->serve.rate.resting && !receiver->serve.stopping && !receiver->blocked &&
+	    receiver->serve.open > 0)
 		deadline_ns = lai_time_min(deadline_ns, lai_rate_ready(&receiver->serve.rate));
 	for (uint32_t i = 0; i < receiver->serve.open; i++)
 		deadline_ns = lai_time_min(deadline_ns,
@@ -219,7 +221,6 @@ static void end(struct receiver *receiver, uint32_t i)
 	lai_receiver_say_report(receiver, connection);
 	lai_serve_on_ended(&receiver->serve, &connection->session);
 	receiver->open[i] = receiver->open[receiver->serve.open];
-	receiver->exhausted = false;
 	lai_connection_free(receiver, connection);
 }
 

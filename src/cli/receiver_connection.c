@@ -394,6 +394,7 @@ void lai_receiver_accept(struct receiver *receiver)
 		socket = LAI_NET(receiver, accept, receiver->listener, &remote);
 		if (socket == -EAGAIN) {
 			lai_serve_on_nobody(&receiver->serve);
+			receiver->exhausted = false;
 			return;
 		}
 		if (socket < 0 && is_exhaustion(-socket)) {

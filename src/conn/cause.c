@@ -69,7 +69,18 @@ const char *la_tcp_state_name(uint32_t tcp_state)
 	return tcp_state < LAI_TCP_COUNT ? tcp_states[tcp_state] : "?";
 }
 
-enum la_cause lai_cause_of_attempt(int error, bool pinned)
+/*
+ * connect() says EADDRNOTAVAIL of a four-tuple in use if the port was chosen, and when no ephemeral port
+ * is free; bind() says it of an address that is not this host's.
+ */
+static enum la_cause not_available(bool chosen_port, bool chosen_address)
+{
+	if (chosen_port)
+		return LA_CAUSE_TUPLE_IN_USE;
+	return chosen_address ? LA_CAUSE_ADDRESS_LOST : LA_CAUSE_LOCAL_LIMIT;
+}
+
+enum la_cause lai_cause_of_attempt(int error, bool chosen_port, bool chosen_address)
 {
 	switch (error) {
 	case ECONNREFUSED:
@@ -83,8 +94,7 @@ enum la_cause lai_cause_of_attempt(int error, bool pinned)
 	case EACCES:
 	case EPERM: return LA_CAUSE_DENIED;
 	case EADDRINUSE: return LA_CAUSE_PORT_IN_USE;
-	/* bind() says it of an address that is not ours, connect() of a tuple or range in use. */
-	case EADDRNOTAVAIL: return pinned ? LA_CAUSE_TUPLE_IN_USE : LA_CAUSE_ADDRESS_LOST;
+	case EADDRNOTAVAIL: return not_available(chosen_port, chosen_address);
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:

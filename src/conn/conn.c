@@ -316,10 +316,19 @@ static void climb(struct lai_conn *conn, bool fin_acked, uint64_t now_ns)
 	end_if_over(conn, now_ns);
 }
 
+/* A peer that has sent its FIN is not waited for without bound: we would sit in CLOSE_WAIT. */
+static uint64_t drain_due_ns(const struct lai_conn *conn)
+{
+	if (conn->send.state != LAI_SEND_AWAIT_ACK || conn->recv.state != LAI_RECV_FIN_RECEIVED)
+		return conn->finish_by_ns;
+	return lai_time_min(conn->finish_by_ns,
+			    lai_time_after(conn->send.since_ns, conn->limits.read_ns));
+}
+
 static bool drain_is_overdue(const struct lai_conn *conn, uint64_t now_ns)
 {
 	return (conn->send.state == LAI_SEND_DRAINING || conn->send.state == LAI_SEND_AWAIT_ACK) &&
-	       now_ns >= conn->finish_by_ns;
+	       now_ns >= drain_due_ns(conn);
 }
 
 /* After our FIN: everything is acknowledged, only the peer's FIN is missing. */
@@ -445,7 +454,7 @@ uint64_t lai_conn_deadline(const struct lai_conn *conn)
 		return LA_NEVER;
 	switch (conn->send.state) {
 	case LAI_SEND_DRAINING:
-	case LAI_SEND_AWAIT_ACK: return lai_time_min(deadline_ns, conn->finish_by_ns);
+	case LAI_SEND_AWAIT_ACK: return lai_time_min(deadline_ns, drain_due_ns(conn));
 	case LAI_SEND_FIN_SENT:
 	case LAI_SEND_FIN_ACKED: return lai_time_min(deadline_ns, fin_due_ns(conn));
 	default: return deadline_ns;

@@ -74,6 +74,7 @@ static const struct row {
 struct kernel {
 	struct lai_view view;
 	uint64_t heard_ns;
+	bool outstanding;
 };
 
 static void happen(struct lai_pulse *pulse, struct kernel *kernel, const struct moment *moment)
@@ -82,7 +83,8 @@ static void happen(struct lai_pulse *pulse, struct kernel *kernel, const struct 
 	struct lai_view *view = &kernel->view;
 
 	if (moment->kind == WRITE) {
-		lai_pulse_on_written(pulse, now_ns);
+		lai_pulse_on_written(pulse, kernel->outstanding, now_ns);
+		kernel->outstanding = true;
 		return;
 	}
 	view->tcp_state = moment->kind == DEATH ? LAI_TCP_CLOSE : LAI_TCP_ESTABLISHED;
@@ -94,7 +96,8 @@ static void happen(struct lai_pulse *pulse, struct kernel *kernel, const struct 
 	if (moment->kind == ACK || moment->kind == ACK_ALL || moment->kind == CLOSED)
 		kernel->heard_ns = now_ns;
 	view->ack_age_ns = now_ns - kernel->heard_ns;
-	lai_pulse_on_view(pulse, view, moment->kind != ACK_ALL, now_ns);
+	kernel->outstanding &= moment->kind != ACK_ALL;
+	lai_pulse_on_view(pulse, view, kernel->outstanding, now_ns);
 }
 
 static void test_row(void **state)
@@ -166,7 +169,7 @@ static void test_coarse_clock(void **state)
 
 	(void)state;
 	lai_pulse_init(&pulse, START_NS);
-	lai_pulse_on_written(&pulse, START_NS);
+	lai_pulse_on_written(&pulse, false, START_NS);
 	lai_pulse_on_view(&pulse, &view, true, START_NS);
 	assert_int_equal(lai_pulse_silent_for(&pulse, START_NS), 0);
 	assert_int_equal(lai_pulse_silent_for(&pulse, START_NS - 1), 0);

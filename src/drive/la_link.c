@@ -77,6 +77,8 @@ static int check(const struct la_link_config *config, char **error)
 		return refuse(error, "the buffer is larger than 64 GiB");
 	if (config->record_bytes_max > config->buffer_bytes)
 		return refuse(error, "the buffer is smaller than the largest record that it must hold");
+	if (config->proof == LA_PROOF_CONSUMED && config->close_policy != LA_CLOSE_GRACEFUL)
+		return refuse(error, "only a graceful close can prove that the peer consumed everything");
 	if (config->backoff_min_ns > config->backoff_max_ns)
 		return refuse(error, "the shortest back-off is longer than the longest");
 	if (config->tos > 255)
@@ -105,6 +107,16 @@ static int parse_endpoints(struct la_link *link, const struct la_link_config *co
 	return 0;
 }
 
+/* A bound socket reaches only its own family. */
+static bool reachable(const struct la_link *link, size_t count, int family)
+{
+	for (size_t i = 0; i < count; i++)
+		if (family != AF_UNSPEC && link->endpoints[i].address.length &&
+		    lai_address_family(&link->endpoints[i].address) != family)
+			return false;
+	return true;
+}
+
 static int socket_options(struct la_link *link, const struct la_link_config *config,
 			  struct lai_socket_options *options, char **error)
 {
@@ -126,6 +138,8 @@ static int socket_options(struct la_link *link, const struct la_link_config *con
 	if (config->local_address &&
 	    lai_address_parse(config->local_address, config->local_port, &options->local) != 0)
 		return refuse(error, "the local address is not a numeric IPv4 or IPv6 address");
+	if (!reachable(link, config->url_count, lai_address_family(&options->local)))
+		return refuse(error, "the local address and a server's are not of one family: both IPv4 or both IPv6");
 	if (config->device) {
 		options->device = link->device = strdup(config->device);
 		if (!link->device)
@@ -154,7 +168,7 @@ int lai_la_link_new(struct la_link **link, const struct la_link_config *config, 
 	if (status == 0)
 		status = socket_options(made, &filled, &options, error);
 	filled.urls = NULL;
-	filled.local_address = filled.device = NULL; /* the caller's; copied where they are needed */
+	filled.local_address = filled.device = NULL; /* the caller's; copied into the options */
 	if (status == 0)
 		status = lai_link_init(&made->core, &filled, made->endpoints, filled.url_count);
 	if (status != 0) {
@@ -162,6 +176,7 @@ int lai_la_link_new(struct la_link **link, const struct la_link_config *config, 
 		la_link_free(made);
 		return status;
 	}
+	made->core.family = lai_address_family(&options.local);
 	lai_driver_init(&made->driver, net, &made->core, &options);
 	*link = made;
 	return 0;
@@ -213,6 +228,12 @@ int la_link_fd(const struct la_link *link)
 
 uint64_t la_link_deadline(const struct la_link *link)
 {
+	struct iovec iov[2];
+
+	/* Submitted since the last dispatch: nothing has been told to the kernel yet. */
+	if (link->core.action_count > 0 ||
+	    (!link->driver.blocked && lai_link_to_send(&link->core, iov) > 0))
+		return 0;
 	return lai_link_deadline(&link->core);
 }
 

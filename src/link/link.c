@@ -13,10 +13,10 @@ bool lai_link_nothing_left(const struct lai_link *link)
 }
 
 /* Ends a link that has no connection; an attempt under way leaves its report. */
-static void stop(struct lai_link *link, enum la_cause cause, uint64_t now_ns)
+static void stop(struct lai_link *link, uint64_t now_ns)
 {
 	if (link->state == LA_LINK_RESOLVING || link->state == LA_LINK_CONNECTING)
-		lai_link_end_attempt(link, cause, 0, now_ns);
+		lai_link_end_attempt(link, LA_CAUSE_ABORTED, 0, now_ns);
 	lai_link_end(link, now_ns);
 }
 
@@ -30,8 +30,7 @@ void lai_link_on_timer(struct lai_link *link, uint64_t now_ns)
 		return;
 	if (now_ns >= link->finish_by_ns ||
 	    now_ns >= lai_time_after(link->apart_since_ns, link->config.give_up_ns)) {
-		stop(link, link->state == LA_LINK_RESOLVING ? LA_CAUSE_RESOLVE_TIMEOUT
-							    : LA_CAUSE_CONNECT_TIMEOUT, now_ns);
+		stop(link, now_ns);
 	} else if (now_ns >= link->deadline_ns && link->state == LA_LINK_RESOLVING) {
 		lai_link_attempt_failed(link, LA_CAUSE_RESOLVE_TIMEOUT, 0, now_ns);
 	} else if (now_ns >= link->deadline_ns && link->state == LA_LINK_CONNECTING) {
@@ -68,8 +67,9 @@ void lai_link_finish(struct lai_link *link, uint64_t finish_by_ns, uint64_t now_
 void lai_link_checkpoint(struct lai_link *link, uint64_t now_ns)
 {
 	if (!link->connected || !lai_conn_may_write(&link->conn) ||
-	    link->conn.send.state == LAI_SEND_DRAINING)
-		return;
+	    link->conn.send.state == LAI_SEND_DRAINING ||
+	    link->replay.complete == link->replay.ring.begin)
+		return; /* nothing to prove */
 	lai_replay_stop_here(&link->replay);
 	lai_conn_finish(&link->conn, LA_NEVER, now_ns);
 	lai_link_check_queue(link, now_ns);
@@ -85,7 +85,7 @@ void lai_link_abort(struct lai_link *link, uint64_t now_ns)
 		lai_link_check_queue(link, now_ns);
 		return;
 	}
-	stop(link, LA_CAUSE_ABORTED, now_ns);
+	stop(link, now_ns);
 }
 
 void lai_link_crowd(struct lai_link *link, uint64_t now_ns)

@@ -54,6 +54,7 @@ struct lai_link {
 	struct lai_backoff backoff;
 	struct lai_replay replay;
 	struct lai_race race;
+	int family; /* of the local address, which only reaches its like; AF_UNSPEC: any */
 	struct lai_conn conn; /* meaningful while connected */
 	bool connected;
 	bool finishing;

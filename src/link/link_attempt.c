@@ -3,6 +3,7 @@
 #include "link/link_inside.h"
 #include "conn/cause.h"
 
+#include <errno.h>
 #include <string.h>
 
 void lai_link_discard_race(struct lai_link *link, int but)
@@ -115,16 +116,32 @@ void lai_link_wait_or_give_up(struct lai_link *link, uint64_t now_ns)
 	lai_link_emit(link, &(struct la_event){.kind = LA_EVENT_WAIT, .now_ns = now_ns, .delay_ns = delay_ns});
 }
 
+/* The addresses that a socket of this family reaches; how many, or a negative errno. */
+static int keep_family(const struct lai_address *addresses, int count_or_error, int family,
+		       struct lai_address usable[LAI_ADDRESSES_MAX])
+{
+	int kept = 0;
+
+	for (int i = 0; i < count_or_error; i++)
+		if (family == AF_UNSPEC || lai_address_family(&addresses[i]) == family)
+			usable[kept++] = addresses[i];
+	return count_or_error > 0 && kept == 0 ? -EAFNOSUPPORT : kept > 0 ? kept : count_or_error;
+}
+
 void lai_link_on_resolved(struct lai_link *link, const struct lai_address *addresses, int count_or_error,
 			  uint64_t now_ns)
 {
+	struct lai_address usable[LAI_ADDRESSES_MAX];
+	int count;
+
 	if (link->state != LA_LINK_RESOLVING)
 		return; /* cancelled meanwhile */
-	if (count_or_error <= 0) {
-		lai_link_attempt_failed(link, LA_CAUSE_RESOLVE_FAILED, -count_or_error, now_ns);
+	count = keep_family(addresses, count_or_error, link->family, usable);
+	if (count <= 0) {
+		lai_link_attempt_failed(link, LA_CAUSE_RESOLVE_FAILED, -count, now_ns);
 		return;
 	}
-	lai_race_init(&link->race, addresses, count_or_error, now_ns);
+	lai_race_init(&link->race, usable, count, now_ns);
 	lai_race_prefer(&link->race, &link->last_good);
 	lai_link_set_state(link, LA_LINK_CONNECTING, lai_time_after(now_ns, link->config.connect_ns), now_ns);
 	lai_link_run_race(link, now_ns);
@@ -133,7 +150,8 @@ void lai_link_on_resolved(struct lai_link *link, const struct lai_address *addre
 void lai_link_on_attempt(struct lai_link *link, int attempt, int error, const struct lai_address *local,
 			 const struct lai_address *remote, uint64_t now_ns)
 {
-	enum la_cause cause = lai_cause_of_attempt(error, link->config.local_port != 0);
+	enum la_cause cause = lai_cause_of_attempt(error, link->config.local_port != 0,
+						   link->family != AF_UNSPEC);
 
 	if (link->state != LA_LINK_CONNECTING || !link->race.running[attempt])
 		return; /* discarded meanwhile */

@@ -204,7 +204,8 @@ static void write_all(struct story *story, const char *expected)
 
 	assert_int_equal(count == 1 ? iov[0].iov_len : 0, strlen(expected));
 	assert_memory_equal(iov[0].iov_base, expected, strlen(expected));
-	lai_link_on_written(&story->link, iov[0].iov_len, story->now_ns);
+	if (count > 0)
+		lai_link_on_written(&story->link, iov[0].iov_len, story->now_ns);
 }
 
 static void acked(struct story *story, uint64_t bytes, bool fin)
@@ -264,7 +265,7 @@ static void test_whole_life(void **state)
 	expect_actions(&story, "fin");
 	acked(&story, 6, true);
 	fin(&story);
-	expect_actions(&story, "look, close");
+	expect_actions(&story, "close");
 	expect_state(&story, "done");
 	assert_string_equal(story.states, "resolving connecting up closing done");
 	expect_cause(&story, "finished");
@@ -411,10 +412,10 @@ static void test_last_good_first(void **state)
 	begin(&story, &config, "tcp://a.example:80");
 	start(&story);
 	resolve(&story, "2001:db8::1 192.0.2.1");
+	expect_actions(&story, "resolve a.example:80, connect 0 [2001:db8::1]:80");
 	decide(&story, 0, ECONNREFUSED);
+	expect_actions(&story, "connect 1 192.0.2.1:80");
 	decide(&story, 1, 0);
-	expect_actions(&story,
-		       "resolve a.example:80, connect 0 [2001:db8::1]:80, connect 1 192.0.2.1:80");
 	reset(&story);
 	pass_to_deadline(&story);
 	expect_actions(&story, "read-rest, close, resolve a.example:80");
@@ -558,12 +559,13 @@ static void test_give_up(void **state)
 	config.give_up_ns = 3 * LAI_S;
 	begin(&story, &config, "tcp://192.0.2.1:80");
 	start(&story);
+	expect_actions(&story, "connect 0 192.0.2.1:80");
 	assert_int_equal(lai_link_deadline(&story.link), START_NS + 3 * LAI_S);
 	pass(&story, 3 * LAI_S - 1);
 	expect_state(&story, "connecting");
 	pass(&story, 1);
 	expect_state(&story, "done");
-	expect_actions(&story, "connect 0 192.0.2.1:80, discard 0");
+	expect_actions(&story, "discard 0");
 	assert_int_equal(story.reports, 1);
 	assert_int_not_equal(story.report.cause, LA_CAUSE_ALIVE);
 	end(&story);
@@ -668,7 +670,7 @@ static void test_checkpoint(void **state)
 	assert_int_equal(story.link.replay.totals.delivered_bytes, 4);
 	assert_int_equal(story.report.lost.max_bytes, 0);
 	expect_state(&story, "connecting");
-	expect_actions(&story, "look, close, connect 0 192.0.2.1:80");
+	expect_actions(&story, "close, connect 0 192.0.2.1:80");
 	decide(&story, 0, 0);
 	write_all(&story, "two\n");
 	end(&story);
