@@ -109,7 +109,11 @@ enum la_aftermath {
 	LA_AFTERMATH_COUNT
 };
 
-/* At least min, at most max bytes. */
+/*
+ * At least min, at most max bytes. A loss is bounded by what the peer's kernel can hold unread, as its
+ * window scale tells; a server that enlarges SO_RCVBUF after accept(), or a proxy that acknowledges
+ * for others, can lose more.
+ */
 struct la_interval {
 	uint64_t min_bytes;
 	uint64_t max_bytes;

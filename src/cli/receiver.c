@@ -46,8 +46,7 @@ static void close_listener(struct receiver *receiver)
 static void abort_all(struct receiver *receiver, enum lai_session_why why)
 {
 	for (uint32_t i = 0; i < receiver->serve.open; i++)
-		if (receiver->open[i])
-			lai_session_abort(&receiver->open[i]->session, why, lai_receiver_now(receiver));
+		lai_session_abort(&receiver->open[i]->session, why, lai_receiver_now(receiver));
 	receiver->blocked = NULL;
 }
 

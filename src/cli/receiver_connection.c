@@ -339,7 +339,7 @@ static void name_ends(struct receiver *receiver, struct connection *connection, 
 static int add(struct receiver *receiver, int socket, const struct lai_address *remote)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
-	struct la_report report = {.serial = lai_serve_on_accepted(&receiver->serve)};
+	struct la_report report = {.serial = receiver->serve.totals.connections + 1};
 	uint64_t now_ns = lai_receiver_now(receiver);
 	int status = connection ? 0 : -ENOMEM;
 
@@ -358,10 +358,10 @@ static int add(struct receiver *receiver, int socket, const struct lai_address *
 	}
 	if (status != 0) {
 		free(connection);
-		lai_serve_on_ended(&receiver->serve, NULL);
 		return status;
 	}
-	receiver->open[receiver->serve.open - 1] = connection;
+	receiver->open[receiver->serve.open] = connection;
+	lai_serve_on_accepted(&receiver->serve);
 	receiver->by_socket[socket] = connection;
 	if (receiver->log.verbose)
 		lai_log_say(&receiver->log, "connection %llu from %s",

@@ -54,6 +54,8 @@ static const struct row {
 	 false},
 	{"a closed window, probes answered: never silent, but stuck",
 	 {{5, WRITE}, {6, FLY}, {7, ACK}, {20, CLOSED}, {40, CLOSED}, {60, CLOSED}}, 61, 0, 54, false},
+	{"a trickle into the buffer behind a closed window: stuck all the same",
+	 {{5, WRITE}, {7, ACK}, {20, CLOSED}, {21, WRITE}, {22, CLOSED}, {23, WRITE}}, 30, 7, 23, true},
 	{"between two answered probes a day passes: not silent",
 	 {{5, WRITE}, {7, ACK}, {20, CLOSED}}, 86400, 0, 86393, false},
 	{"a closed window, probes unanswered: silent since the last answer",

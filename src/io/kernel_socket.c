@@ -161,6 +161,7 @@ int lai_kernel_accept(struct lai_net *net, int listener, struct lai_address *rem
 		(void)close(fd);
 		return status;
 	}
+	lai_kernel_of(net)->sockets[fd].heard_ns = net->ops->now(net);
 	*remote = from;
 	return fd;
 }
@@ -232,13 +233,14 @@ static int read_info(int socket, struct tcp_info *info)
 }
 
 /* The handshake is over: from here on bytes are counted. */
-static void begin_counting(struct lai_kernel_socket *state, int socket)
+static void begin_counting(struct lai_kernel_socket *state, int socket, uint64_t now_ns)
 {
 	struct tcp_info info;
 
 	if (read_info(socket, &info) != 0 || info.tcpi_state == LAI_TCP_SYN_SENT)
 		return;
 	state->connecting = false;
+	state->heard_ns = now_ns;
 	/* Linux counts the SYN of the connecting side as one acknowledged byte. */
 	state->ack_base_bytes = info.tcpi_bytes_acked;
 	state->asks_acks =
@@ -256,7 +258,7 @@ int lai_kernel_error(struct lai_net *net, int socket)
 	if (getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
 		return errno;
 	if (error == 0 && state->connecting)
-		begin_counting(state, socket);
+		begin_counting(state, socket, net->ops->now(net));
 	return error;
 }
 

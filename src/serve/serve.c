@@ -21,12 +21,12 @@ bool lai_serve_may_accept(const struct lai_serve *serve, uint64_t now_ns)
 	       now_ns >= serve->accept_again_ns;
 }
 
-uint64_t lai_serve_on_accepted(struct lai_serve *serve)
+void lai_serve_on_accepted(struct lai_serve *serve)
 {
 	assert(serve->open < serve->limits.open_max);
 	serve->open++;
 	serve->accept_again_ns = 0;
-	return ++serve->totals.connections;
+	serve->totals.connections++;
 }
 
 void lai_serve_on_exhausted(struct lai_serve *serve, uint64_t now_ns)
@@ -58,8 +58,7 @@ void lai_serve_on_ended(struct lai_serve *serve, const struct lai_session *sessi
 	assert(serve->open > 0);
 	serve->open--;
 	serve->accept_again_ns = 0; /* its descriptor is free */
-	if (session)
-		lai_serve_add(&serve->totals, session);
+	lai_serve_add(&serve->totals, session);
 }
 
 uint64_t lai_serve_deadline(const struct lai_serve *serve)

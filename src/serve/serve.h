@@ -48,13 +48,13 @@ bool lai_serve_may_accept(const struct lai_serve *serve, uint64_t now_ns);
 /* Whether no connection will ever be accepted again: the listener can go. */
 bool lai_serve_has_enough(const struct lai_serve *serve);
 
-/* A connection was accepted: its number, from 1. */
-uint64_t lai_serve_on_accepted(struct lai_serve *serve);
+/* A connection was accepted and has become a session. */
+void lai_serve_on_accepted(struct lai_serve *serve);
 /* accept() failed for want of descriptors or memory: not again at once. */
 void lai_serve_on_exhausted(struct lai_serve *serve, uint64_t now_ns);
 /* accept() found nobody. */
 void lai_serve_on_nobody(struct lai_serve *serve);
-/* An accepted connection is over, or never became a session (NULL). */
+/* A session is over. */
 void lai_serve_on_ended(struct lai_serve *serve, const struct lai_session *session);
 
 /* Adds what an open session has brought so far to *totals. */

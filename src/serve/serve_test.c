@@ -53,9 +53,10 @@ static void test_open_max(void **state)
 	struct lai_serve serve = serve_of(2, UINT64_MAX);
 
 	(void)state;
-	assert_int_equal(lai_serve_on_accepted(&serve), 1);
+	lai_serve_on_accepted(&serve);
 	assert_true(lai_serve_may_accept(&serve, 0));
-	assert_int_equal(lai_serve_on_accepted(&serve), 2);
+	lai_serve_on_accepted(&serve);
+	assert_int_equal(serve.totals.connections, 2);
 	assert_false(lai_serve_may_accept(&serve, 0));
 	end_one(&serve, true);
 	assert_true(lai_serve_may_accept(&serve, 0));
