@@ -6,8 +6,7 @@
 #	. tests/lib.sh                  from the root of the repository; sh or bash
 #	t_plan 3                        or t_skip_all "reason"
 #	t_receive server tcp://127.0.0.1:0; t_ok "it listens" nc -z 127.0.0.1 "$T_PORT"
-#	t_stop server TERM; t_is "it ends with 0" "$T_STATUS" 0
-#	t_skip "a sentence" "why not"
+#	t_stop server TERM; t_is "it ends with 0" "$T_STATUS" 0; t_skip "a sentence" "why not"
 #	t_done
 #
 # At the end, however it comes, everything started with t_run is killed and T_DIR removed.
@@ -108,10 +107,9 @@ t_join() {
 	t_names=$(echo " $t_names " | sed "s/ $1 / /g")
 }
 
-# t_receive NAME OPTION... URL: starts lastack receive and waits until it listens at T_PORT; its report
-# is NAME.json.
+# t_receive NAME OPTION... URL: starts lastack receive, listening at T_PORT, with its report in NAME.json.
 t_receive() {
-	t_server=$1 && shift
+	t_server=$1 && shift && rm -f "$T_DIR/$t_server.port"
 	t_run "$t_server" "$LASTACK" receive --port-file "$T_DIR/$t_server.port" \
 		--report "$T_DIR/$t_server.json" "$@"
 	t_wait_for 10 test -s "$T_DIR/$t_server.port"

@@ -29,7 +29,7 @@ static const struct {
 	{EACCES, "denied", "denied", "denied", "denied"},
 	{EPERM, "denied", "denied", "denied", "denied"},
 	{EADDRINUSE, "port-in-use", "port-in-use", "port-in-use", NULL},
-	{EADDRNOTAVAIL, NULL, "tuple-in-use", "address-lost", "address-lost"},
+	{EADDRNOTAVAIL, "local-limit", "tuple-in-use", "address-lost", "address-lost"},
 	{EMFILE, "local-limit", "local-limit", "local-limit", NULL},
 	{ENFILE, "local-limit", "local-limit", "local-limit", NULL},
 	{ENOBUFS, "local-limit", "local-limit", "local-limit", "local-limit"},

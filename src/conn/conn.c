@@ -316,10 +316,10 @@ static void climb(struct lai_conn *conn, bool fin_acked, uint64_t now_ns)
 	end_if_over(conn, now_ns);
 }
 
-/* A peer that has sent its FIN is not waited for without bound: we would sit in CLOSE_WAIT. */
+/* A peer that is going away is not waited for without bound: we would sit in CLOSE_WAIT. */
 static uint64_t drain_due_ns(const struct lai_conn *conn)
 {
-	if (conn->send.state != LAI_SEND_AWAIT_ACK || conn->recv.state != LAI_RECV_FIN_RECEIVED)
+	if (conn->send.state != LAI_SEND_AWAIT_ACK || conn->report.cause != LA_CAUSE_PEER_CLOSED)
 		return conn->finish_by_ns;
 	return lai_time_min(conn->finish_by_ns,
 			    lai_time_after(conn->send.since_ns, conn->limits.read_ns));

@@ -14,7 +14,7 @@
 #define LAI_SEND_STATES(X)                                                                             \
 	X(OPEN, "open", "none: the pulse guards what is in flight, keepalive what is idle")            \
 	X(DRAINING, "draining", "finish_by: what is queued goes to the kernel")                        \
-	X(AWAIT_ACK, "await-ack", "finish_by, read_ns once the peer's FIN is in, and the pulse")       \
+	X(AWAIT_ACK, "await-ack", "finish_by, read_ns if the peer has closed, and the pulse")          \
 	X(FIN_SENT, "fin-sent", "read_ns, and the pulse")                                              \
 	X(FIN_ACKED, "fin-acked", "read_ns while the peer owes its FIN")                               \
 	X(DEAD, "dead", "none: an end state")

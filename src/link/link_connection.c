@@ -34,10 +34,14 @@ void lai_link_connection_won(struct lai_link *link, int attempt, const struct la
 }
 
 /* The end that was asked for, in the time or the way that was asked for: no other is tried. */
-static bool was_last(const struct lai_conn *conn)
+static bool was_last(const struct lai_link *link, uint64_t now_ns)
 {
-	return conn->report.cause == LA_CAUSE_ABORTED || conn->report.cause == LA_CAUSE_LINGERED ||
-	       conn->report.cause == LA_CAUSE_DRAIN_TIMEOUT;
+	switch (link->conn.report.cause) {
+	case LA_CAUSE_ABORTED:
+	case LA_CAUSE_LINGERED: return link->finishing;
+	case LA_CAUSE_DRAIN_TIMEOUT: return link->finishing && now_ns >= link->finish_by_ns;
+	default: return false;
+	}
 }
 
 static void connection_over(struct lai_link *link, uint64_t now_ns)
@@ -56,7 +60,7 @@ static void connection_over(struct lai_link *link, uint64_t now_ns)
 	lai_link_emit_report(link, &link->report, LA_EVENT_REPORT, now_ns);
 	if (lai_time_since(link->report.connected_ns, now_ns) >= link->config.stable_ns)
 		lai_backoff_reset(&link->backoff);
-	if (link->aborted || lai_link_nothing_left(link) || (link->finishing && was_last(conn)))
+	if (link->aborted || lai_link_nothing_left(link) || was_last(link, now_ns))
 		lai_link_end(link, now_ns);
 	else if (checkpoint)
 		lai_link_begin_attempt(link, now_ns);

@@ -6,7 +6,7 @@
 #   n_pair:   client 10.7.0.1, fd07::1 ----------------------------------------- server 10.7.0.2, fd07::2
 #   n_nat:    client 10.7.1.1 --- 10.7.1.2 router (masquerade) 10.7.0.1 --- server 10.7.0.2
 #
-#	. tests/netns/lib_netns.sh
+#	. tests/netns/lib_netns.sh                 # from the root of the repository; bash
 #	fin_idle() {                               # a case runs in a subshell: the first claim that does
 #		n_pair                             # not hold ends it, and all it started is ended then
 #		n_peer one unlisten read:5 close   # a scripted peer at the server
@@ -93,8 +93,8 @@ n_tear_down() {
 	exec 9>&- 2>/dev/null
 	for name in $t_names; do
 		kill -KILL "$(t_pid "$name")" 2>/dev/null
+		wait "$(t_pid "$name")" 2>/dev/null
 	done
-	wait 2>/dev/null
 	for space in $n_spaces; do
 		ip netns del "$space"
 		rm -rf "/etc/netns/$space"

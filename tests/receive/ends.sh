@@ -20,7 +20,7 @@ t_ok "the last line has the sums and the self-check" grep -q \
 t_ok "sentences go to stderr" says raw.err "stored 3000000"
 
 t_receive reset --once tcp://127.0.0.1:0
-t_run p1 peer write:abc "wait:$T_DIR/reset.seen" rst
+t_run p1 "$PEER" --connect "127.0.0.1:$T_PORT" write:abc "wait:$T_DIR/reset.seen" rst
 t_wait_for 10 test -s "$T_DIR/reset.out" && touch "$T_DIR/reset.seen"
 t_join reset
 t_is "a connection that ends with RST: status 1" "$T_STATUS" 1
@@ -38,9 +38,9 @@ t_is "and nothing on standard output" "$(cat "$T_DIR/each.out")" ""
 
 # Raw bytes into one output: the second waits in the backlog although it came while the first was open.
 t_receive turns --connections 2 tcp://127.0.0.1:0
-t_run p2 peer write:aaa "wait:$T_DIR/b.up" write:AAA
+t_run p2 "$PEER" --connect "127.0.0.1:$T_PORT" write:aaa "wait:$T_DIR/b.up" write:AAA
 t_wait_for 10 test -s "$T_DIR/turns.out"
-t_run p3 peer write:bbb "touch:$T_DIR/b.up"
+t_run p3 "$PEER" --connect "127.0.0.1:$T_PORT" write:bbb "touch:$T_DIR/b.up"
 t_join turns
 t_is "raw bytes of two connections are not mixed" "$(cat "$T_DIR/turns.out")" aaaAAAbbb
 
@@ -55,7 +55,7 @@ t_join quiet
 t_is "--quiet is quiet" "$(cat "$T_DIR/quiet.err")" ""
 
 t_receive waits --max-connections 2 --connections 3 lines://127.0.0.1:0
-for i in 1 2 3; do t_run "w$i" peer "write:$i\\n" "wait:$T_DIR/go"; done
+for i in 1 2 3; do t_run "w$i" "$PEER" --connect "127.0.0.1:$T_PORT" "write:$i\\n" "wait:$T_DIR/go"; done
 two_are_open() { t_signal waits USR1 && tail -n 1 "$T_DIR/waits.json" | grep -q '"connections":2,"open":2,.*"records":2,'; }
 t_ok "--max-connections 2: two are served, the third waits" t_wait_for 10 two_are_open
 touch "$T_DIR/go"

@@ -42,7 +42,7 @@ half
 t_ok "and counted" says tail.json '"kept_tail_bytes":4,"dropped_tail_bytes":0'
 
 t_receive cut --once lines://127.0.0.1:0
-t_run p1 peer 'write:whole\nhalf' "wait:$T_DIR/cut.seen" rst
+t_run p1 "$PEER" --connect "127.0.0.1:$T_PORT" 'write:whole\nhalf' "wait:$T_DIR/cut.seen" rst
 t_wait_for 10 test -s "$T_DIR/cut.out" && touch "$T_DIR/cut.seen"
 t_join cut
 t_is "RST in the middle of a line: status 1" "$T_STATUS" 1
@@ -82,7 +82,7 @@ t_ok "a line of 900 kB passes whole" cmp "$T_DIR/big" "$T_DIR/big.out"
 
 # The reconnect of our own sender: its half line goes away with the connection and comes whole again.
 t_receive again --connections 2 lines://127.0.0.1:0
-t_run p2 peer 'write:1\n2\nthr' "wait:$T_DIR/again.seen" rst connect 'write:three\n'
+t_run p2 "$PEER" --connect "127.0.0.1:$T_PORT" 'write:1\n2\nthr' "wait:$T_DIR/again.seen" rst connect 'write:three\n'
 t_wait_for 10 test -s "$T_DIR/again.out" && touch "$T_DIR/again.seen"
 t_join again
 t_is "a record cut by a reset and sent again is there once" "$(tr '\n' , <"$T_DIR/again.out")" 1,2,three,

@@ -29,8 +29,11 @@
 #include <time.h>
 
 #define COUNT_DEFAULT 1000
+#define RUNS_MANY 100
 /* A run takes milliseconds; one that takes this long hangs. */
 #define RUN_NS (30 * LAI_S)
+/* Byte by byte would be slow. */
+#define SUBMITS_MAX 20000
 #define RECORD_MAX 3000
 #define RECORD_MIN 16 /* the number, a blank and a newline */
 
@@ -120,11 +123,11 @@ static void make_lines(struct stream *stream, struct lai_random *random, uint64_
 	assert_true(stream->bytes && stream->records);
 	while (place < size) {
 		uint64_t length = RECORD_MIN + lai_random_below(random, RECORD_MAX - RECORD_MIN);
-		char *record = stream->bytes + place;
+		char *record = stream->bytes + place, number[32];
+		int digits = snprintf(number, sizeof(number), "%012" PRIu64 " ", stream->record_count);
 
 		memset(record, 'a' + (int)lai_random_below(random, 26), length);
-		snprintf(record, RECORD_MIN, "%012" PRIu64 " ", stream->record_count);
-		record[strlen(record)] = '-';
+		memcpy(record, number, (size_t)digits);
 		record[length - 1] = '\n';
 		stream->records[stream->record_count++] = place;
 		place += length;
@@ -185,7 +188,7 @@ static void wait_for_link(const struct la_link *link)
 static bool send_stream(struct la_link *link, const struct stream *stream, struct lai_random *random)
 {
 	uint64_t given = 0, by_ns = now_ns() + RUN_NS;
-	uint64_t piece_max = 1 + lai_random_below(random, PIECE_MAX);
+	uint64_t piece_max = 1 + stream->size / SUBMITS_MAX + lai_random_below(random, PIECE_MAX);
 	bool finished = false;
 
 	while (now_ns() < by_ns) {
@@ -357,6 +360,13 @@ static void say(const struct sums *sums)
 		      sums->duplicated_bytes);
 }
 
+/* With few runs nothing can be said about how often a case is met. */
+static void assert_often(const struct sums *sums, uint64_t times, uint64_t at_least)
+{
+	if (sums->runs >= RUNS_MANY)
+		assert_true(times >= at_least);
+}
+
 /* The runs of one test: how they are drawn stands in the caller's plan. */
 static void make_runs(const struct run *plan, const char *scheme,
 		      void (*make)(struct stream *, struct lai_random *, uint64_t), struct sums *sums)
@@ -402,8 +412,8 @@ static void drained_is_exact(void **state)
 		skip();
 	}
 	make_runs(&plan, "tcp", make_raw, &sums);
-	assert_true(sums.resets >= sums.runs / 2);
-	assert_true(sums.in_flight >= sums.resets / 2);
+	assert_often(&sums, sums.resets, sums.runs / 2);
+	assert_often(&sums, sums.in_flight, sums.resets / 2);
 }
 
 static void killed_is_within_the_interval(void **state)
@@ -413,8 +423,8 @@ static void killed_is_within_the_interval(void **state)
 
 	(void)state;
 	make_runs(&plan, "tcp", make_raw, &sums);
-	assert_true(sums.lossy >= sums.resets / 2);
-	assert_true(sums.bounded >= sums.resets / 4);
+	assert_often(&sums, sums.lossy, sums.resets / 2);
+	assert_often(&sums, sums.bounded, sums.resets / 4);
 }
 
 static void records_stay_whole(void **state)
@@ -425,8 +435,8 @@ static void records_stay_whole(void **state)
 	(void)state;
 	plan.server.drained = barrier_exists();
 	make_runs(&plan, "lines", make_lines, &sums);
-	assert_true(sums.lossy >= sums.resets / 5);
-	assert_true(sums.in_flight >= sums.resets / 2);
+	assert_often(&sums, sums.lossy, sums.resets / 5);
+	assert_often(&sums, sums.in_flight, sums.resets / 2);
 }
 
 int main(void)

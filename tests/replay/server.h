@@ -45,8 +45,10 @@
 #define PIECE_MAX (64 * 1024)
 /* A lower bound on what is read before a reset: enough to tell where in the stream it stands. */
 #define READ_MIN 32
+/* Byte by byte would be slow. */
+#define READS_MAX 1000
 /* How long a server that wants unread data waits for it, at most: the sender may have no more. */
-#define FILL_MS 50
+#define FILL_MS 10
 
 enum ending {
 	END_DRAINED, /* reset with everything read that was acknowledged, see above */
@@ -121,7 +123,7 @@ static inline bool server_take(struct server *server, struct connection *connect
 static inline bool server_read_some(struct server *server, struct connection *connection, int fd)
 {
 	uint64_t wanted = READ_MIN + lai_random_below(&server->random, server->read_max);
-	uint64_t piece_max = 1 + lai_random_below(&server->random, PIECE_MAX);
+	uint64_t piece_max = 1 + wanted / READS_MAX + lai_random_below(&server->random, PIECE_MAX);
 
 	while (connection->size < wanted) {
 		uint64_t left = wanted - connection->size;
@@ -171,7 +173,7 @@ static inline void server_serve(struct server *server, int fd)
 {
 	struct connection *connection = &server->connections[server->count];
 	bool drained = server->drained &&
-		       (!server->unread || lai_random_below(&server->random, 2) == 0);
+		       (!server->unread || lai_random_below(&server->random, 4) == 0);
 
 	*connection = (struct connection){.ending = END_PROPER};
 	if (server->count < server->resets && server_read_some(server, connection, fd)) {

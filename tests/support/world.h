@@ -89,7 +89,8 @@ struct t_world {
 	uint64_t hash; /* of the whole run, once it is over */
 	uint64_t causes; /* set of T_CAUSE() of the reports so far */
 	uint64_t reports[LA_CAUSE_COUNT];
-	struct la_report last; /* the last report of a connection that lived, with its aftermath */
+	struct la_report first; /* the first report; serial 0: none yet */
+	struct la_report last;  /* the last report of a connection that lived, with its aftermath */
 };
 
 /* 0, or a negative errno: the plan cannot be carried out. *world need not be initialised. */

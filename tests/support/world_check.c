@@ -340,7 +340,7 @@ static void check_connection(struct t_world *world, const struct la_totals *tota
 static bool cause_of_attempt(enum la_cause cause)
 {
 	return (cause > LA_CAUSE_ALIVE && cause <= LA_CAUSE_LOCAL_ERROR) ||
-	       cause == LA_CAUSE_ADDRESS_LOST;
+	       cause == LA_CAUSE_ADDRESS_LOST || cause == LA_CAUSE_ABORTED;
 }
 
 static bool cause_of_connection(enum la_cause cause)
@@ -359,7 +359,8 @@ static void check_cause(struct t_world *world, const struct la_report *report)
 	if (!(report->connected ? cause_of_connection(report->cause) : cause_of_attempt(report->cause)))
 		t_broken(world, T_CAUSES, "%s ends with the cause %s",
 			 report->connected ? "a connection" : "an attempt", name);
-	if (!(t_plan_causes(world->plan) & 1ull << report->cause))
+	if (!(t_plan_causes(world->plan) & 1ull << report->cause) &&
+	    !(report->cause == LA_CAUSE_ABORTED && world->finishing))
 		t_broken(world, T_CAUSES, "cause %s, and nothing happened that could bring it about", name);
 	if (report->connected && world->watch.cause != LA_CAUSE_ALIVE &&
 	    world->watch.cause != report->cause)
@@ -435,6 +436,8 @@ static void check_report(struct t_world *world, const struct la_event *event)
 	watch->state_since_ns = event->now_ns; /* the next server's turn may be in the same state */
 	world->causes |= 1ull << report->cause;
 	world->reports[report->cause]++;
+	if (world->first.serial == 0)
+		world->first = *report;
 	if (report->connected) {
 		world->last = *report;
 		watch->failed_in_a_row = 0;
@@ -571,14 +574,19 @@ void t_check_step(struct t_world *world)
 
 /* ---- the end ------------------------------------------------------------------------------------ */
 
-/* May the link have ended with something undelivered? */
-static bool may_abandon(const struct t_world *world)
+/* May the link have ended although nobody had asked it to finish? */
+static bool may_give_up(const struct t_world *world)
 {
 	const struct la_link_config *config = &world->plan->config;
 
-	return config->close_policy != LA_CLOSE_GRACEFUL || world->aborted ||
-	       world->plan->finish_timeout_ns != LA_NEVER || config->give_up_ns != LA_NEVER ||
-	       config->retries_max != UINT32_MAX;
+	return world->aborted || config->give_up_ns != LA_NEVER || config->retries_max != UINT32_MAX;
+}
+
+/* May the link have ended with something undelivered? */
+static bool may_abandon(const struct t_world *world)
+{
+	return may_give_up(world) || world->plan->config.close_policy != LA_CLOSE_GRACEFUL ||
+	       world->plan->finish_timeout_ns != LA_NEVER;
 }
 
 static void check_balance(struct t_world *world, const struct la_totals *totals)
@@ -620,8 +628,8 @@ void t_check_end(struct t_world *world)
 	if (totals.abandoned_bytes && !may_abandon(world))
 		t_broken(world, T_PROGRESS, "%" PRIu64 " bytes were abandoned without need",
 			 totals.abandoned_bytes);
-	if (!may_abandon(world) && world->submitted_bytes + 1 < world->data.bytes)
-		t_broken(world, T_PROGRESS, "the link ended before its work was done");
+	if (!may_give_up(world) && !world->finishing)
+		t_broken(world, T_PROGRESS, "the link ended, and nobody had asked it to");
 	if (lai_sim_in_state(world->client, LAI_TCP_CLOSE_WAIT) || lai_sim_host_open(world->client))
 		t_broken(world, T_SOCKETS, "sockets are left after the end");
 	if (totals.connections + totals.failed_attempts != world->watch.serial)
