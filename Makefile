@@ -27,7 +27,7 @@ say      = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
 WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
            -Wcast-align=strict -Wvla -Wwrite-strings -Wundef -Werror
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc -DLASTACK_VERSION='"$(VERSION)"'
-ALL_CFLAGS = -std=gnu11 -fPIC -fvisibility=hidden -MMD -MP $(WARN) $(CFLAGS) $(SANFLAGS)
+ALL_CFLAGS = -std=gnu11 -fPIC -MMD -MP $(WARN) $(CFLAGS) $(SANFLAGS)
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LDLIBS   = -lmnl -lpthread
 
@@ -128,7 +128,7 @@ layers:
 	$(Q)tools/layers.sh
 
 # ---- building ----
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<

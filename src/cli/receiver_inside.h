@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * receiver_inside.h - shared by receiver.c (the loop), receiver_connection.c (one connection's I/O)
- * and receiver_say.c (what is said).
+ * receiver_inside.h - shared by receiver.c (the loop), receiver_listen.c, receiver_connection.c (one
+ * connection's I/O) and receiver_say.c (what is said).
  *
  * One output at a time may be full. Until the connection whose bytes did not fit has got them out,
  * nothing is read from any socket: the windows close, and no record is ever cut by another one.
@@ -63,6 +63,11 @@ static inline uint64_t lai_receiver_now(const struct receiver *receiver)
  * output; error: positive errno value.
  */
 void lai_receiver_output_failed(struct receiver *receiver, const char *path, int error);
+
+/* receiver_listen.c */
+
+/* Listens, says where, writes the port file. 0, or a negative errno that has been said. */
+int lai_receiver_listen(struct receiver *receiver);
 
 /* receiver_connection.c */
 

@@ -166,14 +166,15 @@ static void totals_json(struct receiver *receiver, const char *event,
 	write_line(&receiver->log, &json);
 }
 
-static void totals_text(struct receiver *receiver, const struct lai_serve_totals *totals, int close_wait)
+static void totals_text(struct receiver *receiver, const struct lai_serve_totals *totals,
+			int close_wait)
 {
 	struct lai_text text = LAI_TEXT_INIT(LINE_MAX_BYTES);
 	char size[LAI_SIZE_TEXT_MAX];
 
-	lai_text_append(&text, "%" PRIu64 " connections, %u open, %" PRIu64 " ended properly; stored %s (%" PRIu64
-			" bytes",
-			totals->connections, receiver->serve.open, totals->proper,
+	lai_text_append(&text, "%" PRIu64 " connections, %u open, %" PRIu64 " ended properly",
+			totals->connections, receiver->serve.open, totals->proper);
+	lai_text_append(&text, "; stored %s (%" PRIu64 " bytes",
 			lai_size_format(size, totals->stored_bytes), totals->stored_bytes);
 	if (receiver->config->endpoint.wire->has_records)
 		lai_text_append(&text, ", %" PRIu64 " records", totals->records);
@@ -184,7 +185,8 @@ static void totals_text(struct receiver *receiver, const struct lai_serve_totals
 	if (totals->kept_tails)
 		lai_text_append(&text, "; gave %" PRIu64 " last lines a newline", totals->kept_tails);
 	if (totals->refused)
-		lai_text_append(&text, "; refused %" PRIu64 " for a record that was too long", totals->refused);
+		lai_text_append(&text, "; refused %" PRIu64 " for a record that was too long",
+				totals->refused);
 	if (totals->discarded_bytes)
 		lai_text_append(&text, "; threw away %" PRIu64 " bytes", totals->discarded_bytes);
 	if (close_wait >= 0)
@@ -215,7 +217,7 @@ static const char *reason(int error)
 	switch (error) {
 	case EADDRINUSE: return "another socket listens on this port ('ss -ltnp' shows which)";
 	case EADDRNOTAVAIL: return "no interface of this host has this address";
-	case EACCES: return "ports below net.ipv4.ip_unprivileged_port_start (1024) need CAP_NET_BIND_SERVICE";
+	case EACCES: return "this port needs CAP_NET_BIND_SERVICE (net.ipv4.ip_unprivileged_port_start)";
 	case ENOENT: return "there is no such name, or it has no address";
 	case EAGAIN: return "the name server did not answer";
 	default: return strerror(error);

@@ -66,11 +66,11 @@ uint64_t lai_pulse_stuck_for(const struct lai_pulse *pulse, uint64_t now_ns)
 
 uint64_t lai_pulse_unread_bytes(const struct lai_pulse *pulse)
 {
-	/* A window is rounded to a multiple of its scale: less than two of these mean nothing. */
-	uint64_t rounding = 2ull << pulse->last.window_scale;
+	/* A Linux receiver that has read everything announces it only once its window has doubled
+	   (__tcp_cleanup_rbuf()): what lacks less than half says nothing. */
 	uint64_t lacking = pulse->window_max_bytes - pulse->last.window_bytes;
 
-	return lacking >= rounding ? lacking : 0;
+	return lacking > pulse->window_max_bytes / 2 ? lacking : 0;
 }
 
 bool lai_pulse_was_silent(const struct lai_pulse *pulse, uint64_t now_ns)

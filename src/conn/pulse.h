@@ -41,7 +41,7 @@ uint64_t lai_pulse_silent_for(const struct lai_pulse *pulse, uint64_t now_ns);
 /* For how long something outstanding has not moved. */
 uint64_t lai_pulse_stuck_for(const struct lai_pulse *pulse, uint64_t now_ns);
 
-/* How much the peer's last window lacks of its largest: about what its program has not read. */
+/* About what the peer's program has not read, as far as its window tells; 0: nothing to be seen. */
 uint64_t lai_pulse_unread_bytes(const struct lai_pulse *pulse);
 
 /* An RST now would end a silence: retransmissions were unanswered, or we broke a long quiet. */

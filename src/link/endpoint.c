@@ -70,6 +70,8 @@ static int parse_host(struct lai_endpoint *endpoint, const char *host, size_t le
 			return refuse(error, "'%s' has a character in its host that no name has", url);
 	memcpy(endpoint->host, host, length);
 	endpoint->host[length] = '\0';
+	if (strcmp(endpoint->host, "*") == 0 && !server)
+		return refuse(error, "'%s' has no host: '*' means every address, which only a server can use", url);
 	if (length == 0 || strcmp(endpoint->host, "*") == 0)
 		snprintf(endpoint->host, sizeof(endpoint->host), "::");
 	if (lai_address_parse(endpoint->host, endpoint->port, &endpoint->address) != 0 && bracketed)

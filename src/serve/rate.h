@@ -13,7 +13,7 @@
 struct lai_rate {
 	uint64_t bytes_per_s; /* 0: no limit */
 	uint64_t burst_bytes;
-	unsigned __int128 credit; /* in bytes times nanoseconds per second, so that nothing is rounded away */
+	unsigned __int128 credit; /* bytes times LAI_S, so that nothing is rounded away */
 	uint64_t updated_ns;
 	bool resting;
 };

@@ -93,7 +93,7 @@ void lai_session_on_error(struct lai_session *session, int error, uint64_t now_n
 bool lai_session_wants_read(const struct lai_session *session);
 /* Whether what is read goes nowhere: neither a full output nor a rate is a reason not to read it. */
 bool lai_session_discards(const struct lai_session *session);
-/* Something waits for the news that nothing is left to read: try, even if nothing says that there is. */
+/* Something waits for the news that nothing is left to read: try, even if no event says so. */
 bool lai_session_wants_try(const struct lai_session *session, uint64_t now_ns);
 /* The owner stops or resumes reading: the read time-out stands still meanwhile. */
 void lai_session_pause(struct lai_session *session, bool paused);
@@ -118,8 +118,8 @@ uint64_t lai_session_deadline(const struct lai_session *session);
  * Wishes. Finish: read and store what is there, then our FIN; RST if that is not done by finish_by_ns.
  * A peer that never pauses gets it all the same, soon.
  */
-void lai_session_finish(struct lai_session *session, enum lai_session_why why, uint64_t finish_by_ns,
-			uint64_t now_ns);
+void lai_session_finish(struct lai_session *session, enum lai_session_why why,
+			uint64_t finish_by_ns, uint64_t now_ns);
 /* RST, and what is not stored is thrown away, and counted. */
 void lai_session_abort(struct lai_session *session, enum lai_session_why why, uint64_t now_ns);
 

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Where lastack receive listens: its address, what accepted sockets inherit, the port file. */
+#include "cli/receiver_inside.h"
+
+#include "cli/command.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* As many as the kernel allows (net.core.somaxconn cuts it): over --max-connections they wait here. */
+#define BACKLOG 4096
+#define RESOLVE_NS (10 * LAI_S)
+
+static int resolve(struct receiver *receiver, struct lai_address *address)
+{
+	const struct lai_endpoint *endpoint = &receiver->config->endpoint;
+	struct lai_address found[LAI_ADDRESSES_MAX];
+	uint64_t by_ns = lai_time_after(lai_receiver_now(receiver), RESOLVE_NS);
+	struct lai_ready ready;
+	int status;
+
+	*address = endpoint->address;
+	if (address->length > 0)
+		return 0;
+	status = LAI_NET(receiver, resolve, endpoint->host, endpoint->port);
+	if (status < 0)
+		return status;
+	do {
+		(void)LAI_NET(receiver, wait, &ready, 1, by_ns);
+		status = LAI_NET(receiver, resolved, found);
+	} while (status == -EINPROGRESS && lai_receiver_now(receiver) < by_ns);
+	LAI_NET(receiver, resolve_cancel);
+	if (status > 0)
+		*address = found[0];
+	return status > 0 ? 0 : status == -EINPROGRESS ? -EAGAIN : status;
+}
+
+static int set(int socket, int level, int name, uint64_t value)
+{
+	int number = value > INT16_MAX ? INT16_MAX : (int)value;
+
+	return setsockopt(socket, level, name, &number, sizeof(number)) == 0 ? 0 : -errno;
+}
+
+/*
+ * Keepalive, so that the death of an idle sender is found. Accepted sockets inherit it from the
+ * listener, even those whose peer dies while they wait in the backlog. Half of the time is spent
+ * waiting, the other half on probes, all in whole seconds.
+ */
+static int keep_alive(int listener, uint64_t dead_ns)
+{
+	uint64_t idle_s = (dead_ns / 2 + LAI_S - 1) / LAI_S;
+	uint64_t interval_s = (dead_ns / 10 + LAI_S - 1) / LAI_S;
+	uint64_t probes = dead_ns / 2 / LAI_S / interval_s;
+	int status;
+
+	if (dead_ns == LA_NEVER)
+		return 0;
+	status = set(listener, SOL_SOCKET, SO_KEEPALIVE, 1);
+	if (status == 0)
+		status = set(listener, IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
+	if (status == 0)
+		status = set(listener, IPPROTO_TCP, TCP_KEEPINTVL, interval_s);
+	return status == 0 ? set(listener, IPPROTO_TCP, TCP_KEEPCNT, probes ? probes : 1) : status;
+}
+
+/* A reader of the file sees no port or all of it. */
+static int write_port(const char *path, uint16_t port)
+{
+	char *temporary = NULL;
+	FILE *file = NULL;
+	int status = 0;
+
+	if (asprintf(&temporary, "%s.%d", path, (int)getpid()) < 0)
+		return -ENOMEM;
+	file = fopen(temporary, "we");
+	if (!file || fprintf(file, "%u\n", port) < 0)
+		status = -errno;
+	if (file && fclose(file) != 0 && status == 0)
+		status = -errno;
+	if (status == 0 && rename(temporary, path) != 0)
+		status = -errno;
+	if (status != 0)
+		(void)unlink(temporary);
+	free(temporary);
+	return status;
+}
+
+int lai_receiver_listen(struct receiver *receiver)
+{
+	char text[LA_ADDRESS_TEXT_MAX];
+	int status = resolve(receiver, &receiver->local);
+
+	if (status == 0) {
+		receiver->listener = LAI_NET(receiver, listen, &receiver->local, BACKLOG);
+		receiver->listener_watched = LAI_READABLE;
+		status = receiver->listener < 0 ? receiver->listener : 0;
+	}
+	if (status == 0)
+		status = keep_alive(receiver->listener, receiver->config->dead_ns);
+	if (status != 0) {
+		lai_receiver_say_cannot_listen(receiver, -status);
+		return status;
+	}
+	lai_log_say(&receiver->log, "listening on %s for %s", lai_address_format(text, &receiver->local),
+		    receiver->config->endpoint.wire->what);
+	if (receiver->config->port_file)
+		status = write_port(receiver->config->port_file, lai_address_port(&receiver->local));
+	if (status != 0)
+		(void)lai_command_refuse(receiver->log.name, "cannot write the port file %s: %s",
+					 receiver->config->port_file, strerror(-status));
+	return status;
+}

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# make install puts everything where it belongs, and a stranger's program builds against it.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+count=0 failed=0
+claim() {
+	local sentence=$1
+	shift
+	count=$((count + 1))
+	if "$@" >"$dir/log" 2>&1; then
+		echo "ok $count - $sentence"
+	else
+		echo "not ok $count - $sentence"
+		cat "$dir/log" >&2
+		failed=1
+	fi
+}
+root=$dir/root prefix=/opt/lastack
+
+same_symbols() {
+	# What the headers declare, what the map lists, what the library exports: one list.
+	grep -hoE '\bla_[a-z_]+\(' include/lastack/*.h | tr -d '(' | grep -vE '^la_(link|report|event)$' | sort -u >"$dir/declared"
+	sed -n 's/^\t\(la_[a-z_]*\);/\1/p' src/liblastack.map | sort -u >"$dir/listed"
+	nm -D --defined-only "$root$prefix/lib/liblastack.so" | awk '$2 == "T" {print $3}' |
+		sed 's/@.*//' | sort -u >"$dir/exported"
+	diff "$dir/listed" "$dir/exported" &&
+		comm -13 "$dir/declared" "$dir/listed" | diff /dev/null - # nothing listed that is not declared
+}
+builds() {
+	cc -o "$dir/$1" "examples/$1.c" -I"$root$prefix/include" -L"$root$prefix/lib" -llastack &&
+		LD_LIBRARY_PATH=$root$prefix/lib ldd "$dir/$1" | grep -q "$root$prefix/lib/liblastack.so.0"
+}
+paths_in_pc() { grep -qx "prefix=$prefix" "$root$prefix/lib/pkgconfig/lastack.pc"; }
+pages() { for page in man/*.[1-9]; do [ -s "$root$prefix/share/man/man${page##*.}/${page##*/}" ] || return 1; done; }
+completion() {
+	bash -c 'PATH=$1:$PATH; . "$2"; COMP_WORDS=(lastack send --pr); COMP_CWORD=2; _lastack
+		[ "${COMPREPLY[*]}" = --proof ]' _ "$root$prefix/bin" \
+		"$root$prefix/share/bash-completion/completions/lastack"
+}
+
+claim "make install works into DESTDIR" make --no-print-directory install BUILD="$BUILD" DESTDIR="$root" PREFIX="$prefix"
+claim "the installed program runs" "$root$prefix/bin/lastack" --version
+claim "headers, symbol map and library agree" same_symbols
+for example in blocking epoll pinned; do
+	claim "examples/$example.c builds against the installed library" builds $example
+done
+claim "lastack.pc names the prefix" paths_in_pc
+claim "all man pages are there" pages
+claim "bash completes an option" completion
+echo "1..$count"
+exit $failed
