@@ -2,9 +2,9 @@
 /*
  * cc epoll.c $(pkg-config --cflags --libs lastack)
  *
- * One idea: a link in an event loop of one's own. The loop polls one descriptor until one deadline and
- * then calls la_link_dispatch(); no thread, no callback from anywhere else. Here the other event is
- * a timer that sends the load average each second.
+ * One idea: a link in an event loop of one's own. The loop polls one descriptor until one deadline
+ * and then calls la_link_dispatch(); no thread, no callback from anywhere else. Here the other
+ * event is a timer that sends the load average each second.
  *
  *     ./epoll lines://127.0.0.1:9000 [COUNT]
  */
@@ -24,7 +24,8 @@ static void say(void *arg, const struct la_event *event)
 {
 	(void)arg;
 	if (event->kind == LA_EVENT_STATE)
-		printf("%s -> %s\n", la_link_state_name(event->from), la_link_state_name(event->to));
+		printf("%s -> %s\n", la_link_state_name(event->from),
+		       la_link_state_name(event->to));
 	else if (event->kind == LA_EVENT_REPORT)
 		printf("ended: %s: %s\n", la_cause_name(event->report->cause),
 		       la_cause_sentence(event->report->cause));

@@ -96,8 +96,9 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	sock = connect_again();
 	while (fgets(line, sizeof(line), stdin)) {
-		/* MISTAKE 6: send() only gives bytes to the kernel. What it accepts after the server's
-		   FIN came, or before an RST, never arrives, and is counted all the same. */
+		/* MISTAKE 6: send() only gives bytes to the kernel. What it accepts after the
+		   server's FIN came, or before an RST, never arrives, and is counted all the same.
+		 */
 		if (still_there(sock) && send(sock, line, strlen(line), 0) >= 0) {
 			believed_sent++; /* MISTAKE 7: so is a send() that took half of it */
 			continue;

@@ -2,9 +2,9 @@
 /*
  * cc pinned.c $(pkg-config --cflags --libs lastack)
  *
- * One idea: always connect from the same local port. It keeps the damage of a leak to one port, lets
- * firewalls know the client, and evicts the server's ghost of our last connection: a SYN from the
- * same four-tuple makes the server's kernel find out that the old one is dead. The price: while
+ * One idea: always connect from the same local port. It keeps the damage of a leak to one port,
+ * lets firewalls know the client, and evicts the server's ghost of our last connection: a SYN from
+ * the same four-tuple makes the server's kernel find out that the old one is dead. The price: while
  * something else has the port, there is no connection, and the report says why.
  *
  *     ./pinned lines://127.0.0.1:9000 2345
@@ -20,8 +20,10 @@ static void explain(void *arg, const struct la_event *event)
 	(void)arg;
 	if (event->kind != LA_EVENT_REPORT)
 		return;
-	if (event->report->cause == LA_CAUSE_PORT_IN_USE || event->report->cause == LA_CAUSE_TUPLE_IN_USE)
-		printf("the pinned port cannot be used: %s\n", la_cause_sentence(event->report->cause));
+	if (event->report->cause == LA_CAUSE_PORT_IN_USE ||
+	    event->report->cause == LA_CAUSE_TUPLE_IN_USE)
+		printf("the pinned port cannot be used: %s\n",
+		       la_cause_sentence(event->report->cause));
 	else
 		printf("from %s: %s\n", event->report->local, la_cause_name(event->report->cause));
 }

@@ -43,52 +43,91 @@ static const char *const keepalive_names[] = {"on", "off", NULL};
 static const char *const peer_fin_names[] = {"reconnect", "keep-sending", NULL};
 
 /* After the metavar: the help sentence, then the names of an enum. */
-#define ROW(option, key, kind, field, value, ...)                                                      \
-	{.name = option, .letter = key, .type = LAI_OPTION_##kind,                                     \
-	 .offset = offsetof(struct settings, field), .metavar = value, .help = __VA_ARGS__}
-#define HEADING(text) {.type = LAI_OPTION_HEADING, .help = text}
+#define ROW(option, key, kind, field, value, ...)                                                  \
+	{                                                                                          \
+		.name = option, .letter = key, .type = LAI_OPTION_##kind,                          \
+		.offset = offsetof(struct settings, field), .metavar = value, .help = __VA_ARGS__  \
+	}
+#define HEADING(text)                                                                              \
+	{                                                                                          \
+		.type = LAI_OPTION_HEADING, .help = text                                           \
+	}
 
 static const struct lai_option options[] = {
 	HEADING("What is sent"),
-	ROW("file", 'f', LIST, files, "FILE", "send this file instead of standard input ('-'); several, one after another"),
-	ROW("follow", 'F', TEXT, follow, "FILE", "send this file and whatever is appended, through rotation and truncation"),
-	ROW("from-end", 0, FLAG, from_end, NULL, "with --follow: begin with what is appended from now on"),
-	ROW("max-record", 0, SIZE, record_bytes_max, "SIZE", "lines://: longest line with its newline (default 1M)"),
+	ROW("file", 'f', LIST, files, "FILE",
+	    "send this file instead of standard input ('-'); several, one after another"),
+	ROW("follow", 'F', TEXT, follow, "FILE",
+	    "send this file and whatever is appended, through rotation and truncation"),
+	ROW("from-end", 0, FLAG, from_end, NULL,
+	    "with --follow: begin with what is appended from now on"),
+	ROW("max-record", 0, SIZE, record_bytes_max, "SIZE",
+	    "lines://: longest line with its newline (default 1M)"),
 
 	HEADING("When it counts as delivered"),
-	ROW("proof", 0, ENUM, proof, NULL, "our kernel took it; the peer's kernel acknowledged it (default); the peer read everything and closed properly", proof_names),
-	ROW("buffer", 0, SIZE, buffer_bytes, "SIZE", "keep at most this much for replay (default 8M); the only memory that grows"),
-	ROW("on-full", 0, ENUM, on_full, NULL, "when the buffer is full: stop reading (default), or drop, and count", full_names),
+	ROW("proof", 0, ENUM, proof, NULL,
+	    "our kernel took it; the peer's kernel acknowledged it (default); the peer read "
+	    "everything and closed properly",
+	    proof_names),
+	ROW("buffer", 0, SIZE, buffer_bytes, "SIZE",
+	    "keep at most this much for replay (default 8M); the only memory that grows"),
+	ROW("on-full", 0, ENUM, on_full, NULL,
+	    "when the buffer is full: stop reading (default), or drop, and count", full_names),
 
 	HEADING("When the connection dies"),
-	ROW("backoff", 0, RANGE, backoff, "MIN..MAX", "wait a random time, at most MIN after the second failure, doubling up to MAX (default 500ms..60s); the first retry is immediate"),
-	ROW("stable", 0, TIME, stable_ns, "TIME", "a connection this old makes the back-off begin anew (default 10s)"),
-	ROW("retry", 0, U32, retries_max, "N", "failures in a row after which to give up (default: never; 0: do not reconnect)"),
-	ROW("give-up-after", 0, TIME, give_up_ns, "TIME", "give up after this long without a connection (default never)"),
-	ROW("resolve-timeout", 0, TIME, resolve_ns, "TIME", "for one look-up of the name (default 10s)"),
-	ROW("connect-timeout", 0, TIME, connect_ns, "TIME", "for one server's addresses (default 10s)"),
-	ROW("dead-after", 0, TIME, dead_ns, "TIME", "a peer whose kernel answers nothing for this long is dead, idle or busy (default 20s)"),
-	ROW("stall-after", 0, TIME, stall_ns, "TIME", "a peer that takes nothing for this long, though its kernel answers, is called stalled (default 30s)"),
-	ROW("on-stall", 0, ENUM, on_stall, NULL, "what to do with a stalled peer (default wait: it lives)", stall_names),
-	ROW("on-peer-fin", 0, ENUM, on_peer_fin, NULL, "when the peer sends its FIN first (default reconnect: it is going away)", peer_fin_names),
-	ROW("keepalive", 0, ENUM, keepalive, NULL, "probe an idle peer, so that --dead-after holds for it as well (default on)", keepalive_names),
-	ROW("user-timeout", 0, TIME, user_timeout_ns, "TIME", "TCP_USER_TIMEOUT; kills a live peer that does not read (default off)"),
+	ROW("backoff", 0, RANGE, backoff, "MIN..MAX",
+	    "wait a random time, at most MIN after the second failure, doubling up to MAX (default "
+	    "500ms..60s); the first retry is immediate"),
+	ROW("stable", 0, TIME, stable_ns, "TIME",
+	    "a connection this old makes the back-off begin anew (default 10s)"),
+	ROW("retry", 0, U32, retries_max, "N",
+	    "failures in a row after which to give up (default: never; 0: do not reconnect)"),
+	ROW("give-up-after", 0, TIME, give_up_ns, "TIME",
+	    "give up after this long without a connection (default never)"),
+	ROW("resolve-timeout", 0, TIME, resolve_ns, "TIME",
+	    "for one look-up of the name (default 10s)"),
+	ROW("connect-timeout", 0, TIME, connect_ns, "TIME",
+	    "for one server's addresses (default 10s)"),
+	ROW("dead-after", 0, TIME, dead_ns, "TIME",
+	    "a peer whose kernel answers nothing for this long is dead, idle or busy (default "
+	    "20s)"),
+	ROW("stall-after", 0, TIME, stall_ns, "TIME",
+	    "a peer that takes nothing for this long, though its kernel answers, is called stalled "
+	    "(default 30s)"),
+	ROW("on-stall", 0, ENUM, on_stall, NULL,
+	    "what to do with a stalled peer (default wait: it lives)", stall_names),
+	ROW("on-peer-fin", 0, ENUM, on_peer_fin, NULL,
+	    "when the peer sends its FIN first (default reconnect: it is going away)",
+	    peer_fin_names),
+	ROW("keepalive", 0, ENUM, keepalive, NULL,
+	    "probe an idle peer, so that --dead-after holds for it as well (default on)",
+	    keepalive_names),
+	ROW("user-timeout", 0, TIME, user_timeout_ns, "TIME",
+	    "TCP_USER_TIMEOUT; kills a live peer that does not read (default off)"),
 
 	HEADING("How it is closed"),
-	ROW("close", 0, TEXT, close, "HOW", "graceful (default): drain, wait for the ACK, FIN, read to the peer's FIN; linger=SECONDS: SO_LINGER, blocks and proves nothing; abort: RST, destroys what is not acknowledged"),
-	ROW("read-timeout", 0, TIME, read_ns, "TIME", "how long the peer may owe its FIN after ours (default 30s)"),
-	ROW("drain-timeout", 0, TIME, drain_ns, "TIME", "after SIGTERM or SIGINT: how long to go on delivering (default 10s)"),
+	ROW("close", 0, TEXT, close, "HOW",
+	    "graceful (default): drain, wait for the ACK, FIN, read to the peer's FIN; "
+	    "linger=SECONDS: SO_LINGER, blocks and proves nothing; abort: RST, destroys what is "
+	    "not acknowledged"),
+	ROW("read-timeout", 0, TIME, read_ns, "TIME",
+	    "how long the peer may owe its FIN after ours (default 30s)"),
+	ROW("drain-timeout", 0, TIME, drain_ns, "TIME",
+	    "after SIGTERM or SIGINT: how long to go on delivering (default 10s)"),
 
 	HEADING("Our end of the connection"),
 	ROW("local-addr", 0, TEXT, local_address, "ADDRESS", "numeric address to connect from"),
-	ROW("local-port", 'p', PORT, local_port, "PORT", "pinned, with SO_REUSEADDR: a reconnect evicts the server's ghost of the last connection"),
+	ROW("local-port", 'p', PORT, local_port, "PORT",
+	    "pinned, with SO_REUSEADDR: a reconnect evicts the server's ghost of the last "
+	    "connection"),
 	ROW("bind-device", 0, TEXT, device, "NAME", "SO_BINDTODEVICE"),
 	ROW("tos", 0, U32, tos, "N", "type of service byte, 0 to 255", NULL, 0, 255),
 	ROW("nodelay", 0, FLAG, no_delay, NULL, "TCP_NODELAY"),
 
 	HEADING("What is said"),
 	ROW("replies", 0, FLAG, replies, NULL, "write what the server sends to standard output"),
-	ROW("report", 0, TEXT, report, "FILE", "append a JSON line for each event (see lastack-send(1))"),
+	ROW("report", 0, TEXT, report, "FILE",
+	    "append a JSON line for each event (see lastack-send(1))"),
 	ROW("json", 0, FLAG, json, NULL, "write these JSON lines to standard output"),
 	ROW("quiet", 'q', FLAG, quiet, NULL, "say nothing but errors of usage"),
 	ROW("verbose", 'v', FLAG, verbose, NULL, "say every change of state"),
@@ -97,17 +136,22 @@ static const struct lai_option options[] = {
 static const struct lai_option_command command = {
 	.name = "lastack send",
 	.operands = "URL...",
-	.summary = "Sends standard input, files or a growing file to the first server of the list that "
-		   "answers, over one connection that is opened again whenever it dies. What the server "
-		   "has not acknowledged is sent again; what cannot be known to have arrived is said. "
-		   "URLs: tcp://HOST:PORT for raw bytes, lines://HOST:PORT for records ending in newline.",
+	.summary =
+		"Sends standard input, files or a growing file to the first server of the list "
+		"that "
+		"answers, over one connection that is opened again whenever it dies. What the "
+		"server "
+		"has not acknowledged is sent again; what cannot be known to have arrived is said. "
+		"URLs: tcp://HOST:PORT for raw bytes, lines://HOST:PORT for records ending in "
+		"newline.",
 	.epilog = "examples:\n"
 		  "  lastack send tcp://backup.example:9000 < disk.img\n"
 		  "  lastack send --follow /var/log/syslog lines://log1:6514 lines://log2:6514\n"
 		  "  vmstat 1 | lastack send --local-port 2345 lines://[2001:db8::1]:9000\n"
 		  "\n"
 		  "exit status: 0 every accepted byte reached the proof, 1 not so, 2 bad usage\n"
-		  "signals: TERM, INT finish and report; INT twice aborts; USR1 reports; HUP reopens files\n",
+		  "signals: TERM, INT finish and report; INT twice aborts; USR1 reports; HUP "
+		  "reopens files\n",
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.settings_bytes = sizeof(struct settings),
@@ -185,11 +229,13 @@ static void to_settings(const struct la_link_config *config, struct settings *se
 static const char *check(const struct settings *settings)
 {
 	if (settings->follow && settings->files.count)
-		return "--follow and --file exclude each other: one file is followed, or several are read to their ends";
+		return "--follow and --file exclude each other: one file is followed, or several "
+		       "are read to their ends";
 	if (settings->from_end && !settings->follow)
 		return "--from-end needs --follow FILE";
 	if (settings->json && settings->replies)
-		return "--json and --replies both want standard output; use --report FILE for the JSON lines";
+		return "--json and --replies both want standard output; use --report FILE for the "
+		       "JSON lines";
 	if (settings->buffer_bytes == 0 || settings->record_bytes_max == 0)
 		return "--buffer and --max-record must be more than 0";
 	if (settings->connect_ns == 0 || settings->resolve_ns == 0 || settings->dead_ns == 0 ||
@@ -230,7 +276,9 @@ int lai_cmd_send(int count, char *const *args)
 		exit_code = lai_command_refuse(command.name, "%s", wrong);
 	else if (!parse_close(settings.close, &config.link))
 		exit_code = lai_command_refuse(
-			command.name, "--close '%s': accepted are graceful, abort and linger=SECONDS", settings.close);
+			command.name,
+			"--close '%s': accepted are graceful, abort and linger=SECONDS",
+			settings.close);
 	else
 		exit_code = lai_sender_run(command.name, &config);
 	lai_option_done(&command, &settings, &operands);

@@ -30,8 +30,9 @@ bool lai_command_parse(const struct lai_option_command *command, int count, char
 		*exit_code = LAI_EXIT_DONE;
 		return false;
 	default:
-		*exit_code = lai_command_refuse(command->name, "%s; %s --help lists what is accepted",
-						error ? error : "out of memory", command->name);
+		*exit_code =
+			lai_command_refuse(command->name, "%s; %s --help lists what is accepted",
+					   error ? error : "out of memory", command->name);
 		free(error);
 		return false;
 	}

@@ -23,10 +23,14 @@ static int open_report(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-int lai_log_open(struct lai_log *log, const char *name, const char *report_path, bool quiet, bool verbose)
+int lai_log_open(struct lai_log *log, const char *name, const char *report_path, bool quiet,
+		 bool verbose)
 {
-	*log = (struct lai_log){
-		.name = name, .report_path = report_path, .report = -1, .quiet = quiet, .verbose = verbose};
+	*log = (struct lai_log){.name = name,
+				.report_path = report_path,
+				.report = -1,
+				.quiet = quiet,
+				.verbose = verbose};
 	log->progress = !quiet && isatty(STDERR_FILENO);
 	if (!report_path)
 		return 0;
@@ -54,8 +58,8 @@ void lai_log_reopen(struct lai_log *log)
 		return;
 	fd = open_report(log->report_path);
 	if (fd < 0) {
-		lai_log_say(log, "cannot reopen %s: %s; going on with the old one", log->report_path,
-			    strerror(-fd));
+		lai_log_say(log, "cannot reopen %s: %s; going on with the old one",
+			    log->report_path, strerror(-fd));
 		return;
 	}
 	(void)close(log->report);
@@ -93,7 +97,8 @@ void lai_log_progress(struct lai_log *log, const struct la_link *link, enum la_p
 	if (!log->progress)
 		return;
 	la_link_totals(link, &totals);
-	(void)dprintf(STDERR_FILENO, ERASE_LINE "%s; accepted %s, %s %s, waiting %s, %llu connections",
+	(void)dprintf(STDERR_FILENO,
+		      ERASE_LINE "%s; accepted %s, %s %s, waiting %s, %llu connections",
 		      la_link_state_name(la_link_state(link)),
 		      lai_size_format(accepted, totals.accepted_bytes), la_proof_name(proof),
 		      lai_size_format(delivered, totals.delivered_bytes),
@@ -175,7 +180,8 @@ static void say_event(struct lai_log *log, const struct la_event *event)
 	switch (event->kind) {
 	case LA_EVENT_STATE:
 		if (event->to == LA_LINK_STALLED)
-			lai_log_say(log, "stalled: the peer's kernel answers, its program does not read; waiting");
+			lai_log_say(log, "stalled: the peer's kernel answers, its program does not "
+					 "read; waiting");
 		else if (event->from == LA_LINK_STALLED && event->to == LA_LINK_UP)
 			lai_log_say(log, "the peer reads again");
 		else if (log->verbose)
@@ -194,7 +200,8 @@ static void say_event(struct lai_log *log, const struct la_event *event)
 		break;
 	case LA_EVENT_WAIT:
 		if (event->delay_ns > 0)
-			lai_log_say(log, "trying again in %s", lai_time_format(delay, event->delay_ns));
+			lai_log_say(log, "trying again in %s",
+				    lai_time_format(delay, event->delay_ns));
 		break;
 	default: break;
 	}
@@ -208,8 +215,8 @@ void lai_log_event(struct lai_log *log, const struct la_event *event)
 		say_event(log, event);
 }
 
-static void say_status(struct lai_log *log, const struct la_totals *totals, enum la_link_state state,
-		       enum la_proof proof, int close_wait)
+static void say_status(struct lai_log *log, const struct la_totals *totals,
+		       enum la_link_state state, enum la_proof proof, int close_wait)
 {
 	struct lai_text text = LAI_TEXT_INIT(LINE_MAX_BYTES);
 

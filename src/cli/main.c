@@ -24,7 +24,8 @@ static void print_usage(FILE *out)
 			   "usage: lastack COMMAND [options]\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		(void)fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
-	(void)fprintf(out, "\nlastack COMMAND --help tells about one of them; lastack --version the version.\n");
+	(void)fprintf(out, "\nlastack COMMAND --help tells about one of them; lastack --version "
+			   "the version.\n");
 }
 
 static int unknown(const char *name)
@@ -35,7 +36,8 @@ static int unknown(const char *name)
 		names[i] = commands[i].name;
 	near = lai_option_nearest(name, names, COMMAND_COUNT);
 	if (near)
-		return lai_command_refuse("lastack", "there is no command '%s'; did you mean '%s'?", name, near);
+		return lai_command_refuse("lastack", "there is no command '%s'; did you mean '%s'?",
+					  name, near);
 	(void)lai_command_refuse("lastack", "there is no command '%s'; these are", name);
 	print_usage(stderr);
 	return LAI_EXIT_USAGE;
@@ -49,7 +51,8 @@ int main(int count, char **args)
 		print_usage(stderr);
 		return LAI_EXIT_USAGE;
 	}
-	if (strcmp(args[1], "--help") == 0 || strcmp(args[1], "-h") == 0 || strcmp(args[1], "help") == 0) {
+	if (strcmp(args[1], "--help") == 0 || strcmp(args[1], "-h") == 0 ||
+	    strcmp(args[1], "help") == 0) {
 		print_usage(stdout);
 		return LAI_EXIT_DONE;
 	}

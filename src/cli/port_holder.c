@@ -25,7 +25,8 @@ static int note(void *arg, const struct lai_socket_fact *fact)
 	holders->states |= LAI_SOCKDIAG_STATE(fact->state);
 	if (holders->count++ < LISTED_MAX)
 		lai_text_append(&holders->text, "%s%s to %s", holders->count > 1 ? ", " : "",
-				la_tcp_state_name(fact->state), lai_address_format(remote, &fact->remote));
+				la_tcp_state_name(fact->state),
+				lai_address_format(remote, &fact->remote));
 	return 0;
 }
 
@@ -39,7 +40,8 @@ static const char *advice(const struct holders *holders)
 	if (holders->states & LAI_SOCKDIAG_STATE(LAI_TCP_CLOSE_WAIT))
 		return "CLOSE_WAIT does not end by itself: its program has to close it";
 	if (holders->states == LAI_SOCKDIAG_STATE(LAI_TCP_TIME_WAIT))
-		return "TIME_WAIT ends by itself within 60 s, and with TCP timestamps on both sides it "
+		return "TIME_WAIT ends by itself within 60 s, and with TCP timestamps on both "
+		       "sides it "
 		       "is taken over at once";
 	return "they have to end first, or another port be chosen";
 }
@@ -55,6 +57,7 @@ void lai_port_holder_say(struct lai_log *log, uint16_t port)
 	}
 	if (lai_sockdiag_dump(LAI_SOCKDIAG_ALL, note, &holders) == 0)
 		lai_log_say(log, "local port %u: %u socket%s%s%s; %s", port, holders.count,
-			    holders.count == 1 ? "" : "s", holders.count ? ": " : "", lai_text_string(&holders.text), advice(&holders));
+			    holders.count == 1 ? "" : "s", holders.count ? ": " : "",
+			    lai_text_string(&holders.text), advice(&holders));
 	lai_text_done(&holders.text);
 }

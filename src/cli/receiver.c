@@ -88,8 +88,8 @@ static void stop(struct receiver *receiver, int signal)
 		return;
 	}
 	receiver->interrupted = true;
-	lai_log_say(&receiver->log, "%s: finishing %u open connections; SIGINT aborts", strsignal(signal),
-		    receiver->serve.open);
+	lai_log_say(&receiver->log, "%s: finishing %u open connections; SIGINT aborts",
+		    strsignal(signal), receiver->serve.open);
 	/* Those in the backlog are connected: closing the listener would reset them. */
 	lai_receiver_accept(receiver);
 	lai_serve_stop(&receiver->serve, lai_time_after(now_ns, STOP_NS));

@@ -80,23 +80,28 @@ static void reply(struct receiver *receiver, struct connection *connection)
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
+/* When asked to stop, what has come is wanted now: the rate was for the time before. */
+static bool is_limited(const struct receiver *receiver, const struct connection *connection)
+{
+	return receiver->serve.rate.bytes_per_s > 0 && !receiver->serve.stopping &&
+	       !lai_session_discards(&connection->session);
+}
+
 /* How much may be read now. */
 static size_t allowance(struct receiver *receiver, struct connection *connection)
 {
 	if (!lai_session_wants_read(&connection->session) || connection->socket < 0)
 		return 0;
-	if (lai_session_discards(&connection->session))
+	if (receiver->blocked && !lai_session_discards(&connection->session))
+		return 0;
+	if (!is_limited(receiver, connection))
 		return SIZE_MAX;
-	/* When asked to stop, what has come is wanted now: the rate was for the time before. */
-	if (receiver->serve.stopping)
-		return receiver->blocked ? 0 : SIZE_MAX;
-	return receiver->blocked ? 0
-				 : lai_rate_allows(&receiver->serve.rate, lai_receiver_now(receiver));
+	return lai_serve_share(&receiver->serve, lai_receiver_now(receiver));
 }
 
 static void take(struct receiver *receiver, struct connection *connection, size_t size)
 {
-	if (!lai_session_discards(&connection->session) && !receiver->serve.stopping)
+	if (is_limited(receiver, connection))
 		lai_rate_take(&receiver->serve.rate, size);
 	lai_session_on_read(&connection->session, size, lai_receiver_now(receiver));
 	lai_connection_store(receiver, connection);
@@ -132,7 +137,10 @@ static bool read_once(struct receiver *receiver, struct connection *connection)
 
 static void read_some(struct receiver *receiver, struct connection *connection)
 {
-	for (int i = 0; i < READS_PER_TURN; i++)
+	/* Of a rate everyone takes its share in turn. */
+	int reads = is_limited(receiver, connection) ? 1 : READS_PER_TURN;
+
+	for (int i = 0; i < reads; i++)
 		if (!read_once(receiver, connection))
 			return;
 }
@@ -143,9 +151,11 @@ static void read_rest(struct receiver *receiver, struct connection *connection)
 	for (int i = 0; i < READS_OF_REST && !receiver->blocked; i++) {
 		void *room;
 		size_t room_bytes = lai_session_room(&connection->session, &room);
-		ssize_t size = room_bytes ? LAI_NET(receiver, recv, connection->socket, room, room_bytes)
-					  : 0;
+		ssize_t size;
 
+		if (room_bytes == 0)
+			break;
+		size = LAI_NET(receiver, recv, connection->socket, room, room_bytes);
 		if (size <= 0)
 			break;
 		lai_session_on_read(&connection->session, (size_t)size, lai_receiver_now(receiver));
@@ -325,7 +335,8 @@ void lai_connection_free(struct receiver *receiver, struct connection *connectio
 	free(connection);
 }
 
-static void name_ends(struct receiver *receiver, struct connection *connection, struct la_report *report)
+static void name_ends(struct receiver *receiver, struct connection *connection,
+		      struct la_report *report)
 {
 	struct lai_address ignored;
 
@@ -352,7 +363,8 @@ static int add(struct receiver *receiver, int socket, const struct lai_address *
 		status = open_output(receiver, connection, report.serial);
 	}
 	if (status == 0) {
-		status = lai_session_init(&connection->session, &receiver->session_config, &report, now_ns);
+		status = lai_session_init(&connection->session, &receiver->session_config, &report,
+					  now_ns);
 		if (status != 0 && connection->own.fd >= 0)
 			(void)lai_output_close(&connection->own);
 	}
@@ -402,7 +414,7 @@ void lai_receiver_accept(struct receiver *receiver)
 			return;
 		}
 		if (socket < 0)
-			continue; /* accept(2): errors of the new connection, or of the network under it */
+			continue; /* accept(2): it has errors of the new connection as well */
 		status = make_room(receiver, socket);
 		if (status == 0)
 			status = add(receiver, socket, &remote);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Input -> link -> kernel, in one thread: poll() over the link, the input and the signals. Input is read
- * straight into the link's buffer, and not at all while that is full: that is the back pressure.
+ * Input -> link -> kernel, in one thread: poll() over the link, the input and the signals. Input is
+ * read straight into the link's buffer, and not at all while that is full: that is the back
+ * pressure.
  */
 #include "cli/sender.h"
 #include "base/size.h"
@@ -38,11 +39,11 @@ struct sender {
 	struct lai_feed *feed;
 	int signals;
 	bool input_over;
-	bool full;        /* the last look found no room */
-	bool interrupted; /* one SIGINT has come */
-	bool waits_for_file; /* and it was said: the followed name cannot be opened now */
+	bool full;	      /* the last look found no room */
+	bool interrupted;     /* one SIGINT has come */
+	bool waits_for_file;  /* and it was said: the followed name cannot be opened now */
 	uint64_t progress_ns; /* when to redraw; LA_NEVER: never */
-	int exit_code;    /* LAI_EXIT_DONE unless the input was bad */
+	int exit_code;	      /* LAI_EXIT_DONE unless the input was bad */
 };
 
 static uint64_t clock_now(void)
@@ -99,17 +100,19 @@ static void end_input(struct sender *sender, uint64_t timeout_ns)
 	la_link_finish(sender->link, timeout_ns);
 }
 
-/* ---- input ------------------------------------------------------------------------------------ */
+/* ---- input ------------------------------------------------------------------------------------
+ */
 
 static void refuse_record(struct sender *sender)
 {
 	char size[LAI_SIZE_TEXT_MAX];
 
-	(void)lai_command_refuse(sender->log.name,
-				 "%s: a record is longer than %s (--max-record); it and what follows is not "
-				 "sent, everything before it is",
-				 lai_feed_name(sender->feed),
-				 lai_size_format(size, sender->config->link.record_bytes_max));
+	(void)lai_command_refuse(
+		sender->log.name,
+		"%s: a record is longer than %s (--max-record); it and what follows is not "
+		"sent, everything before it is",
+		lai_feed_name(sender->feed),
+		lai_size_format(size, sender->config->link.record_bytes_max));
 	sender->exit_code = LAI_EXIT_USAGE;
 	end_input(sender, LA_NEVER);
 }
@@ -158,7 +161,8 @@ static void read_input(struct sender *sender)
 		refuse_record(sender);
 }
 
-/* ---- signals ---------------------------------------------------------------------------------- */
+/* ---- signals ----------------------------------------------------------------------------------
+ */
 
 static int open_signals(void)
 {
@@ -182,8 +186,8 @@ static void stop(struct sender *sender, int signal)
 		return;
 	}
 	sender->interrupted = signal == SIGINT;
-	lai_log_say(&sender->log, "%s: delivering what was accepted, for at most %s%s", strsignal(signal),
-		    lai_time_format(text, sender->config->drain_ns),
+	lai_log_say(&sender->log, "%s: delivering what was accepted, for at most %s%s",
+		    strsignal(signal), lai_time_format(text, sender->config->drain_ns),
 		    signal == SIGINT ? "; once more aborts" : "");
 	end_input(sender, sender->config->drain_ns);
 }
@@ -211,7 +215,8 @@ static void take_signals(struct sender *sender)
 		on_signal(sender, (int)info.ssi_signo);
 }
 
-/* ---- the loop --------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------------
+ */
 
 static int timeout_ms(uint64_t deadline_ns)
 {
@@ -274,7 +279,8 @@ static void run(struct sender *sender)
 	}
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------ */
+/* ---- beginning and end ------------------------------------------------------------------------
+ */
 
 static int refuse(const char *name, char *why, int status)
 {
@@ -292,16 +298,19 @@ static int conclude(struct sender *sender)
 	la_link_totals(sender->link, &totals);
 	lai_log_status(&sender->log, "end", sender->link, sender->config->link.proof, close_wait);
 	if (close_wait > 0) {
-		(void)lai_command_refuse(sender->log.name,
-					 "self-check: %d sockets of ours are in CLOSE_WAIT; this is a bug",
-					 close_wait);
+		(void)lai_command_refuse(
+			sender->log.name,
+			"self-check: %d sockets of ours are in CLOSE_WAIT; this is a bug",
+			close_wait);
 		return LAI_EXIT_FAILED;
 	}
 	if (sender->exit_code != LAI_EXIT_DONE)
 		return sender->exit_code;
-	/* A link that gave up has not accepted the rest of the input: that is not delivered either. */
-	return sender->input_over && totals.delivered_bytes == totals.accepted_bytes ? LAI_EXIT_DONE
-										     : LAI_EXIT_FAILED;
+	/* A link that gave up has not accepted the rest of the input: that is not delivered either.
+	 */
+	return sender->input_over && totals.delivered_bytes == totals.accepted_bytes
+		       ? LAI_EXIT_DONE
+		       : LAI_EXIT_FAILED;
 }
 
 int lai_sender_run(const char *name, const struct lai_sender_config *config)
@@ -318,8 +327,8 @@ int lai_sender_run(const char *name, const struct lai_sender_config *config)
 	status = lai_log_open(&sender.log, name, config->json ? "-" : config->report, config->quiet,
 			      config->verbose);
 	if (status != 0)
-		return lai_command_refuse(name, "cannot open the report file %s: %s", config->report,
-					  strerror(-status));
+		return lai_command_refuse(name, "cannot open the report file %s: %s",
+					  config->report, strerror(-status));
 	status = la_link_new(&sender.link, &link_config, &why);
 	if (status == 0)
 		status = lai_feed_new(&sender.feed, &feed_config, &why);

@@ -30,9 +30,8 @@ static const char *const sides[LA_SIDE_COUNT] = {"nobody", "us", "peer"};
 
 /* RFC 9293, section 3.3.2, written as Linux tools do. */
 static const char *const tcp_states[LAI_TCP_COUNT] = {
-	"NONE",      "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1",
-	"FIN_WAIT2", "TIME_WAIT",   "CLOSED",   "CLOSE_WAIT", "LAST_ACK",
-	"LISTEN",    "CLOSING",     "SYN_RECV"};
+	"NONE",	  "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT",
+	"CLOSED", "CLOSE_WAIT",	 "LAST_ACK", "LISTEN",	 "CLOSING",   "SYN_RECV"};
 
 const char *la_cause_name(enum la_cause cause)
 {
@@ -70,8 +69,8 @@ const char *la_tcp_state_name(uint32_t tcp_state)
 }
 
 /*
- * connect() says EADDRNOTAVAIL of a four-tuple in use if the port was chosen, and when no ephemeral port
- * is free; bind() says it of an address that is not this host's.
+ * connect() says EADDRNOTAVAIL of a four-tuple in use if the port was chosen, and when no ephemeral
+ * port is free; bind() says it of an address that is not this host's.
  */
 static enum la_cause not_available(bool chosen_port, bool chosen_address)
 {

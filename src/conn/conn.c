@@ -181,8 +181,8 @@ void lai_conn_on_fin(struct lai_conn *conn, uint64_t now_ns)
 {
 	if (conn->recv.state != LAI_RECV_OPEN || conn->report.error)
 		return; /* EOF after an error is not the peer's FIN */
-	conn->fin_answers_ours = conn->send.state == LAI_SEND_FIN_SENT ||
-				 conn->send.state == LAI_SEND_FIN_ACKED;
+	conn->fin_answers_ours =
+		conn->send.state == LAI_SEND_FIN_SENT || conn->send.state == LAI_SEND_FIN_ACKED;
 	first_closer(conn, LA_SIDE_PEER);
 	lai_half_set(&conn->recv, LAI_RECV_FIN_RECEIVED, conn->report.cause, now_ns);
 	conn->actions |= LAI_CONN_LOOK;

@@ -41,7 +41,8 @@ int lai_driver_sockets(const struct lai_driver *driver)
 	return count;
 }
 
-/* ---- the connection's events ------------------------------------------------------------------ */
+/* ---- the connection's events ------------------------------------------------------------------
+ */
 
 void lai_driver_look(struct lai_driver *driver)
 {
@@ -52,8 +53,8 @@ void lai_driver_look(struct lai_driver *driver)
 }
 
 /*
- * Over IPv6 Linux reports each retransmission that finds no route, on a connection that lives and may
- * still get through (a soft error). Whether it is dead, the pulse finds out.
+ * Over IPv6 Linux reports each retransmission that finds no route, on a connection that lives and
+ * may still get through (a soft error). Whether it is dead, the pulse finds out.
  */
 static bool is_soft(int error, const struct lai_view *view)
 {
@@ -137,7 +138,8 @@ static void on_connection_ready(struct lai_driver *driver, uint32_t events)
 		hang_up(driver);
 }
 
-/* ---- attempts --------------------------------------------------------------------------------- */
+/* ---- attempts ---------------------------------------------------------------------------------
+ */
 
 static void attempt_decided(struct lai_driver *driver, int attempt, int error)
 {
@@ -175,7 +177,8 @@ static void connect_attempt(struct lai_driver *driver, const struct lai_link_act
 	}
 	socket = OPS(driver, connect, &action->address, &options);
 	if (socket < 0)
-		lai_link_on_attempt(driver->link, action->attempt, -socket, &none, &none, now_of(driver));
+		lai_link_on_attempt(driver->link, action->attempt, -socket, &none, &none,
+				    now_of(driver));
 	else
 		driver->racing[action->attempt] = socket;
 }
@@ -196,7 +199,8 @@ static void resolved(struct lai_driver *driver)
 		lai_link_on_resolved(driver->link, addresses, count, now_of(driver));
 }
 
-/* ---- actions ---------------------------------------------------------------------------------- */
+/* ---- actions ----------------------------------------------------------------------------------
+ */
 
 static void why_silent(struct lai_driver *driver)
 {
@@ -252,8 +256,7 @@ static void carry_out(struct lai_driver *driver, const struct lai_link_action *a
 		break;
 	case LAI_LINK_HURRY: OPS(driver, hurry, driver->socket, link->config.dead_ns / 4); break;
 	case LAI_LINK_CALM: OPS(driver, hurry, driver->socket, 0); break;
-	case LAI_LINK_SEND_FIN:
-		send_fin(driver); break;
+	case LAI_LINK_SEND_FIN: send_fin(driver); break;
 	case LAI_LINK_CLOSE:
 	case LAI_LINK_LINGER:
 	case LAI_LINK_ABORT: end_socket(driver, action->kind); break;
@@ -269,7 +272,8 @@ void lai_driver_act(struct lai_driver *driver)
 	assert(driver->link->state == LA_LINK_CONNECTING || lai_driver_sockets(driver) <= 1);
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------
+ */
 
 /* Ask for news of an ACK with the last bytes that wait, unless the last question is still open. */
 static unsigned send_flags(struct lai_driver *driver, uint64_t now_ns)
@@ -292,7 +296,8 @@ static void write_all(struct lai_driver *driver)
 
 	while (!driver->blocked && (count = lai_link_to_send(driver->link, iov)) > 0) {
 		uint64_t now_ns = now_of(driver);
-		ssize_t size = OPS(driver, send, driver->socket, iov, count, send_flags(driver, now_ns));
+		ssize_t size =
+			OPS(driver, send, driver->socket, iov, count, send_flags(driver, now_ns));
 
 		if (size == -EAGAIN) {
 			driver->blocked = true;
@@ -321,7 +326,8 @@ static void update_watch(struct lai_driver *driver)
 		driver->watched = wanted;
 }
 
-/* ---- the step --------------------------------------------------------------------------------- */
+/* ---- the step ---------------------------------------------------------------------------------
+ */
 
 static void check_sleep(struct lai_driver *driver)
 {

@@ -33,7 +33,8 @@ void la_link_config_default(struct la_link_config *config)
 	};
 }
 
-/* ---- making one ------------------------------------------------------------------------------- */
+/* ---- making one -------------------------------------------------------------------------------
+ */
 
 /* Zero means "not set" for these; for the others it is a value. */
 static void fill_in_defaults(struct la_link_config *config)
@@ -41,8 +42,8 @@ static void fill_in_defaults(struct la_link_config *config)
 	struct la_link_config defaults;
 
 	la_link_config_default(&defaults);
-#define FILL(field)                                                                                    \
-	if (config->field == 0)                                                                        \
+#define FILL(field)                                                                                \
+	if (config->field == 0)                                                                    \
 	config->field = defaults.field
 	FILL(buffer_bytes);
 	FILL(record_bytes_max);
@@ -76,9 +77,11 @@ static int check(const struct la_link_config *config, char **error)
 	if (config->buffer_bytes > BUFFER_MAX)
 		return refuse(error, "the buffer is larger than 64 GiB");
 	if (config->record_bytes_max > config->buffer_bytes)
-		return refuse(error, "the buffer is smaller than the largest record that it must hold");
+		return refuse(error,
+			      "the buffer is smaller than the largest record that it must hold");
 	if (config->proof == LA_PROOF_CONSUMED && config->close_policy != LA_CLOSE_GRACEFUL)
-		return refuse(error, "only a graceful close can prove that the peer consumed everything");
+		return refuse(error,
+			      "only a graceful close can prove that the peer consumed everything");
 	if (config->backoff_min_ns > config->backoff_max_ns)
 		return refuse(error, "the shortest back-off is longer than the longest");
 	if (config->tos > 255)
@@ -102,7 +105,8 @@ static int parse_endpoints(struct la_link *link, const struct la_link_config *co
 			return -EINVAL;
 		}
 		if (link->endpoints[i].wire != link->endpoints[0].wire)
-			return refuse(error, "the servers of one list must all have the same scheme");
+			return refuse(error,
+				      "the servers of one list must all have the same scheme");
 	}
 	return 0;
 }
@@ -125,7 +129,8 @@ static int socket_options(struct la_link *link, const struct la_link_config *con
 		.no_delay = config->no_delay,
 		.keepalive_ns = config->no_keepalive ? 0 : config->dead_ns,
 		.user_timeout_ns = config->user_timeout_ns,
-		/* So that a closed window is probed often enough to tell a slow peer from a dead one. */
+		/* So that a closed window is probed often enough to tell a slow peer from a dead
+		   one. */
 		.rto_max_ns = config->dead_ns / 4 > LAI_S ? config->dead_ns / 4 : LAI_S,
 	};
 	/* What the kernel has taken cannot be dropped any more, so it is not given much ahead. */
@@ -139,7 +144,8 @@ static int socket_options(struct la_link *link, const struct la_link_config *con
 	    lai_address_parse(config->local_address, config->local_port, &options->local) != 0)
 		return refuse(error, "the local address is not a numeric IPv4 or IPv6 address");
 	if (!reachable(link, config->url_count, lai_address_family(&options->local)))
-		return refuse(error, "the local address and a server's are not of one family: both IPv4 or both IPv6");
+		return refuse(error, "the local address and a server's are not of one family: both "
+				     "IPv4 or both IPv6");
 	if (config->device) {
 		options->device = link->device = strdup(config->device);
 		if (!link->device)
@@ -214,7 +220,8 @@ void la_link_free(struct la_link *link)
 	free(link);
 }
 
-/* ---- running it ------------------------------------------------------------------------------- */
+/* ---- running it -------------------------------------------------------------------------------
+ */
 
 static uint64_t now_of(const struct la_link *link)
 {
@@ -267,8 +274,10 @@ static bool delivered(const struct la_link *link)
 	return lai_link_delivered(&link->core) || link->core.state == LA_LINK_DONE;
 }
 
-/* Steps until the condition holds or the time is over; a connection has to end to prove CONSUMED. */
-static int run_until(struct la_link *link, bool (*holds)(const struct la_link *), uint64_t timeout_ns)
+/* Steps until the condition holds or the time is over; a connection has to end to prove CONSUMED.
+ */
+static int run_until(struct la_link *link, bool (*holds)(const struct la_link *),
+		     uint64_t timeout_ns)
 {
 	uint64_t until_ns = lai_time_after(now_of(link), timeout_ns);
 
@@ -284,7 +293,8 @@ static int run_until(struct la_link *link, bool (*holds)(const struct la_link *)
 	return 0;
 }
 
-/* ---- input ------------------------------------------------------------------------------------ */
+/* ---- input ------------------------------------------------------------------------------------
+ */
 
 static bool closed_for_input(const struct la_link *link)
 {
@@ -337,7 +347,8 @@ ssize_t la_link_submit(struct la_link *link, const void *data, size_t size)
 	return done > 0 || size == 0 ? (ssize_t)done : -EAGAIN;
 }
 
-/* ---- ends ------------------------------------------------------------------------------------- */
+/* ---- ends -------------------------------------------------------------------------------------
+ */
 
 int la_link_flush(struct la_link *link, uint64_t timeout_ns)
 {
@@ -373,7 +384,8 @@ int la_link_wait(struct la_link *link, uint64_t timeout_ns)
 	return status == 0 && !lai_link_delivered(&link->core) ? -EIO : status;
 }
 
-/* ---- news ------------------------------------------------------------------------------------- */
+/* ---- news -------------------------------------------------------------------------------------
+ */
 
 enum la_link_state la_link_state(const struct la_link *link)
 {

@@ -79,7 +79,8 @@ static int kernel_resolved(struct lai_net *net, struct lai_address addresses[LAI
 
 static uint32_t to_epoll(uint32_t events)
 {
-	/* EPOLLHUP cannot be masked and lasts from our FIN to the ACK of it: on the edge, it is no spin. */
+	/* EPOLLHUP cannot be masked and lasts from our FIN to the ACK of it: on the edge, it is no
+	 * spin. */
 	if (events == 0)
 		return EPOLLET;
 	return (events & LAI_READABLE ? EPOLLIN | EPOLLRDHUP : 0u) |
@@ -125,7 +126,8 @@ static int kernel_watch(struct lai_net *net, int socket, uint32_t events)
 {
 	struct epoll_event event = {.events = to_epoll(events), .data.u64 = (uint64_t)socket};
 
-	return epoll_ctl(lai_kernel_of(net)->epoll, EPOLL_CTL_MOD, socket, &event) == 0 ? 0 : -errno;
+	return epoll_ctl(lai_kernel_of(net)->epoll, EPOLL_CTL_MOD, socket, &event) == 0 ? 0
+											: -errno;
 }
 
 /* Rounded up: waking early would only mean to wait again. */
@@ -141,8 +143,9 @@ static int timeout_ms(uint64_t deadline_ns)
 }
 
 /*
- * A timer that never expires and is cancelled when the wall clock jumps, which it does at each resume
- * from suspend (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET): an idle loop wakes up and sees it.
+ * A timer that never expires and is cancelled when the wall clock jumps, which it does at each
+ * resume from suspend (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET): an idle loop wakes up and sees
+ * it.
  */
 static int arm_resume(int timer)
 {
@@ -188,7 +191,8 @@ static int kernel_wait(struct lai_net *net, struct lai_ready *ready, int max, ui
 			ready[said].socket = (int)events[i].data.u64;
 			ready[said].events = from_epoll(events[i].events);
 		}
-		if ((ready[said].events & LAI_ERROR) && lai_kernel_take_acks(kernel, ready[said].socket))
+		if ((ready[said].events & LAI_ERROR) &&
+		    lai_kernel_take_acks(kernel, ready[said].socket))
 			ready[said].events |= LAI_ACKED;
 		said++;
 	}

@@ -17,7 +17,8 @@
 /* Keepalive spends the first half of the time waiting and the other half on five probes. */
 #define KEEPALIVE_PROBES 5
 
-/* tcpi_last_ack_recv counts the kernel's ticks: 10 ms at CONFIG_HZ=100, and as much for rounding. */
+/* tcpi_last_ack_recv counts the kernel's ticks: 10 ms at CONFIG_HZ=100, and as much for rounding.
+ */
 #define TICK_NS (20 * LAI_MS)
 
 static int set_int(int socket, int level, int name, int value)
@@ -79,9 +80,8 @@ static int set_options(int socket, int family, const struct lai_socket_options *
 {
 	int status = 0;
 
-	if (options->device &&
-	    setsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, options->device,
-		       (socklen_t)strlen(options->device)) != 0)
+	if (options->device && setsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, options->device,
+					  (socklen_t)strlen(options->device)) != 0)
 		return -errno;
 	if (status == 0)
 		status = set_tos(socket, family, options->tos);
@@ -93,10 +93,13 @@ static int set_options(int socket, int family, const struct lai_socket_options *
 		status = set_int(socket, IPPROTO_TCP, TCP_USER_TIMEOUT,
 				 (int)(options->user_timeout_ns / LAI_MS));
 	if (status == 0 && options->unsent_max_bytes)
-		status = set_int(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)options->unsent_max_bytes);
-	/* Without it probes of a closed window come up to two minutes apart; older kernels lack it. */
+		status = set_int(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+				 (int)options->unsent_max_bytes);
+	/* Without it probes of a closed window come up to two minutes apart; older kernels lack it.
+	 */
 	if (status == 0 && options->rto_max_ns)
-		(void)set_int(socket, IPPROTO_TCP, TCP_RTO_MAX_MS, (int)(options->rto_max_ns / LAI_MS));
+		(void)set_int(socket, IPPROTO_TCP, TCP_RTO_MAX_MS,
+			      (int)(options->rto_max_ns / LAI_MS));
 	return status == 0 ? set_local(socket, &options->local) : status;
 }
 
@@ -243,10 +246,9 @@ static void begin_counting(struct lai_kernel_socket *state, int socket, uint64_t
 	state->heard_ns = now_ns;
 	/* Linux counts the SYN of the connecting side as one acknowledged byte. */
 	state->ack_base_bytes = info.tcpi_bytes_acked;
-	state->asks_acks =
-		set_int(socket, SOL_SOCKET, SO_TIMESTAMPING,
-			SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID |
-				SOF_TIMESTAMPING_OPT_TSONLY) == 0;
+	state->asks_acks = set_int(socket, SOL_SOCKET, SO_TIMESTAMPING,
+				   SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID |
+					   SOF_TIMESTAMPING_OPT_TSONLY) == 0;
 }
 
 int lai_kernel_error(struct lai_net *net, int socket)
@@ -267,7 +269,8 @@ int lai_kernel_error(struct lai_net *net, int socket)
  * tcpi_retransmits only with one that acknowledges something: a full peer answers each
  * retransmission and is alive.
  */
-static uint32_t unanswered(struct lai_kernel_socket *state, const struct tcp_info *info, uint64_t now_ns)
+static uint32_t unanswered(struct lai_kernel_socket *state, const struct tcp_info *info,
+			   uint64_t now_ns)
 {
 	uint64_t heard_ns = lai_time_since(info->tcpi_last_ack_recv * LAI_MS, now_ns);
 
@@ -306,7 +309,8 @@ int lai_kernel_view(struct lai_net *net, int socket, struct lai_view *view)
 int lai_kernel_names(struct lai_net *net, int socket, struct lai_address *local,
 		     struct lai_address *remote)
 {
-	struct lai_address ours = {.length = sizeof(ours.v6)}, theirs = {.length = sizeof(theirs.v6)};
+	struct lai_address ours = {.length = sizeof(ours.v6)},
+			   theirs = {.length = sizeof(theirs.v6)};
 
 	(void)net;
 	if (getsockname(socket, &ours.sa, &ours.length) != 0 ||
@@ -378,7 +382,8 @@ int lai_kernel_why_silent(struct lai_net *net, const struct lai_address *local,
 		return 0;
 	lai_address_set_port(&from, 0);
 	if (device)
-		(void)setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device));
+		(void)setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
+				 (socklen_t)strlen(device));
 	if (bind(fd, &from.sa, from.length) != 0 && errno == EADDRNOTAVAIL)
 		status = -EADDRNOTAVAIL;
 	else if (connect(fd, &remote->sa, remote->length) != 0)

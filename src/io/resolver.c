@@ -54,7 +54,8 @@ static int look_up(struct lai_lookup *lookup)
 
 	if (status != 0)
 		return error_of(status);
-	for (struct addrinfo *item = list; item && count < LAI_ADDRESSES_MAX; item = item->ai_next) {
+	for (struct addrinfo *item = list; item && count < LAI_ADDRESSES_MAX;
+	     item = item->ai_next) {
 		struct lai_address *address = &lookup->addresses[count];
 
 		if (item->ai_addrlen > sizeof(address->v6))

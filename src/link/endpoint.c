@@ -26,16 +26,19 @@ static int parse_port(const char *text, bool server, uint16_t *port, const char 
 	unsigned long value = strtoul(text, NULL, 10);
 
 	if (digits == 0)
-		return refuse(error, "'%s' has no port: write it as HOST:PORT, with a number after the colon", url);
+		return refuse(
+			error,
+			"'%s' has no port: write it as HOST:PORT, with a number after the colon",
+			url);
 	if (text[digits] != '\0' && strcmp(text + digits, "/") != 0)
-		return refuse(error, "'%s' goes on with '%s' after the port: nothing may follow it", url,
-			      text + digits);
+		return refuse(error, "'%s' goes on with '%s' after the port: nothing may follow it",
+			      url, text + digits);
 	if (digits > 5 || value > PORT_MAX)
 		return refuse(error, "port %.*s in '%s' is out of range: ports go from 1 to %d",
 			      (int)(digits < 24 ? digits : 24), text, url, PORT_MAX);
 	if (value == 0 && !server)
-		return refuse(error, "port 0 in '%s' cannot be connected to: ports go from 1 to %d", url,
-			      PORT_MAX);
+		return refuse(error, "port 0 in '%s' cannot be connected to: ports go from 1 to %d",
+			      url, PORT_MAX);
 	*port = (uint16_t)value;
 	return 0;
 }
@@ -63,15 +66,21 @@ static int parse_host(struct lai_endpoint *endpoint, const char *host, size_t le
 		return refuse(error, "the host in '%.40s...' is longer than %d characters", url,
 			      LAI_HOST_MAX - 1);
 	if (memchr(host, '@', length))
-		return refuse(error, "'%s' has a user name: %s:// has no login", url, endpoint->wire->scheme);
+		return refuse(error, "'%s' has a user name: %s:// has no login", url,
+			      endpoint->wire->scheme);
 	/* RFC 1123 names, and what resolvers also take; blanks and slashes are typing errors. */
 	for (size_t i = 0; i < length; i++)
-		if ((unsigned char)host[i] <= ' ' || strchr("/?#\\\"'<>", host[i]) || host[i] == 0x7f)
-			return refuse(error, "'%s' has a character in its host that no name has", url);
+		if ((unsigned char)host[i] <= ' ' || strchr("/?#\\\"'<>", host[i]) ||
+		    host[i] == 0x7f)
+			return refuse(error, "'%s' has a character in its host that no name has",
+				      url);
 	memcpy(endpoint->host, host, length);
 	endpoint->host[length] = '\0';
 	if (strcmp(endpoint->host, "*") == 0 && !server)
-		return refuse(error, "'%s' has no host: '*' means every address, which only a server can use", url);
+		return refuse(
+			error,
+			"'%s' has no host: '*' means every address, which only a server can use",
+			url);
 	if (length == 0 || strcmp(endpoint->host, "*") == 0)
 		snprintf(endpoint->host, sizeof(endpoint->host), "::");
 	if (lai_address_parse(endpoint->host, endpoint->port, &endpoint->address) != 0 && bracketed)
@@ -91,16 +100,19 @@ int lai_endpoint_parse(struct lai_endpoint *endpoint, const char *url, bool serv
 	snprintf(scheme, sizeof(scheme), "%.*s", (int)(rest - url < 15 ? rest - url : 15), url);
 	result.wire = lai_wire_find(scheme);
 	if (!result.wire)
-		return refuse(error, "unknown scheme '%s://' in '%s': accepted are " LAI_WIRE_SCHEMES, scheme,
-			      url);
+		return refuse(error,
+			      "unknown scheme '%s://' in '%s': accepted are " LAI_WIRE_SCHEMES,
+			      scheme, url);
 	port = split(rest + 3, &host, &host_end);
 	if (!port)
 		return refuse(error,
-			      "'%s' is not SCHEME://HOST:PORT (an IPv6 address stands in brackets: %s://[::1]:PORT)",
+			      "'%s' is not SCHEME://HOST:PORT (an IPv6 address stands in brackets: "
+			      "%s://[::1]:PORT)",
 			      url, scheme);
 	status = parse_port(port, server, &result.port, url, error);
 	if (status == 0)
-		status = parse_host(&result, host, (size_t)(host_end - host), server, rest[3] == '[', url, error);
+		status = parse_host(&result, host, (size_t)(host_end - host), server,
+				    rest[3] == '[', url, error);
 	if (status != 0)
 		return status;
 	if (result.address.length)

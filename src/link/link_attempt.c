@@ -47,11 +47,11 @@ void lai_link_begin_attempt(struct lai_link *link, uint64_t now_ns)
 	if (endpoint->address.length) {
 		lai_race_init(&link->race, &endpoint->address, 1, now_ns);
 		lai_link_set_state(link, LA_LINK_CONNECTING,
-			  lai_time_after(now_ns, link->config.connect_ns), now_ns);
+				   lai_time_after(now_ns, link->config.connect_ns), now_ns);
 		lai_link_run_race(link, now_ns);
 	} else {
-		lai_link_set_state(link, LA_LINK_RESOLVING, lai_time_after(now_ns, link->config.resolve_ns),
-			  now_ns);
+		lai_link_set_state(link, LA_LINK_RESOLVING,
+				   lai_time_after(now_ns, link->config.resolve_ns), now_ns);
 		lai_link_ask(link, LAI_LINK_RESOLVE)->endpoint = endpoint;
 	}
 }
@@ -113,7 +113,8 @@ void lai_link_wait_or_give_up(struct lai_link *link, uint64_t now_ns)
 	}
 	delay_ns = lai_backoff_next(&link->backoff, &link->random);
 	lai_link_set_state(link, LA_LINK_WAITING, lai_time_after(now_ns, delay_ns), now_ns);
-	lai_link_emit(link, &(struct la_event){.kind = LA_EVENT_WAIT, .now_ns = now_ns, .delay_ns = delay_ns});
+	lai_link_emit(link, &(struct la_event){
+				    .kind = LA_EVENT_WAIT, .now_ns = now_ns, .delay_ns = delay_ns});
 }
 
 /* The addresses that a socket of this family reaches; how many, or a negative errno. */
@@ -128,8 +129,8 @@ static int keep_family(const struct lai_address *addresses, int count_or_error, 
 	return count_or_error > 0 && kept == 0 ? -EAFNOSUPPORT : kept > 0 ? kept : count_or_error;
 }
 
-void lai_link_on_resolved(struct lai_link *link, const struct lai_address *addresses, int count_or_error,
-			  uint64_t now_ns)
+void lai_link_on_resolved(struct lai_link *link, const struct lai_address *addresses,
+			  int count_or_error, uint64_t now_ns)
 {
 	struct lai_address usable[LAI_ADDRESSES_MAX];
 	int count;
@@ -143,12 +144,14 @@ void lai_link_on_resolved(struct lai_link *link, const struct lai_address *addre
 	}
 	lai_race_init(&link->race, usable, count, now_ns);
 	lai_race_prefer(&link->race, &link->last_good);
-	lai_link_set_state(link, LA_LINK_CONNECTING, lai_time_after(now_ns, link->config.connect_ns), now_ns);
+	lai_link_set_state(link, LA_LINK_CONNECTING,
+			   lai_time_after(now_ns, link->config.connect_ns), now_ns);
 	lai_link_run_race(link, now_ns);
 }
 
-void lai_link_on_attempt(struct lai_link *link, int attempt, int error, const struct lai_address *local,
-			 const struct lai_address *remote, uint64_t now_ns)
+void lai_link_on_attempt(struct lai_link *link, int attempt, int error,
+			 const struct lai_address *local, const struct lai_address *remote,
+			 uint64_t now_ns)
 {
 	enum la_cause cause = lai_cause_of_attempt(error, link->config.local_port != 0,
 						   link->family != AF_UNSPEC);

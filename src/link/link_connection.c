@@ -4,7 +4,7 @@
 #include "conn/cause.h"
 
 void lai_link_connection_won(struct lai_link *link, int attempt, const struct lai_address *local,
-			   const struct lai_address *remote, uint64_t now_ns)
+			     const struct lai_address *remote, uint64_t now_ns)
 {
 	const struct lai_conn_limits limits = {
 		.dead_ns = link->config.dead_ns,
@@ -48,8 +48,8 @@ static void connection_over(struct lai_link *link, uint64_t now_ns)
 {
 	struct lai_conn *conn = &link->conn;
 	/* Ended well, with more to send: go on at once. */
-	bool checkpoint = conn->report.cause == LA_CAUSE_FINISHED &&
-			  conn->report.proof >= link->config.proof;
+	bool checkpoint =
+		conn->report.cause == LA_CAUSE_FINISHED && conn->report.proof >= link->config.proof;
 
 	link->connected = false;
 	link->apart_since_ns = now_ns;
@@ -137,8 +137,10 @@ void lai_link_on_received(struct lai_link *link, const void *data, size_t size, 
 	if (!link->connected)
 		return;
 	lai_conn_on_received(&link->conn, data, size, now_ns);
-	lai_link_emit(link, &(struct la_event){
-			   .kind = LA_EVENT_RECEIVED, .now_ns = now_ns, .data = data, .size = size});
+	lai_link_emit(link, &(struct la_event){.kind = LA_EVENT_RECEIVED,
+					       .now_ns = now_ns,
+					       .data = data,
+					       .size = size});
 }
 
 void lai_link_on_fin(struct lai_link *link, uint64_t now_ns)

@@ -12,8 +12,9 @@ static const char *const state_names[] = {
 #define BIT(state) (1u << LA_LINK_##state)
 
 /*
- * Deadlines: resolving resolve_ns, connecting connect_ns, waiting the backoff, all of them give_up_ns;
- * up, stalled and closing have those of their connection; idle and done need none: nothing is owed.
+ * Deadlines: resolving resolve_ns, connecting connect_ns, waiting the backoff, all of them
+ * give_up_ns; up, stalled and closing have those of their connection; idle and done need none:
+ * nothing is owed.
  */
 static const unsigned next_states[LA_LINK_COUNT] = {
 	[LA_LINK_IDLE] = BIT(RESOLVING) | BIT(CONNECTING) | BIT(DONE),
@@ -45,7 +46,8 @@ void lai_link_emit(struct lai_link *link, const struct la_event *event)
 }
 
 /* The only place that writes a state. */
-void lai_link_set_state(struct lai_link *link, enum la_link_state state, uint64_t deadline_ns, uint64_t now_ns)
+void lai_link_set_state(struct lai_link *link, enum la_link_state state, uint64_t deadline_ns,
+			uint64_t now_ns)
 {
 	enum la_link_state from = link->state;
 
@@ -53,8 +55,10 @@ void lai_link_set_state(struct lai_link *link, enum la_link_state state, uint64_
 	link->state = state;
 	link->deadline_ns = deadline_ns;
 	if (from != state)
-		lai_link_emit(link, &(struct la_event){
-				   .kind = LA_EVENT_STATE, .now_ns = now_ns, .from = from, .to = state});
+		lai_link_emit(link, &(struct la_event){.kind = LA_EVENT_STATE,
+						       .now_ns = now_ns,
+						       .from = from,
+						       .to = state});
 }
 
 struct lai_link_action *lai_link_ask(struct lai_link *link, enum lai_link_action_kind kind)
@@ -80,8 +84,8 @@ bool lai_link_next(struct lai_link *link, struct lai_link_action *action)
 	return false;
 }
 
-void lai_link_emit_report(struct lai_link *link, const struct la_report *report, enum la_event_kind kind,
-			  uint64_t now_ns)
+void lai_link_emit_report(struct lai_link *link, const struct la_report *report,
+			  enum la_event_kind kind, uint64_t now_ns)
 {
 	lai_link_emit(link, &(struct la_event){.kind = kind, .now_ns = now_ns, .report = report});
 }

@@ -98,15 +98,17 @@ size_t lai_replay_room(struct lai_replay *replay, void **room)
 	return size < limit - used ? size : limit - used;
 }
 
-/* Drops what does not fit into the buffer, newest first; the unfinished record is not judged yet. */
+/* Drops what does not fit into the buffer, newest first; the unfinished record is not judged yet.
+ */
 static void drop_new(struct lai_replay *replay, uint64_t old_complete)
 {
 	uint64_t fits = replay->ring.begin + replay->buffer_bytes, keep;
 
 	if (replay->complete <= fits)
 		return;
-	keep = fits <= old_complete ? old_complete
-				    : replay->wire->last_boundary(&replay->ring, old_complete, fits);
+	keep = fits <= old_complete
+		       ? old_complete
+		       : replay->wire->last_boundary(&replay->ring, old_complete, fits);
 	if (replay->complete == replay->ring.end) {
 		count_dropped(replay, keep, replay->complete);
 		lai_ring_truncate(&replay->ring, keep);
@@ -128,7 +130,8 @@ ssize_t lai_replay_commit(struct lai_replay *replay, size_t size)
 	while (replay->wire->has_records && !too_long) {
 		next = replay->wire->next_boundary(&replay->ring, from, replay->ring.end);
 		/* An unfinished one still needs its terminator. */
-		too_long = (next == LAI_RING_NONE ? replay->ring.end + terminator_bytes : next) - from >
+		too_long = (next == LAI_RING_NONE ? replay->ring.end + terminator_bytes : next) -
+				   from >
 			   replay->record_bytes_max;
 		if (next == LAI_RING_NONE || too_long)
 			break;
@@ -222,7 +225,8 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Delivered by this connection and not proven to be read: unacknowledged, or in the peer's buffer. */
+/* Delivered by this connection and not proven to be read: unacknowledged, or in the peer's buffer.
+ */
 static uint64_t perhaps_lost(const struct lai_replay *replay, const struct la_report *report,
 			     uint64_t peer_buffer_bytes)
 {

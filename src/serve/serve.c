@@ -21,6 +21,19 @@ bool lai_serve_may_accept(const struct lai_serve *serve, uint64_t now_ns)
 	       now_ns >= serve->accept_again_ns;
 }
 
+size_t lai_serve_share(struct lai_serve *serve, uint64_t now_ns)
+{
+	size_t allowed = lai_rate_allows(&serve->rate, now_ns);
+	uint64_t share_bytes = serve->open ? serve->rate.burst_bytes / serve->open : 0;
+
+	if (serve->rate.bytes_per_s == 0)
+		return allowed;
+	/* Many sessions and a slow rate: a byte each. */
+	if (share_bytes == 0)
+		share_bytes = 1;
+	return allowed < share_bytes ? allowed : (size_t)share_bytes;
+}
+
 void lai_serve_on_accepted(struct lai_serve *serve)
 {
 	assert(serve->open < serve->limits.open_max);

@@ -48,6 +48,9 @@ bool lai_serve_may_accept(const struct lai_serve *serve, uint64_t now_ns);
 /* Whether no connection will ever be accepted again: the listener can go. */
 bool lai_serve_has_enough(const struct lai_serve *serve);
 
+/* How many bytes one session may take of the rate at once, so that each gets its share; 0: none now. */
+size_t lai_serve_share(struct lai_serve *serve, uint64_t now_ns);
+
 /* A connection was accepted and has become a session. */
 void lai_serve_on_accepted(struct lai_serve *serve);
 /* accept() failed for want of descriptors or memory: not again at once. */

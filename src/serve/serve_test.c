@@ -118,6 +118,26 @@ static void test_exhausted(void **state)
 	assert_true(lai_serve_deadline(&serve) == LA_NEVER);
 }
 
+static void test_share(void **state)
+{
+	struct lai_serve serve = serve_of(10, UINT64_MAX);
+	size_t sum_bytes = 0, size;
+
+	(void)state;
+	assert_true(lai_serve_share(&serve, 0) == SIZE_MAX);
+	lai_rate_init(&serve.rate, 1000, 0);
+	for (int i = 0; i < 3; i++)
+		lai_serve_on_accepted(&serve);
+	assert_int_equal(lai_serve_share(&serve, 0), 33);
+	while ((size = lai_serve_share(&serve, 0)) > 0) {
+		lai_rate_take(&serve.rate, size);
+		sum_bytes += size;
+	}
+	assert_int_equal(sum_bytes, 100);
+	lai_rate_init(&serve.rate, 1, 0);
+	assert_int_equal(lai_serve_share(&serve, 0), 1);
+}
+
 static void test_stop(void **state)
 {
 	struct lai_serve serve = serve_of(10, 5);
@@ -142,6 +162,7 @@ int main(void)
 		{.name = "so many in all, then it is over", .test_func = test_accept_max},
 		{.name = "one that did not end properly is missed, and the sums are right", .test_func = test_missed},
 		{.name = "out of descriptors: later, or as soon as one is free", .test_func = test_exhausted},
+		{.name = "each session gets its share of the rate", .test_func = test_share},
 		{.name = "stop: no more, over when the last has ended", .test_func = test_stop},
 	};
 

@@ -34,9 +34,10 @@ const char *lai_session_why_sentence(enum lai_session_why why)
 int lai_session_init(struct lai_session *session, const struct lai_session_config *config,
 		     const struct la_report *report, uint64_t now_ns)
 {
+	bool records = config->wire->has_records;
 	struct lai_ring ring;
 
-	if (lai_ring_init(&ring, config->wire->has_records ? BUFFER_FIRST_BYTES : BUFFER_RAW_BYTES) != 0)
+	if (lai_ring_init(&ring, records ? BUFFER_FIRST_BYTES : BUFFER_RAW_BYTES) != 0)
 		return -ENOMEM;
 	*session = (struct lai_session){
 		.config = config, .ring = ring, .heard_ns = now_ns, .finish_by_ns = LA_NEVER};
@@ -130,7 +131,7 @@ static void refuse(struct lai_session *session, uint64_t now_ns)
 	session->reply_bytes =
 		(size_t)snprintf(session->reply, sizeof(session->reply), "record over %zu bytes\n",
 				 session->config->record_bytes_max);
-	/* A peer that neither takes the sentence nor closes is not waited for longer than for its FIN. */
+	/* A peer that does not take the sentence is not waited for longer than for its FIN. */
 	session->finish_by_ns = lai_time_min(
 		session->finish_by_ns, lai_time_after(now_ns, session->config->limits.read_ns));
 	lai_conn_finish(&session->conn, session->finish_by_ns, now_ns);
@@ -333,14 +334,16 @@ void lai_session_on_resumed(struct lai_session *session, uint64_t now_ns)
 /* Until our FIN is on its way the conn does not know of the deadline. */
 static bool waits_before_fin(const struct lai_session *session)
 {
-	return session->conn.send.state == LAI_SEND_OPEN && (session->finish_wished || session->fin_came);
+	return session->conn.send.state == LAI_SEND_OPEN &&
+	       (session->finish_wished || session->fin_came);
 }
 
 void lai_session_on_timer(struct lai_session *session, uint64_t now_ns)
 {
 	lai_conn_on_timer(&session->conn, now_ns);
 	if (waits_before_fin(session) && now_ns >= session->finish_by_ns)
-		lai_session_abort(session, unstored(session) ? LAI_SESSION_NOT_STORED : LAI_SESSION_STOPPED,
+		lai_session_abort(session,
+				  unstored(session) ? LAI_SESSION_NOT_STORED : LAI_SESSION_STOPPED,
 				  now_ns);
 	advance(session, now_ns);
 }

@@ -26,15 +26,16 @@ void lai_show_words(struct lai_text *text, const void *data, size_t size)
 	lai_text_append(text, "\"");
 }
 
-static void append_interval(struct lai_text *text, const char *what, const struct la_interval *interval)
+static void append_interval(struct lai_text *text, const char *what,
+			    const struct la_interval *interval)
 {
 	if (interval->max_bytes == 0)
 		return;
 	if (interval->min_bytes == interval->max_bytes)
 		lai_text_append(text, "; %s: %" PRIu64 " bytes", what, interval->max_bytes);
 	else
-		lai_text_append(text, "; %s: %" PRIu64 " to %" PRIu64 " bytes", what, interval->min_bytes,
-				interval->max_bytes);
+		lai_text_append(text, "; %s: %" PRIu64 " to %" PRIu64 " bytes", what,
+				interval->min_bytes, interval->max_bytes);
 }
 
 /* How long the peer had not been heard when the cause was known. */
@@ -47,13 +48,14 @@ static void append_life(struct lai_text *text, const struct la_report *report)
 {
 	char age[LAI_TIME_TEXT_MAX], silence[LAI_TIME_TEXT_MAX];
 
-	lai_text_append(text, "; lived %s, last heard %s before the end",
-			lai_time_format(age, lai_time_since(report->connected_ns, report->ended_ns)),
-			lai_time_format(silence, silence_ns(report)));
+	lai_text_append(
+		text, "; lived %s, last heard %s before the end",
+		lai_time_format(age, lai_time_since(report->connected_ns, report->ended_ns)),
+		lai_time_format(silence, silence_ns(report)));
 	if (report->stalled_ns)
 		lai_text_append(text, ", stalled %s", lai_time_format(age, report->stalled_ns));
-	lai_text_append(text, "; written %" PRIu64 " bytes, acknowledged %" PRIu64, report->written_bytes,
-			report->acked_bytes);
+	lai_text_append(text, "; written %" PRIu64 " bytes, acknowledged %" PRIu64,
+			report->written_bytes, report->acked_bytes);
 	if (report->proof == LA_PROOF_CONSUMED)
 		lai_text_append(text, ", all consumed");
 	if (report->destroyed_bytes)
@@ -77,7 +79,8 @@ void lai_show_report_text(struct lai_text *text, const struct la_report *report)
 	}
 }
 
-void lai_show_totals_text(struct lai_text *text, const struct la_totals *totals, enum la_proof proof)
+void lai_show_totals_text(struct lai_text *text, const struct la_totals *totals,
+			  enum la_proof proof)
 {
 	char size[LAI_SIZE_TEXT_MAX];
 
@@ -99,7 +102,8 @@ void lai_show_totals_text(struct lai_text *text, const struct la_totals *totals,
 			totals->connections, totals->failed_attempts);
 }
 
-static void interval_json(struct lai_json *json, const char *key, const struct la_interval *interval)
+static void interval_json(struct lai_json *json, const char *key,
+			  const struct la_interval *interval)
 {
 	lai_json_object_begin(json, key);
 	lai_json_u64(json, "min_bytes", interval->min_bytes);
@@ -111,8 +115,10 @@ static void interval_json(struct lai_json *json, const char *key, const struct l
 static void times_json(struct lai_json *json, const struct la_report *report)
 {
 	lai_json_double(json, "attempt_s",
-			(double)lai_time_since(report->began_ns, report->connected ? report->connected_ns
-										   : report->ended_ns) / 1e9);
+			(double)lai_time_since(report->began_ns, report->connected
+									 ? report->connected_ns
+									 : report->ended_ns) /
+				1e9);
 	if (!report->connected)
 		return;
 	lai_json_double(json, "lived_s",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection under random events, as a driver would bring them: each byte is an event. The laws of
- * conn.h must hold: states only as the tables allow (asserted by the setter), exactly one end, no
- * event after it, the first cause stays.
+ * A connection under random events, as a driver would bring them: each byte is an event. The laws
+ * of conn.h must hold: states only as the tables allow (asserted by the setter), exactly one end,
+ * no event after it, the first cause stays.
  */
 #include "conn/conn.h"
 
@@ -80,11 +80,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		while ((actions = lai_conn_take(&conn)) != 0) {
 			ends |= actions & ENDS;
 			if (actions & LAI_CONN_WHY_SILENT)
-				lai_conn_on_why_silent(&conn, data[i + 1] & 1 ? ENETUNREACH : 0, now_ns);
+				lai_conn_on_why_silent(&conn, data[i + 1] & 1 ? ENETUNREACH : 0,
+						       now_ns);
 			if (actions & LAI_CONN_READ_REST)
 				lai_conn_on_rest_read(&conn, now_ns);
 		}
-		assert(before == LA_CAUSE_ALIVE || before == conn.report.cause || lai_conn_over(&conn));
+		assert(before == LA_CAUSE_ALIVE || before == conn.report.cause ||
+		       lai_conn_over(&conn));
 	}
 	assert((ends != 0) == lai_conn_over(&conn));
 	assert((ends & (ends - 1)) == 0); /* one end, not two */

@@ -32,7 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < size; i++)
 		if (copy[i] == '\n')
 			copy[i] = '\0';
-	for (size_t start = 0; start < size && count < ARGUMENTS_MAX; start += strlen(copy + start) + 1)
+	for (size_t start = 0; start < size && count < ARGUMENTS_MAX;
+	     start += strlen(copy + start) + 1)
 		args[count++] = copy + start;
 	exit_code = lai_cmd_send(count, args);
 	assert(exit_code == LAI_EXIT_DONE || exit_code == LAI_EXIT_USAGE);

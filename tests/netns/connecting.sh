@@ -187,21 +187,26 @@ happy_eyeballs_6() {
 }
 
 n_begin 17
-n_case "SYN into a black hole: connect-timeout within --connect-timeout; all arrives once it is lifted" black_hole
+n_case "SYN into a black hole: connect-timeout within --connect-timeout; all arrives once it is lifted" \
+	black_hole
 n_case "SYN into a black hole with --retry 0: exit 1" black_hole_give_up
 n_case "nothing listens: connect-refused at once, --retry 2 ends with exit 1" refused
-n_case "a firewall rejects with port-unreachable: connect-refused at once" rejected "icmpx type port-unreachable" connect-refused
+n_case "a firewall rejects with port-unreachable: connect-refused at once" \
+	rejected "icmpx type port-unreachable" connect-refused
 n_case "a firewall rejects with RST: connect-refused at once" rejected "tcp reset" connect-refused
-n_case "a router answers host-unreachable: unreachable at once" rejected "icmpx type host-unreachable" unreachable
+n_case "a router answers host-unreachable: unreachable at once" \
+	rejected "icmpx type host-unreachable" unreachable
 n_case "no route: unreachable at once" no_route
 n_case "no such neighbour: unreachable when ARP gives up" no_neighbour
 n_case "connecting to oneself from the pinned port: self-connect at once" self_connect
-n_case "connecting to oneself by chance: self-connect, then the server when it comes" self_connect_by_chance
+n_case "connecting to oneself by chance: self-connect, then the server when it comes" \
+	self_connect_by_chance
 n_case "a name that does not resolve: resolve-failed" resolve_failed
 n_case "a resolver that never answers: resolve-timeout within --resolve-timeout" resolve_timeout
 n_case "failover: the first server refuses, the second gets everything" failover_refused
 n_case "failover: the first server is silent, the second gets everything" failover_silent
 n_case "failover: the first server goes away, the second gets the rest" failover_later
-n_case "Happy Eyeballs: IPv6 is a black hole, IPv4 delivers long before --connect-timeout" happy_eyeballs
+n_case "Happy Eyeballs: IPv6 is a black hole, IPv4 delivers long before --connect-timeout" \
+	happy_eyeballs
 n_case "Happy Eyeballs: IPv6 is preferred where it works" happy_eyeballs_6
 n_done

@@ -294,7 +294,9 @@ n_pour() {
 
 n_eof() { exec 9>&-; }
 
-n_no_queue() { n_at_client ss -Htn state established | awk '$2 != 0 || NF == 0 {bad = 1} END {exit bad || NR == 0}'; }
+n_no_queue() {
+	n_at_client ss -Htn state established | awk '$2 != 0 {bad = 1} END {exit bad || NR == 0}'
+}
 n_quiet() { n_await $N_EVENT_S "all that was sent is acknowledged" n_no_queue; }
 
 # Something is under way that the server has not acknowledged.
@@ -354,7 +356,8 @@ n_exit() {
 	[ "$T_STATUS" -eq "$1" ] || n_fail "exit status $T_STATUS, not $1"
 	n_said '^{"event":"end".*"close_wait_sockets":0' || n_fail "the self-check did not find 0 CLOSE_WAIT"
 	n_no_close_wait || n_fail "the kernel still has a CLOSE_WAIT"
-	[ -z "${2:-}" ] || n_said "^{\"event\":\"end\".*\"connections\":$2," || n_fail "it was not $2 connections"
+	[ -z "${2:-}" ] || n_said "^{\"event\":\"end\".*\"connections\":$2," ||
+		n_fail "it was not $2 connections"
 }
 
 n_bytes() {
@@ -369,7 +372,7 @@ n_arrived() {
 		! t_runs "$name" || t_stop "$name" TERM || : # a peer that has seen the end is done already
 	done
 	n_bytes "$@" | cmp -s - "$T_DIR/typed" ||
-		n_fail "$(n_bytes "$@" | wc -c) bytes arrived at: $*; $(wc -c <"$T_DIR/typed") were typed, or not the same"
+		n_fail "at $*: $(n_bytes "$@" | wc -c) bytes, typed: $(wc -c <"$T_DIR/typed"), and not the same"
 }
 
 # n_lost_within NAME NAME: the first read a beginning, the second an end, and what lies between (or

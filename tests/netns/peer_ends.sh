@@ -95,8 +95,12 @@ n_case "FIN while idle: peer-closed at once, the rest arrives by a new connectio
 n_case "FIN while busy: peer-closed at once, every byte arrives once" fin_busy
 n_case "RST while idle: peer-reset at once, the rest arrives by a new connection" rst_idle
 n_case "RST while busy: named at once, the loss is within the report's interval" rst_busy
-n_case "crash with a full receive buffer: reset-unread at once, the loss is within the report's interval" crash_full
-n_case "crash with a little unread data: named at once, the loss is within the report's interval" crash_little
-n_case "a peer that never closes: never-closed within --read-timeout, exit 0 with --proof acked" never_closed acked 0
-n_case "a peer that never closes: exit 1 with --proof consumed, which it did not give" never_closed consumed 1
+n_case "crash with a full receive buffer: reset-unread at once, the loss is within the report's interval" \
+	crash_full
+n_case "crash with a little unread data: named at once, the loss is within the report's interval" \
+	crash_little
+n_case "a peer that never closes: never-closed within --read-timeout, exit 0 with --proof acked" \
+	never_closed acked 0
+n_case "a peer that never closes: exit 1 with --proof consumed, which it did not give" \
+	never_closed consumed 1
 n_done

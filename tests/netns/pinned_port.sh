@@ -104,7 +104,8 @@ orphan() {
 	exec 9>&-
 	n_fault && n_send_again --local-port "$n_local" "tcp://$n_server_ip:$n_port"
 	n_report tuple-in-use 0
-	n_await 3 "the holder is named" grep -q "local port $n_local: 1 sockets: FIN_WAIT1 to $n_server_ip:$n_port; they have to end first" "$T_DIR/send.err"
+	n_await 3 "the holder is named" grep -q \
+		"local port $n_local: 1 socket: FIN_WAIT1 to $n_server_ip:$n_port; .*to end first" "$T_DIR/send.err"
 	n_lift
 	n_type ", world" && n_eof
 	n_exit 0 1
@@ -121,16 +122,20 @@ listener_holds_it() {
 	n_type hello
 	n_report port-in-use 0
 	n_exit 1 0
-	grep -q "local port $n_local: 1 sockets: LISTEN .*a server listens on it: choose another port" "$T_DIR/send.err" ||
+	grep -q "local port $n_local: 1 socket: LISTEN .*a server listens on it: choose another port" \
+		"$T_DIR/send.err" ||
 		n_fail "the holder is not named"
 }
 
 n_begin 7
 n_case "pinned port: the server's FIN, reconnected at once from the same port" server_fin
 n_case "pinned port: the server's RST, reconnected at once from the same port" server_rst
-n_case "pinned port: our graceful close leaves TIME_WAIT, which the next program takes over at once" own_end graceful finished TIME-WAIT
-n_case "pinned port: our abort leaves nothing, the next program connects at once" own_end abort aborted ""
+n_case "pinned port: our graceful close leaves TIME_WAIT, which the next program takes over at once" \
+	own_end graceful finished TIME-WAIT
+n_case "pinned port: our abort leaves nothing, the next program connects at once" \
+	own_end abort aborted ""
 n_case "pinned port: the server's ghost of a killed client is evicted" ghost
-n_case "pinned port: an orphan still holds the pair: tuple-in-use, named in words, then it works" orphan
+n_case "pinned port: an orphan still holds the pair: tuple-in-use, named in words, then it works" \
+	orphan
 n_case "pinned port: somebody listens there: port-in-use, named in words, exit 1" listener_holds_it
 n_done

@@ -139,13 +139,20 @@ REBOOT_MS=2500
 n_retransmits() { n_at_client ss -Htno state established | grep -q 'timer:(on,[^)]*,[1-9][0-9]*)'; }
 
 n_begin 9
-n_case "power loss of the host while idle: silent-idle within --dead-after, aftermath host-silent" power_loss_idle
-n_case "power loss of the host with data under way: silent-busy within --dead-after, aftermath host-silent" power_loss_busy
-n_case "power loss of a neighbour while idle, ARP unanswered: silent-idle, the next SYN fails" power_loss_neighbour silent-idle IDLE 8
-n_case "power loss of a neighbour with data under way, ARP unanswered: silent-busy, the next SYN fails" power_loss_neighbour silent-busy BUSY 5
-n_case "NAT state dropped while idle: silent-idle within --dead-after, aftermath host-answers" nat_idle
-n_case "NAT state dropped, then data: silent-busy within --dead-after, aftermath host-answers" nat_busy
-n_case "server rebooted with data under way: reset-after-silence with the next retransmission" reboot_busy
+n_case "power loss of the host while idle: silent-idle within --dead-after, aftermath host-silent" \
+	power_loss_idle
+n_case "power loss of the host with data under way: silent-busy within --dead-after, aftermath host-silent" \
+	power_loss_busy
+n_case "power loss of a neighbour while idle, ARP unanswered: silent-idle, the next SYN fails" \
+	power_loss_neighbour silent-idle IDLE 8
+n_case "power loss of a neighbour with data under way, ARP unanswered: silent-busy, the next SYN fails" \
+	power_loss_neighbour silent-busy BUSY 5
+n_case "NAT state dropped while idle: silent-idle within --dead-after, aftermath host-answers" \
+	nat_idle
+n_case "NAT state dropped, then data: silent-busy within --dead-after, aftermath host-answers" \
+	nat_busy
+n_case "server rebooted with data under way: reset-after-silence with the next retransmission" \
+	reboot_busy
 n_case "server rebooted while idle: reset-after-silence with the next write" reboot_idle_write
 n_case "server rebooted while idle: reset-after-silence with the next keepalive probe" reboot_idle
 n_done

@@ -70,8 +70,11 @@ stalled_reconnect() {
 
 n_begin 5
 n_case "frozen process: stalled, not dead; after SIGCONT all arrives by the same connection" frozen
-n_case "frozen process while closing: waited for; after SIGCONT all arrives by the same connection" frozen_closing
+n_case "frozen process while closing: waited for; after SIGCONT all arrives by the same connection" \
+	frozen_closing
 n_case "slow reader: never killed, all arrives by one connection" slow_reader
-n_case "zero window for longer than --dead-after: stalled, then up again, by one connection" zero_window
-n_case "zero window with --on-stall reconnect: stalled within --stall-after, the loss is within the report's interval" stalled_reconnect
+n_case "zero window for longer than --dead-after: stalled, then up again, by one connection" \
+	zero_window
+n_case "zero window with --on-stall reconnect: stalled within --stall-after, the loss is within the report's interval" \
+	stalled_reconnect
 n_done

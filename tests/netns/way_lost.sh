@@ -88,10 +88,14 @@ suspend_harmless() {
 }
 
 n_begin 7
-n_case "local address removed while idle: address-lost within --dead-after, then by the new address" address_lost IDLE $IDLE_DEAD_MS
-n_case "local address removed with data under way: address-lost within --dead-after" address_lost BUSY $DEAD_MS
-n_case "route removed while idle: route-lost within --dead-after, aftermath no-way" route_lost IDLE $IDLE_DEAD_MS
-n_case "route removed with data under way: route-lost within --dead-after, aftermath no-way" route_lost BUSY $DEAD_MS
+n_case "local address removed while idle: address-lost within --dead-after, then by the new address" \
+	address_lost IDLE $IDLE_DEAD_MS
+n_case "local address removed with data under way: address-lost within --dead-after" \
+	address_lost BUSY $DEAD_MS
+n_case "route removed while idle: route-lost within --dead-after, aftermath no-way" \
+	route_lost IDLE $IDLE_DEAD_MS
+n_case "route removed with data under way: route-lost within --dead-after, aftermath no-way" \
+	route_lost BUSY $DEAD_MS
 n_case "suspend, and the peer is gone: lost-in-suspend well before --dead-after" suspend_idle
 n_case "suspend with data under way: lost-in-suspend within --dead-after" suspend_busy
 n_case "suspend, and the peer is there: the connection goes on" suspend_harmless

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # ends.sh - how connections to lastack receive end, and what it says and returns then.
 . tests/lib.sh
-t_plan 29
+t_plan 32
 
 peer() { "$PEER" --connect "127.0.0.1:$T_PORT" "$@" >/dev/null; }
 says() { grep -qF -- "$2" "$T_DIR/$1"; }
@@ -61,6 +61,21 @@ t_ok "--max-connections 2: two are served, the third waits" t_wait_for 10 two_ar
 touch "$T_DIR/go"
 t_join waits
 t_is "then the third is served" "$(sort "$T_DIR/waits.out" | tr -d '\n')" 123
+
+# Out of descriptors: no connection is lost and none is refused, they wait.
+cat >"$T_DIR/few.sh" <<-'END'
+	ulimit -n 12
+	exec "$@"
+END
+t_run few sh "$T_DIR/few.sh" "$LASTACK" receive --connections 9 --port-file "$T_DIR/few.port" lines://127.0.0.1:0
+t_wait_for 10 test -s "$T_DIR/few.port"
+T_PORT=$(cat "$T_DIR/few.port")
+for i in 1 2 3 4 5 6 7 8 9; do t_run "f$i" "$PEER" --connect "127.0.0.1:$T_PORT" "write:$i\\n" "wait:$T_DIR/enough"; done
+t_ok "out of descriptors: it says so" t_wait_for 10 says few.err "cannot accept more connections: Too many open files"
+touch "$T_DIR/enough"
+t_join few
+t_is "and goes on when some are free: status 0" "$T_STATUS" 0
+t_is "all nine are served" "$(sort "$T_DIR/few.out" | tr -d '\n')" 123456789
 
 # The naive client's end: its FIN comes, nothing more, and still nothing of ours stays.
 t_receive idle lines://127.0.0.1:0

@@ -101,7 +101,8 @@ static void draw_policies(struct lai_random *random, struct la_link_config *conf
 {
 	config->proof = (enum la_proof)PICK(random, LA_PROOF_ACKED, LA_PROOF_ACKED, LA_PROOF_WRITTEN,
 					    LA_PROOF_CONSUMED);
-	if (percent(random, 15))
+	/* What an abort or a linger leaves undone, cannot be proven to be consumed: -EINVAL. */
+	if (config->proof != LA_PROOF_CONSUMED && percent(random, 15))
 		config->close_policy = percent(random, 50) ? LA_CLOSE_ABORT : LA_CLOSE_LINGER;
 	config->linger_ns = PICK(random, 0, 1, 5) * LAI_S;
 	config->on_full = (enum la_full_policy)PICK(random, LA_FULL_BLOCK, LA_FULL_BLOCK,
@@ -199,6 +200,7 @@ static void draw_work(struct lai_random *random, struct t_plan *plan)
 	work->pause_after_bytes = below(random, work->bytes * 2);
 	if (percent(random, 30))
 		work->flush_ppm = (uint32_t)below(random, MILLION / 4);
+	work->flush_ns = PICK(random, 1, LAI_MS, 500 * LAI_MS);
 	plan->finish_ns = below(random, 40 * LAI_S);
 	plan->finish_timeout_ns = percent(random, 20) ? octaves(random, LAI_S, 60 * LAI_S) : LA_NEVER;
 	plan->abort_ns = percent(random, 4) ? below(random, 40 * LAI_S) : LA_NEVER;
@@ -294,6 +296,8 @@ uint64_t t_plan_causes(const struct t_plan *plan)
 		causes |= T_CAUSE(ABORTED) | T_CAUSE(CONNECT_TIMEOUT) | T_CAUSE(RESOLVE_TIMEOUT);
 	if (config->local_port)
 		causes |= T_CAUSE(PORT_IN_USE) | T_CAUSE(TUPLE_IN_USE);
+	if (strstr(plan->urls[0], LAI_SIM_CLIENT_V4))
+		causes |= T_CAUSE(SELF_CONNECT);
 	if (plan->ports)
 		causes |= T_CAUSE(TUPLE_IN_USE) | T_CAUSE(ADDRESS_LOST);
 	if (plan->local_address[0]) /* an IPv4 address and a server of IPv6 */

@@ -93,7 +93,8 @@ struct t_work {
 	uint64_t bytes;      /* in all */
 	uint64_t piece_bytes, every_ns;
 	uint64_t pause_after_bytes, pause_ns;
-	uint32_t flush_ppm;  /* how often la_link_flush() is asked for after a piece */
+	uint32_t flush_ppm;  /* how often la_link_flush() is asked for after a piece, */
+	uint64_t flush_ns;   /* and for how long it may block: nothing else happens meanwhile */
 	bool unterminated;   /* lines: the last newline is left to la_link_finish() */
 };
 

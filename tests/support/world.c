@@ -14,7 +14,8 @@ uint64_t t_world_time(const struct t_world *world)
 	return lai_sim_now(world->sim) - LAI_SIM_START_NS;
 }
 
-/* ---- beginning ---------------------------------------------------------------------------------- */
+/* ---- beginning ----------------------------------------------------------------------------------
+ */
 
 static void on_event(void *arg, const struct la_event *event)
 {
@@ -43,7 +44,8 @@ static int hosts_begin(struct t_world *world)
 		lai_sim_path(world->client, world->hosts[i])->latency_ns = plan->latency_ns;
 		lai_sim_path(world->hosts[i], world->client)->latency_ns = plan->latency_ns;
 		if (status == 0)
-			status = t_peer_init(&world->peers[i], world->sim, world->hosts[i], &world->ledger);
+			status = t_peer_init(&world->peers[i], world->sim, world->hosts[i],
+					     &world->ledger);
 	}
 	return status == 0 ? t_fault_names(world) : status;
 }
@@ -55,7 +57,8 @@ int t_world_begin(struct t_world *world, const struct t_plan *plan, FILE *log)
 
 	*world = (struct t_world){.plan = plan, .broken = T_INVARIANT_COUNT, .log = log};
 	world->random.state = plan->seed;
-	status = t_data_init(&world->data, plan->seed, plan->lines, plan->record_max, plan->work.bytes);
+	status = t_data_init(&world->data, plan->seed, plan->lines, plan->record_max,
+			     plan->work.bytes);
 	if (status == 0)
 		status = t_ledger_init(&world->ledger, &world->data,
 				       plan->config.on_full == LA_FULL_BLOCK);
@@ -97,7 +100,8 @@ void t_world_end(struct t_world *world)
 	t_data_done(&world->data);
 }
 
-/* ---- faults ------------------------------------------------------------------------------------- */
+/* ---- faults -------------------------------------------------------------------------------------
+ */
 
 static uint64_t fault_end_ns(const struct t_fault *fault)
 {
@@ -150,7 +154,8 @@ static uint64_t awake_ns(const struct t_world *world)
 	return lai_sim_host_when(world->client, world->net->ops->now(world->net));
 }
 
-/* ---- work --------------------------------------------------------------------------------------- */
+/* ---- work ---------------------------------------------------------------------------------------
+ */
 
 static uint64_t work_bytes(const struct t_world *world)
 {
@@ -163,7 +168,8 @@ static void pieces_due(struct t_world *world)
 	uint64_t now_ns = t_world_time(world);
 
 	while (world->next_piece_ns <= now_ns) {
-		world->due_bytes = lai_time_min(world->due_bytes + work->piece_bytes, work_bytes(world));
+		world->due_bytes =
+			lai_time_min(world->due_bytes + work->piece_bytes, work_bytes(world));
 		world->next_piece_ns += work->every_ns;
 		if (!world->paused && world->due_bytes >= work->pause_after_bytes) {
 			world->paused = true;
@@ -172,7 +178,7 @@ static void pieces_due(struct t_world *world)
 		if (world->due_bytes == work_bytes(world))
 			world->next_piece_ns = LA_NEVER;
 		if (lai_random_below(&world->random, 1000000) < work->flush_ppm)
-			(void)la_link_flush(world->link, 0);
+			(void)la_link_flush(world->link, work->flush_ns);
 	}
 }
 
@@ -211,11 +217,9 @@ static void work_due(struct t_world *world)
 		return;
 	pieces_due(world);
 	submit(world);
-	(void)la_link_dispatch(world->link);
 	if (world->submitted_bytes == work_bytes(world) && now_ns >= world->plan->finish_ns) {
 		world->finishing = true;
 		la_link_finish(world->link, world->plan->finish_timeout_ns);
-		(void)la_link_dispatch(world->link);
 	}
 }
 
@@ -233,7 +237,8 @@ static uint64_t work_next_ns(const struct t_world *world)
 		       : next_ns;
 }
 
-/* ---- the step ----------------------------------------------------------------------------------- */
+/* ---- the step -----------------------------------------------------------------------------------
+ */
 
 uint64_t t_world_limit(const struct t_plan *plan)
 {
@@ -243,11 +248,13 @@ uint64_t t_world_limit(const struct t_plan *plan)
 			   config->read_ns + config->backoff_max_ns +
 			   config->url_count * (config->resolve_ns + config->connect_ns);
 
-	/* Some sockets die only after the heal; then the rest of the work, at a slow network's pace. */
+	/* Some sockets die only after the heal; then the rest of the work, at a slow network's
+	 * pace. */
 	return healed_ns + plan->finish_ns + 4 * once_ns + 200 * LAI_S;
 }
 
-/* Waits no longer than until_ns of the world's time. A host that sleeps does not wait: it sleeps. */
+/* Waits no longer than until_ns of the world's time. A host that sleeps does not wait: it sleeps.
+ */
 static void wait_until(struct t_world *world, uint64_t until_ns)
 {
 	uint64_t now_ns = lai_sim_now(world->sim), client_ns = world->net->ops->now(world->net);
@@ -257,7 +264,8 @@ static void wait_until(struct t_world *world, uint64_t until_ns)
 		return;
 	}
 	until_ns = lai_time_after(client_ns, lai_time_since(now_ns, until_ns));
-	lai_driver_step(&world->link->driver, lai_time_min(until_ns, la_link_deadline(world->link)));
+	lai_driver_step(&world->link->driver,
+			lai_time_min(until_ns, la_link_deadline(world->link)));
 	(void)la_link_dispatch(world->link);
 }
 
@@ -268,7 +276,9 @@ bool t_world_step(struct t_world *world)
 	faults_due(world);
 	work_due(world);
 	next_ns = lai_time_min(faults_next_ns(world), work_next_ns(world));
-	wait_until(world, lai_time_after(LAI_SIM_START_NS, lai_time_min(next_ns, limit_ns)));
+	if (la_link_state(world->link) != LA_LINK_DONE)
+		wait_until(world,
+			   lai_time_after(LAI_SIM_START_NS, lai_time_min(next_ns, limit_ns)));
 	world->steps++;
 	t_check_step(world);
 	if (world->broken != T_INVARIANT_COUNT || la_link_state(world->link) == LA_LINK_DONE)

@@ -90,6 +90,7 @@ struct t_world {
 	uint64_t causes; /* set of T_CAUSE() of the reports so far */
 	uint64_t reports[LA_CAUSE_COUNT];
 	struct la_report first; /* the first report; serial 0: none yet */
+	uint64_t first_ns;      /* when it came, t_world_time() */
 	struct la_report last;  /* the last report of a connection that lived, with its aftermath */
 };
 

@@ -436,8 +436,10 @@ static void check_report(struct t_world *world, const struct la_event *event)
 	watch->state_since_ns = event->now_ns; /* the next server's turn may be in the same state */
 	world->causes |= 1ull << report->cause;
 	world->reports[report->cause]++;
-	if (world->first.serial == 0)
+	if (world->first.serial == 0) {
 		world->first = *report;
+		world->first_ns = t_world_time(world);
+	}
 	if (report->connected) {
 		world->last = *report;
 		watch->failed_in_a_row = 0;
@@ -630,7 +632,7 @@ void t_check_end(struct t_world *world)
 			 totals.abandoned_bytes);
 	if (!may_give_up(world) && !world->finishing)
 		t_broken(world, T_PROGRESS, "the link ended, and nobody had asked it to");
-	if (lai_sim_in_state(world->client, LAI_TCP_CLOSE_WAIT) || lai_sim_host_open(world->client))
+	if (lai_sim_in_state(world->client, LAI_TCP_CLOSE_WAIT) || lai_sim_open(world->net))
 		t_broken(world, T_SOCKETS, "sockets are left after the end");
 	if (totals.connections + totals.failed_attempts != world->watch.serial)
 		t_broken(world, T_CAUSES, "%" PRIu64 " connections and %" PRIu64 " failed attempts gave %"
