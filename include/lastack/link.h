@@ -30,9 +30,10 @@ extern "C" {
 struct la_link;
 
 /* Link states. X(enumerator, name). See lastack-states(7). */
-#define LA_LINK_STATES(X)                                                                              \
-	X(IDLE, "idle") X(RESOLVING, "resolving") X(CONNECTING, "connecting") X(UP, "up")              \
-	X(STALLED, "stalled") X(CLOSING, "closing") X(WAITING, "waiting") X(DONE, "done")
+#define LA_LINK_STATES(X)                                                                          \
+	X(IDLE, "idle")                                                                            \
+	X(RESOLVING, "resolving") X(CONNECTING, "connecting") X(UP, "up") X(STALLED, "stalled")    \
+		X(CLOSING, "closing") X(WAITING, "waiting") X(DONE, "done")
 
 enum la_link_state {
 #define X(id, name) LA_LINK_##id,
@@ -45,13 +46,13 @@ enum la_link_state {
 enum la_close_policy {
 	LA_CLOSE_GRACEFUL, /* the ladder */
 	LA_CLOSE_LINGER,   /* SO_LINGER{1, linger_ns} and close(): blocks, and proves nothing */
-	LA_CLOSE_ABORT,    /* SO_LINGER{1, 0} and close(): RST, whatever was queued is destroyed */
+	LA_CLOSE_ABORT,	   /* SO_LINGER{1, 0} and close(): RST, whatever was queued is destroyed */
 	LA_CLOSE_COUNT
 };
 
 /* What happens when the buffer is full. */
 enum la_full_policy {
-	LA_FULL_BLOCK,       /* la_link_submit() returns -EAGAIN */
+	LA_FULL_BLOCK,	     /* la_link_submit() returns -EAGAIN */
 	LA_FULL_DROP_OLDEST, /* the oldest waiting records make room, and are counted */
 	LA_FULL_DROP_NEW,    /* the new record is counted and forgotten */
 	LA_FULL_COUNT
@@ -59,7 +60,7 @@ enum la_full_policy {
 
 /* What a link does when the peer sends its FIN before we sent ours. */
 enum la_peer_fin_policy {
-	LA_PEER_FIN_RECONNECT, /* it is going away: stop writing, close, reconnect, replay */
+	LA_PEER_FIN_RECONNECT,	  /* it is going away: stop writing, close, reconnect, replay */
 	LA_PEER_FIN_KEEP_SENDING, /* it only half-closed: go on until our own end */
 	LA_PEER_FIN_COUNT
 };
@@ -68,11 +69,11 @@ enum la_peer_fin_policy {
 enum la_stall_policy { LA_STALL_WAIT, LA_STALL_RECONNECT, LA_STALL_COUNT };
 
 enum la_event_kind {
-	LA_EVENT_STATE,  /* from -> to */
-	LA_EVENT_REPORT, /* a connection or an attempt ended: report */
+	LA_EVENT_STATE,	    /* from -> to */
+	LA_EVENT_REPORT,    /* a connection or an attempt ended: report */
 	LA_EVENT_AFTERMATH, /* the last silent death is explained: report, with its aftermath */
 	LA_EVENT_RECEIVED,  /* bytes from the peer: data, size */
-	LA_EVENT_WAIT,      /* entering WAITING: delay_ns until the next attempt */
+	LA_EVENT_WAIT,	    /* entering WAITING: delay_ns until the next attempt */
 	LA_EVENT_COUNT
 };
 
@@ -81,51 +82,53 @@ struct la_event {
 	uint64_t now_ns;
 	enum la_link_state from, to;
 	const struct la_report *report; /* valid during the call */
-	const void *data;               /* valid during the call */
+	const void *data;		/* valid during the call */
 	size_t size;
 	uint64_t delay_ns;
 };
 
 /*
- * Begin with la_link_config_default(). Times in ns, LA_NEVER: no bound. Zero means the default for the
- * sizes and for the time-outs resolve, connect, dead, stall, read and give_up; it is a value for
- * stable, backoff and retries_max.
+ * Begin with la_link_config_default(). Times in ns, LA_NEVER: no bound. Zero means the default for
+ * the sizes and for the time-outs resolve, connect, dead, stall, read and give_up; it is a value
+ * for stable, backoff and retries_max.
  */
 struct la_link_config {
 	const char *const *urls; /* failover list, all of one scheme; copied */
 	size_t url_count;
-	enum la_proof proof;     /* what counts as delivered; la_link_config_default(): ACKED */
+	enum la_proof proof; /* what counts as delivered; la_link_config_default(): ACKED */
 	enum la_close_policy close_policy;
-	uint64_t linger_ns;      /* for LA_CLOSE_LINGER; the kernel counts whole seconds */
+	uint64_t linger_ns; /* for LA_CLOSE_LINGER; the kernel counts whole seconds */
 	enum la_full_policy on_full;
 	enum la_peer_fin_policy on_peer_fin;
 	enum la_stall_policy on_stall;
-	size_t buffer_bytes;     /* replay buffer; default 8 MiB */
+	size_t buffer_bytes;	 /* replay buffer; default 8 MiB */
 	size_t record_bytes_max; /* lines://, with the newline; default 1 MiB */
 
-	uint64_t resolve_ns;     /* one name look-up; default 10 s */
-	uint64_t connect_ns;     /* one cycle through a server's addresses; default 10 s */
-	uint64_t dead_ns;        /* silence after which a peer is dead, idle or busy; default 20 s */
-	uint64_t stall_ns;       /* no progress after which a live peer is STALLED; default 30 s */
-	uint64_t read_ns;        /* how long the peer may owe its FIN after ours; default 30 s */
-	uint64_t stable_ns;      /* a link this old has proven itself: backoff restarts; default 10 s */
+	uint64_t resolve_ns; /* one name look-up; default 10 s */
+	uint64_t connect_ns; /* one cycle through a server's addresses; default 10 s */
+	uint64_t dead_ns;    /* silence after which a peer is dead, idle or busy; default 20 s */
+	uint64_t stall_ns;   /* no progress after which a live peer is STALLED; default 30 s */
+	uint64_t read_ns;    /* how long the peer may owe its FIN after ours; default 30 s */
+	uint64_t stable_ns;  /* a link this old has proven itself: backoff restarts; default 10 s */
 	uint64_t backoff_min_ns; /* default 500 ms */
 	uint64_t backoff_max_ns; /* default 60 s */
-	uint64_t give_up_ns;     /* without a connection for this long: DONE; default LA_NEVER */
-	uint32_t retries_max;    /* failures in a row before DONE; UINT32_MAX (default): for ever */
+	uint64_t give_up_ns;	 /* without a connection for this long: DONE; default LA_NEVER */
+	uint32_t retries_max;	 /* failures in a row before DONE; UINT32_MAX (default): for ever */
 
 	const char *local_address; /* numeric; NULL: the kernel chooses */
-	uint16_t local_port;       /* pinned, with SO_REUSEADDR; 0: the kernel chooses */
-	const char *device;        /* SO_BINDTODEVICE */
-	int tos;                   /* IP_TOS / IPV6_TCLASS; -1: leave */
-	bool no_delay;             /* TCP_NODELAY */
-	bool no_keepalive;         /* leaves an idle peer's death undetected */
-	/* TCP_USER_TIMEOUT; 0: off, since it kills live slow readers. It takes the place of keepalive's
-	   count: longer than dead_ns, it makes the detection of an idle peer's death longer. */
+	uint16_t local_port;	   /* pinned, with SO_REUSEADDR; 0: the kernel chooses */
+	const char *device;	   /* SO_BINDTODEVICE */
+	int tos;		   /* IP_TOS / IPV6_TCLASS; -1: leave */
+	bool no_delay;		   /* TCP_NODELAY */
+	bool no_keepalive;	   /* leaves an idle peer's death undetected */
+	/* TCP_USER_TIMEOUT; 0: off, since it kills live slow readers. It takes the place of
+	   keepalive's count: longer than dead_ns, it makes the detection of an idle peer's death
+	   longer. */
 	uint64_t user_timeout_ns;
 
 	uint64_t seed; /* of the backoff's jitter; 0: from the system */
-	/* Called from inside la_link_*(); may submit and ask for totals, nothing else. May be NULL. */
+	/* Called from inside la_link_*(); may submit and ask for totals, nothing else. May
+	   be NULL. */
 	void (*on_event)(void *arg, const struct la_event *event);
 	void *arg;
 };
@@ -154,9 +157,9 @@ int la_link_dispatch(struct la_link *link);
 
 /*
  * Gives bytes to the link. Returns how many were accepted: from then on they are the link's to
- * deliver. Fewer than size, or -EAGAIN for none: full, dispatch and try again. lines://: a record is
- * sent once its newline has come; -EMSGSIZE: a record is over record_bytes_max, nothing of it was
- * accepted or sent. -EPIPE: the link is finishing or DONE.
+ * deliver. Fewer than size, or -EAGAIN for none: full, dispatch and try again. lines://: a record
+ * is sent once its newline has come; -EMSGSIZE: a record is over record_bytes_max, nothing of it
+ * was accepted or sent. -EPIPE: the link is finishing or DONE.
  */
 ssize_t la_link_submit(struct la_link *link, const void *data, size_t size);
 

@@ -21,7 +21,8 @@ struct lai_ring {
 	uint8_t *bytes;
 	size_t capacity; /* a power of two */
 	uint64_t begin, end;
-	uint64_t origin; /* offset of the byte at place 0: an empty ring starts there again, in warm cache */
+	uint64_t origin; /* offset of the byte at place 0: an empty ring starts there again, in warm
+			    cache */
 };
 
 /* capacity is rounded up to a power of two. 0, or -ENOMEM. */
@@ -45,7 +46,8 @@ void lai_ring_extend(struct lai_ring *ring, size_t size);
 /* Copies in as much as fits; returns how much. */
 size_t lai_ring_append(struct lai_ring *ring, const void *data, size_t size);
 
-/* The bytes [from, to) in at most two pieces; returns the number of pieces. Asserts that they are kept. */
+/* The bytes [from, to) in at most two pieces; returns the number of pieces. Asserts that they are
+ * kept. */
 int lai_ring_view(const struct lai_ring *ring, uint64_t from, uint64_t to, struct iovec iov[2]);
 
 /* Forgets everything before offset. */

@@ -31,15 +31,18 @@ enum lai_tcp_state {
 };
 
 struct lai_view {
-	uint64_t acked_bytes;   /* of our data, without SYN and FIN (tcpi_bytes_acked less its base) */
-	uint64_t ack_age_ns;    /* since the last segment with an ACK came in (tcpi_last_ack_recv) */
-	uint64_t retransmits;   /* segments sent again in the connection's life (tcpi_total_retrans) */
-	uint32_t in_flight;     /* segments sent and not acknowledged (tcpi_unacked) */
-	uint32_t unanswered;    /* retransmissions and probes since the last ACK (tcpi_retransmits, tcpi_probes) */
-	uint32_t window_bytes;  /* the peer's window as last advertised (tcpi_snd_wnd) */
-	uint32_t window_scale;  /* the shift the peer chose at connect (tcpi_snd_wscale) */
-	uint32_t tcp_state;     /* enum lai_tcp_state */
-	bool fin_acked;         /* our FIN has been sent and acknowledged */
+	uint64_t
+		acked_bytes; /* of our data, without SYN and FIN (tcpi_bytes_acked less its base) */
+	uint64_t ack_age_ns; /* since the last segment with an ACK came in (tcpi_last_ack_recv) */
+	uint64_t
+		retransmits; /* segments sent again in the connection's life (tcpi_total_retrans) */
+	uint32_t in_flight;  /* segments sent and not acknowledged (tcpi_unacked) */
+	uint32_t unanswered; /* retransmissions and probes since the last ACK (tcpi_retransmits,
+				tcpi_probes) */
+	uint32_t window_bytes; /* the peer's window as last advertised (tcpi_snd_wnd) */
+	uint32_t window_scale; /* the shift the peer chose at connect (tcpi_snd_wscale) */
+	uint32_t tcp_state;    /* enum lai_tcp_state */
+	bool fin_acked;	       /* our FIN has been sent and acknowledged */
 };
 
 #endif

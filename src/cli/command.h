@@ -7,9 +7,9 @@
 
 /* Exit codes. */
 enum {
-	LAI_EXIT_DONE = 0,   /* done, healthy */
-	LAI_EXIT_FAILED = 1, /* failed, or something was found */
-	LAI_EXIT_USAGE = 2,  /* bad input: a sentence was printed */
+	LAI_EXIT_DONE = 0,    /* done, healthy */
+	LAI_EXIT_FAILED = 1,  /* failed, or something was found */
+	LAI_EXIT_USAGE = 2,   /* bad input: a sentence was printed */
 	LAI_EXIT_CANNOT = 77, /* this kernel or privilege cannot: the reason was printed */
 };
 

@@ -16,15 +16,18 @@ struct lai_log {
 	bool progress_shown;
 };
 
-/* report_path: NULL for none, "-" for standard output. 0, or a negative errno: the file cannot be opened. */
-int lai_log_open(struct lai_log *log, const char *name, const char *report_path, bool quiet, bool verbose);
+/* report_path: NULL for none, "-" for standard output. 0, or a negative errno: the file cannot be
+ * opened. */
+int lai_log_open(struct lai_log *log, const char *name, const char *report_path, bool quiet,
+		 bool verbose);
 void lai_log_close(struct lai_log *log);
 
 /* Opens the file anew, after a rotation. Keeps the old one if that fails. */
 void lai_log_reopen(struct lai_log *log);
 
 /* One sentence for people, unless quiet. */
-void lai_log_say(struct lai_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void lai_log_say(struct lai_log *log, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Redraws the line of progress, where there is one. */
 void lai_log_progress(struct lai_log *log, const struct la_link *link, enum la_proof proof);

@@ -100,8 +100,8 @@ static void end_input(struct sender *sender, uint64_t timeout_ns)
 	la_link_finish(sender->link, timeout_ns);
 }
 
-/* ---- input ------------------------------------------------------------------------------------
- */
+/* ----
+   input ------------------------------------------------------------------------------------ */
 
 static void refuse_record(struct sender *sender)
 {
@@ -161,8 +161,8 @@ static void read_input(struct sender *sender)
 		refuse_record(sender);
 }
 
-/* ---- signals ----------------------------------------------------------------------------------
- */
+/* ----
+   signals ---------------------------------------------------------------------------------- */
 
 static int open_signals(void)
 {
@@ -215,8 +215,8 @@ static void take_signals(struct sender *sender)
 		on_signal(sender, (int)info.ssi_signo);
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------
- */
+/* ---- the
+   loop --------------------------------------------------------------------------------- */
 
 static int timeout_ms(uint64_t deadline_ns)
 {
@@ -279,8 +279,8 @@ static void run(struct sender *sender)
 	}
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------
- */
+/* ---- beginning and
+   end ------------------------------------------------------------------------ */
 
 static int refuse(const char *name, char *why, int status)
 {
@@ -306,8 +306,8 @@ static int conclude(struct sender *sender)
 	}
 	if (sender->exit_code != LAI_EXIT_DONE)
 		return sender->exit_code;
-	/* A link that gave up has not accepted the rest of the input: that is not delivered either.
-	 */
+	/* A link that gave up has not accepted the rest of the input: that is not
+	   delivered either. */
 	return sender->input_over && totals.delivered_bytes == totals.accepted_bytes
 		       ? LAI_EXIT_DONE
 		       : LAI_EXIT_FAILED;

@@ -5,7 +5,8 @@
 
 #include <lastack/report.h>
 
-/* The cause behind a positive errno value of a connect attempt with a chosen local port or address. */
+/* The cause behind a positive errno value of a connect attempt with a chosen local port
+   or address. */
 enum la_cause lai_cause_of_attempt(int error, bool chosen_port, bool chosen_address);
 
 /* The cause behind a positive errno value of an established connection. */

@@ -18,16 +18,17 @@
 
 /* What the owner of the socket is asked to do. Each is asked once and taken by lai_conn_take(). */
 enum {
-	LAI_CONN_LOOK = 1,       /* take a view of the kernel's numbers: lai_conn_on_view() */
+	LAI_CONN_LOOK = 1,	 /* take a view of the kernel's numbers: lai_conn_on_view() */
 	LAI_CONN_WHY_SILENT = 2, /* is there still a way to the peer: lai_conn_on_why_silent() */
-	LAI_CONN_READ_REST = 4,  /* read what is there, without waiting: lai_conn_on_rest_read() */
-	LAI_CONN_HURRY = 8,      /* have the kernel probe the idle peer at once */
-	LAI_CONN_CALM = 16,      /* it answered: probe at the usual pace again */
-	LAI_CONN_SEND_FIN = 32,  /* shutdown(SHUT_WR) */
+	LAI_CONN_READ_REST = 4,	 /* read what is there, without waiting: lai_conn_on_rest_read() */
+	LAI_CONN_HURRY = 8,	 /* have the kernel probe the idle peer at once */
+	LAI_CONN_CALM = 16,	 /* it answered: probe at the usual pace again */
+	LAI_CONN_SEND_FIN = 32,	 /* shutdown(SHUT_WR) */
 	/* One of these three ends it. No event may follow. */
 	LAI_CONN_CLOSE = 64,   /* close(): nothing is left to be destroyed by it */
 	LAI_CONN_LINGER = 128, /* SO_LINGER{1,n} and close(), as the policy asked */
-	LAI_CONN_ABORT = 256,  /* SO_LINGER{1,0} and close(): the kernel must forget what is queued */
+	LAI_CONN_ABORT =
+		256, /* SO_LINGER{1,0} and close(): the kernel must forget what is queued */
 };
 
 struct lai_conn_limits {
@@ -44,13 +45,13 @@ struct lai_conn {
 	struct la_report report; /* complete once lai_conn_over() */
 	unsigned actions;
 	bool stalled;
-	bool aborting;           /* it must end by RST */
-	bool lingering;          /* it must end by SO_LINGER, as the policy asked */
-	bool fin_answers_ours;   /* the peer's FIN came after ours */
+	bool aborting;	       /* it must end by RST */
+	bool lingering;	       /* it must end by SO_LINGER, as the policy asked */
+	bool fin_answers_ours; /* the peer's FIN came after ours */
 	uint64_t stalled_since_ns;
-	uint64_t finish_by_ns;   /* for draining and await-ack */
+	uint64_t finish_by_ns; /* for draining and await-ack */
 	uint64_t look_ns, look_every_ns;
-	bool waking;             /* the host has slept, and the peer was not heard since woken_ns */
+	bool waking; /* the host has slept, and the peer was not heard since woken_ns */
 	uint64_t woken_ns;
 };
 
@@ -66,12 +67,14 @@ void lai_conn_on_fin(struct lai_conn *conn, uint64_t now_ns);
 /* Take a view first: what it says of acknowledged bytes is final. error: positive errno value. */
 void lai_conn_on_error(struct lai_conn *conn, int error, uint64_t now_ns);
 void lai_conn_on_view(struct lai_conn *conn, const struct lai_view *view, uint64_t now_ns);
-void lai_conn_on_why_silent(struct lai_conn *conn, int error, uint64_t now_ns); /* 0: there is a way */
+void lai_conn_on_why_silent(struct lai_conn *conn, int error,
+			    uint64_t now_ns); /* 0: there is a way */
 void lai_conn_on_rest_read(struct lai_conn *conn, uint64_t now_ns);
 void lai_conn_on_resumed(struct lai_conn *conn, uint64_t now_ns); /* the host slept */
 void lai_conn_on_timer(struct lai_conn *conn, uint64_t now_ns);
 
-/* Wishes. Finish: write what is queued, then close by the policy, draining no later than finish_by_ns. */
+/* Wishes. Finish: write what is queued, then close by the policy, draining no later than
+ * finish_by_ns. */
 void lai_conn_finish(struct lai_conn *conn, uint64_t finish_by_ns, uint64_t now_ns);
 void lai_conn_abort(struct lai_conn *conn, uint64_t now_ns);
 

@@ -11,18 +11,18 @@
 #include <lastack/report.h>
 
 /* X(enumerator, name, why it has or needs no deadline) */
-#define LAI_SEND_STATES(X)                                                                             \
-	X(OPEN, "open", "none: the pulse guards what is in flight, keepalive what is idle")            \
-	X(DRAINING, "draining", "finish_by: what is queued goes to the kernel")                        \
-	X(AWAIT_ACK, "await-ack", "finish_by, read_ns if the peer has closed, and the pulse")          \
-	X(FIN_SENT, "fin-sent", "read_ns, and the pulse")                                              \
-	X(FIN_ACKED, "fin-acked", "read_ns while the peer owes its FIN")                               \
+#define LAI_SEND_STATES(X)                                                                         \
+	X(OPEN, "open", "none: the pulse guards what is in flight, keepalive what is idle")        \
+	X(DRAINING, "draining", "finish_by: what is queued goes to the kernel")                    \
+	X(AWAIT_ACK, "await-ack", "finish_by, read_ns if the peer has closed, and the pulse")      \
+	X(FIN_SENT, "fin-sent", "read_ns, and the pulse")                                          \
+	X(FIN_ACKED, "fin-acked", "read_ns while the peer owes its FIN")                           \
 	X(DEAD, "dead", "none: an end state")
 
-#define LAI_RECV_STATES(X)                                                                             \
-	X(OPEN, "open", "none: ends with the other half at the latest")                                \
-	X(LAST_WORDS, "last-words", "none: left in the same step, the read never blocks")              \
-	X(FIN_RECEIVED, "fin-received", "none: an end state")                                          \
+#define LAI_RECV_STATES(X)                                                                         \
+	X(OPEN, "open", "none: ends with the other half at the latest")                            \
+	X(LAST_WORDS, "last-words", "none: left in the same step, the read never blocks")          \
+	X(FIN_RECEIVED, "fin-received", "none: an end state")                                      \
 	X(DEAD, "dead", "none: an end state")
 
 enum lai_send_state {
@@ -45,7 +45,7 @@ extern const struct lai_half_kind lai_half_send, lai_half_recv;
 struct lai_half {
 	const struct lai_half_kind *kind;
 	unsigned state;
-	unsigned from;       /* the state before, for the log */
+	unsigned from;	     /* the state before, for the log */
 	enum la_cause cause; /* of the last transition */
 	uint64_t since_ns;
 };

@@ -17,9 +17,9 @@
 #include "base/view.h"
 
 struct lai_pulse {
-	uint64_t asking_since_ns;   /* LA_NEVER: nobody owes us an ACK */
-	uint64_t heard_ns;          /* last ACK */
-	uint64_t progress_ns;       /* last time that acked_bytes grew, or nothing was outstanding */
+	uint64_t asking_since_ns; /* LA_NEVER: nobody owes us an ACK */
+	uint64_t heard_ns;	  /* last ACK */
+	uint64_t progress_ns;	  /* last time that acked_bytes grew, or nothing was outstanding */
 	uint64_t acked_bytes;
 	uint64_t silence_before_ns; /* how long the peer had been quiet when we began to ask */
 	uint32_t window_max_bytes;  /* the largest window seen */
@@ -48,8 +48,8 @@ uint64_t lai_pulse_unread_bytes(const struct lai_pulse *pulse);
 bool lai_pulse_was_silent(const struct lai_pulse *pulse, uint64_t now_ns);
 
 /*
- * The most that the peer's kernel can hold unread: RFC 7323 lets it advertise at most 65535 << scale,
- * and Linux chooses the scale so that this covers its largest receive buffer
+ * The most that the peer's kernel can hold unread: RFC 7323 lets it advertise at most 65535 <<
+ * scale, and Linux chooses the scale so that this covers its largest receive buffer
  * (tcp_select_initial_window()).
  */
 uint64_t lai_pulse_peer_buffer_max(const struct lai_pulse *pulse);

@@ -17,11 +17,11 @@ struct lai_driver {
 	struct lai_net *net;
 	struct lai_link *link;
 	struct lai_socket_options options;
-	int socket;                    /* the connection's, or -1 */
+	int socket;		       /* the connection's, or -1 */
 	struct lai_address local;      /* of the connection; the kernel forgets it at death */
 	int racing[LAI_ADDRESSES_MAX]; /* by attempt, or -1 */
 	uint32_t watched;
-	bool blocked;   /* the send buffer was full */
+	bool blocked;	/* the send buffer was full */
 	bool ack_asked; /* a LAI_ACKED is on its way, probably */
 	uint64_t asked_ns;
 	uint64_t slept_ns;

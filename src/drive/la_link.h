@@ -10,7 +10,7 @@ struct la_link {
 	struct lai_driver driver;
 	struct lai_net *net;
 	bool owns_net;
-	bool stepping;     /* inside the driver: a callback may submit, but carries out no action */
+	bool stepping;	   /* inside the driver: a callback may submit, but carries out no action */
 	bool unterminated; /* finish was asked for, and the last record still lacks its newline */
 	uint64_t finish_by_ns;
 	struct lai_endpoint *endpoints;

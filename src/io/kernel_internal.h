@@ -8,10 +8,10 @@
 
 /* What is remembered of one descriptor. */
 struct lai_kernel_socket {
-	uint64_t written_bytes;   /* taken by send() */
-	uint64_t ack_base_bytes;  /* what tcpi_bytes_acked says before anything was sent */
-	uint64_t heard_ns;        /* when the last ACK came in, as of the last view */
-	uint64_t retransmits;     /* of the connection's life, at that view */
+	uint64_t written_bytes;	 /* taken by send() */
+	uint64_t ack_base_bytes; /* what tcpi_bytes_acked says before anything was sent */
+	uint64_t heard_ns;	 /* when the last ACK came in, as of the last view */
+	uint64_t retransmits;	 /* of the connection's life, at that view */
 	uint64_t keepalive_ns;
 	bool connecting;
 	bool asks_acks; /* SO_TIMESTAMPING works on it */

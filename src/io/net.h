@@ -21,43 +21,49 @@ struct lai_net;
 
 /* What a socket is told before connect(). Zero or NULL: leave it to the kernel. */
 struct lai_socket_options {
-	struct lai_address local; /* length 0: any; port 0: the kernel's choice; else SO_REUSEADDR */
-	const char *device;       /* SO_BINDTODEVICE */
-	int tos;                  /* -1: leave */
+	struct lai_address
+		local;	    /* length 0: any; port 0: the kernel's choice; else SO_REUSEADDR */
+	const char *device; /* SO_BINDTODEVICE */
+	int tos;	    /* -1: leave */
 	bool no_delay;
-	uint64_t keepalive_ns;    /* an idle peer that answers nothing dies after this; 0: no keepalive */
-	uint64_t user_timeout_ns; /* TCP_USER_TIMEOUT */
-	uint32_t unsent_max_bytes; /* TCP_NOTSENT_LOWAT: the kernel takes no more than this ahead; 0: off */
-	uint64_t rto_max_ns;      /* TCP_RTO_MAX_MS (Linux 6.15), ignored where missing */
+	uint64_t keepalive_ns; /* an idle peer that answers nothing dies after this; 0: no keepalive
+				*/
+	uint64_t user_timeout_ns;  /* TCP_USER_TIMEOUT */
+	uint32_t unsent_max_bytes; /* TCP_NOTSENT_LOWAT: the kernel takes no more than this ahead;
+				      0: off */
+	uint64_t rto_max_ns;	   /* TCP_RTO_MAX_MS (Linux 6.15), ignored where missing */
 };
 
 enum {
 	LAI_READABLE = 1, /* bytes, or the peer's FIN, or an error to fetch */
 	LAI_WRITABLE = 2, /* room in the send buffer; after connect(): it is decided */
 	LAI_PEER_FIN = 4, /* the peer's FIN has come (EPOLLRDHUP) */
-	LAI_HANGUP = 8,   /* both directions are over (EPOLLHUP) */
-	LAI_ERROR = 16,   /* error() has something to say (EPOLLERR) */
-	LAI_ACKED = 32,   /* a send with LAI_ASK_ACK has been acknowledged */
+	LAI_HANGUP = 8,	  /* both directions are over (EPOLLHUP) */
+	LAI_ERROR = 16,	  /* error() has something to say (EPOLLERR) */
+	LAI_ACKED = 32,	  /* a send with LAI_ASK_ACK has been acknowledged */
 };
 
 struct lai_ready {
-	int socket;      /* or LAI_RESOLVER */
+	int socket;	 /* or LAI_RESOLVER */
 	uint32_t events; /* set of the above */
 };
 
 #define LAI_RESOLVER (-1) /* lai_ready.socket: resolved() has an answer */
 
-/* Flag of send(): when these bytes are acknowledged, say LAI_ACKED. It may get lost; never rely on it. */
+/* Flag of send(): when these bytes are acknowledged, say LAI_ACKED. It may get lost; never rely on
+ * it. */
 #define LAI_ASK_ACK 1u
 
 struct lai_net_ops {
-	/* CLOCK_MONOTONIC; and how long the host has slept since boot (CLOCK_BOOTTIME less the former). */
+	/* CLOCK_MONOTONIC; and how long the host has slept since boot (CLOCK_BOOTTIME less the
+	 * former). */
 	uint64_t (*now)(struct lai_net *net);
 	uint64_t (*slept)(struct lai_net *net);
 
 	/* Starts one look-up, replacing any earlier one. Numeric hosts never come here.
 	   The answer comes as LAI_RESOLVER; resolved() then gives the number of addresses, in the
-	   resolver's order (RFC 6724), or a negative errno (-ENOENT: no such name, -EAGAIN: try later). */
+	   resolver's order (RFC 6724), or a negative errno (-ENOENT: no such name, -EAGAIN: try
+	   later). */
 	int (*resolve)(struct lai_net *net, const char *host, uint16_t port);
 	int (*resolved)(struct lai_net *net, struct lai_address addresses[LAI_ADDRESSES_MAX]);
 	void (*resolve_cancel)(struct lai_net *net);
@@ -70,31 +76,36 @@ struct lai_net_ops {
 	int (*listen)(struct lai_net *net, struct lai_address *local, int backlog);
 	int (*accept)(struct lai_net *net, int listener, struct lai_address *remote);
 
-	/* As send(2)/recv(2): bytes, 0 at the peer's FIN (recv), -EAGAIN, -EPIPE without a signal, ... */
-	ssize_t (*send)(struct lai_net *net, int socket, const struct iovec *iov, int count, unsigned flags);
+	/* As send(2)/recv(2): bytes, 0 at the peer's FIN (recv), -EAGAIN, -EPIPE without a signal,
+	 * ... */
+	ssize_t (*send)(struct lai_net *net, int socket, const struct iovec *iov, int count,
+			unsigned flags);
 	ssize_t (*recv)(struct lai_net *net, int socket, void *data, size_t size);
 	/* Fetches and CLEARS the socket's error as SO_ERROR does: 0 or a positive errno value. */
 	int (*error)(struct lai_net *net, int socket);
 	/* Fills *view; also after the connection died, until close. */
 	int (*view)(struct lai_net *net, int socket, struct lai_view *view);
-	int (*names)(struct lai_net *net, int socket, struct lai_address *local, struct lai_address *remote);
+	int (*names)(struct lai_net *net, int socket, struct lai_address *local,
+		     struct lai_address *remote);
 
 	int (*shutdown)(struct lai_net *net, int socket); /* SHUT_WR: our FIN */
-	void (*close)(struct lai_net *net, int socket);   /* plain close() */
-	void (*abort)(struct lai_net *net, int socket);   /* SO_LINGER{1,0} and close(): RST */
-	void (*linger)(struct lai_net *net, int socket, uint64_t linger_ns); /* SO_LINGER{1,n} and close() */
+	void (*close)(struct lai_net *net, int socket);	  /* plain close() */
+	void (*abort)(struct lai_net *net, int socket);	  /* SO_LINGER{1,0} and close(): RST */
+	void (*linger)(struct lai_net *net, int socket,
+		       uint64_t linger_ns); /* SO_LINGER{1,n} and close() */
 	/* Makes the kernel probe an idle peer at once (after a suspend): dead after within_ns.
 	   0: back to the pace of the socket's options. */
 	void (*hurry)(struct lai_net *net, int socket, uint64_t within_ns);
 
-	/* What silence means: 0, or -ENETUNREACH (no route now), -EADDRNOTAVAIL (the local address is gone). */
+	/* What silence means: 0, or -ENETUNREACH (no route now), -EADDRNOTAVAIL (the local address
+	 * is gone). */
 	int (*why_silent)(struct lai_net *net, const struct lai_address *local,
 			  const struct lai_address *remote, const char *device);
 
 	/* Which of LAI_READABLE | LAI_WRITABLE to wait for; errors, hang-up and LAI_PEER_FIN with
 	   LAI_READABLE come always. Level-triggered, so that nothing is missed, except with 0: then
-	   errors and hang-up are said when they come and not again, since they may last. A socket of
-	   connect() waits for WRITABLE, one of accept() or listen() for READABLE. */
+	   errors and hang-up are said when they come and not again, since they may last. A socket
+	   of connect() waits for WRITABLE, one of accept() or listen() for READABLE. */
 	int (*watch)(struct lai_net *net, int socket, uint32_t events);
 	/* What is ready now, waiting until deadline_ns if nothing is (LA_NEVER: for ever).
 	   The number of entries written, 0 at the deadline or on a signal. */

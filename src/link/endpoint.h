@@ -13,7 +13,7 @@ struct lai_endpoint {
 	const struct lai_wire *wire;
 	char host[LAI_HOST_MAX]; /* without the brackets of an IPv6 address */
 	uint16_t port;
-	struct lai_address address; /* length 0: the host is a name to resolve */
+	struct lai_address address;	/* length 0: the host is a name to resolve */
 	char text[LA_ADDRESS_TEXT_MAX]; /* "host:port", shortened if need be, for reports */
 };
 

@@ -18,10 +18,10 @@
 #include "link/replay.h"
 
 enum lai_link_action_kind {
-	LAI_LINK_RESOLVE,        /* endpoint: lai_link_on_resolved() */
+	LAI_LINK_RESOLVE,	 /* endpoint: lai_link_on_resolved() */
 	LAI_LINK_RESOLVE_CANCEL, /* its answer is not wanted any more */
-	LAI_LINK_CONNECT,        /* attempt, address: lai_link_on_attempt() */
-	LAI_LINK_DISCARD,        /* attempt: close its socket, RST if it is connected */
+	LAI_LINK_CONNECT,	 /* attempt, address: lai_link_on_attempt() */
+	LAI_LINK_DISCARD,	 /* attempt: close its socket, RST if it is connected */
 	/* Those of the connection, as in conn.h. */
 	LAI_LINK_LOOK,
 	LAI_LINK_WHY_SILENT,
@@ -45,10 +45,10 @@ struct lai_link_action {
 #define LAI_LINK_ACTIONS_MAX 64
 
 struct lai_link {
-	struct la_link_config config; /* its pointers are the owner's */
+	struct la_link_config config;	/* its pointers are the owner's */
 	struct lai_endpoint *endpoints; /* the owner's */
 	size_t endpoint_count;
-	size_t endpoint; /* the one in use */
+	size_t endpoint;	 /* the one in use */
 	size_t endpoints_failed; /* in this round through the list */
 	struct lai_random random;
 	struct lai_backoff backoff;
@@ -65,7 +65,7 @@ struct lai_link {
 	uint64_t apart_since_ns; /* since when there is no connection; LA_NEVER: there is one */
 	struct la_report report; /* of the attempt under way, or the last end */
 	struct la_report silent_report; /* a silent death not explained yet; serial 0: none */
-	enum la_cause attempt_cause; /* first failure within the race */
+	enum la_cause attempt_cause;	/* first failure within the race */
 	int attempt_error;
 	struct lai_address last_good;
 	struct lai_link_action actions[LAI_LINK_ACTIONS_MAX];
@@ -82,11 +82,12 @@ bool lai_link_next(struct lai_link *link, struct lai_link_action *action);
 
 /* Events. */
 void lai_link_start(struct lai_link *link, uint64_t now_ns);
-void lai_link_on_resolved(struct lai_link *link, const struct lai_address *addresses, int count_or_error,
-			  uint64_t now_ns);
+void lai_link_on_resolved(struct lai_link *link, const struct lai_address *addresses,
+			  int count_or_error, uint64_t now_ns);
 /* error: 0, then the socket's own names are given; or a positive errno value. */
-void lai_link_on_attempt(struct lai_link *link, int attempt, int error, const struct lai_address *local,
-			 const struct lai_address *remote, uint64_t now_ns);
+void lai_link_on_attempt(struct lai_link *link, int attempt, int error,
+			 const struct lai_address *local, const struct lai_address *remote,
+			 uint64_t now_ns);
 void lai_link_on_written(struct lai_link *link, size_t size, uint64_t now_ns);
 void lai_link_on_received(struct lai_link *link, const void *data, size_t size, uint64_t now_ns);
 void lai_link_on_fin(struct lai_link *link, uint64_t now_ns);

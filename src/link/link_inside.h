@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* link_inside.h - what the files of a link share: states, actions, and the passage between attempts and connection. */
+/* link_inside.h - what the files of a link share: states, actions, and the passage between attempts
+ * and connection. */
 #ifndef LAI_LINK_LINK_INSIDE_H
 #define LAI_LINK_LINK_INSIDE_H
 
@@ -9,15 +10,16 @@
 void lai_link_set_state(struct lai_link *link, enum la_link_state state, uint64_t deadline_ns,
 			uint64_t now_ns);
 void lai_link_emit(struct lai_link *link, const struct la_event *event);
-void lai_link_emit_report(struct lai_link *link, const struct la_report *report, enum la_event_kind kind,
-			  uint64_t now_ns);
+void lai_link_emit_report(struct lai_link *link, const struct la_report *report,
+			  enum la_event_kind kind, uint64_t now_ns);
 struct lai_link_action *lai_link_ask(struct lai_link *link, enum lai_link_action_kind kind);
 
 /* link_attempt.c: the next attempt, at once or after the back-off; the end of a race. */
 void lai_link_begin_attempt(struct lai_link *link, uint64_t now_ns);
 /* The attempt under way ends and leaves its report; what comes next is the caller's business. */
 void lai_link_end_attempt(struct lai_link *link, enum la_cause cause, int error, uint64_t now_ns);
-void lai_link_attempt_failed(struct lai_link *link, enum la_cause cause, int error, uint64_t now_ns);
+void lai_link_attempt_failed(struct lai_link *link, enum la_cause cause, int error,
+			     uint64_t now_ns);
 void lai_link_run_race(struct lai_link *link, uint64_t now_ns);
 void lai_link_discard_race(struct lai_link *link, int but);
 void lai_link_wait_or_give_up(struct lai_link *link, uint64_t now_ns);

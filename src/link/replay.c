@@ -98,8 +98,8 @@ size_t lai_replay_room(struct lai_replay *replay, void **room)
 	return size < limit - used ? size : limit - used;
 }
 
-/* Drops what does not fit into the buffer, newest first; the unfinished record is not judged yet.
- */
+/* Drops what does not fit into the buffer, newest first; the unfinished record is not
+   judged yet. */
 static void drop_new(struct lai_replay *replay, uint64_t old_complete)
 {
 	uint64_t fits = replay->ring.begin + replay->buffer_bytes, keep;
@@ -225,8 +225,8 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Delivered by this connection and not proven to be read: unacknowledged, or in the peer's buffer.
- */
+/* Delivered by this connection and not proven to be read: unacknowledged, or in the
+   peer's buffer. */
 static uint64_t perhaps_lost(const struct lai_replay *replay, const struct la_report *report,
 			     uint64_t peer_buffer_bytes)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * replay.h - what was accepted and is not yet delivered, and where the present connection stands in it.
+ * replay.h - what was accepted and is not yet delivered, and where the present connection stands in
+ * it.
  *
  *     ring.begin            base + acked        sent          complete         ring.end
  *   ...|======================|==================|===============|---------------|
@@ -25,12 +26,13 @@ struct lai_replay {
 	size_t buffer_bytes;
 	size_t record_bytes_max;
 	uint64_t complete; /* what may be sent ends here */
-	uint64_t stop;     /* this connection sends nothing from here on; LA_NEVER: no such bound */
-	uint64_t sent;     /* what the present connection has been given ends here */
-	uint64_t base;     /* where the present connection began */
+	uint64_t stop;	   /* this connection sends nothing from here on; LA_NEVER: no such bound */
+	uint64_t sent;	   /* what the present connection has been given ends here */
+	uint64_t base;	   /* where the present connection began */
 	uint64_t delivered_here_bytes; /* by the present connection */
-	uint64_t sent_before_bytes; /* written to the last connection, to be sent again by the next */
-	struct la_totals totals; /* the byte and record counts of it */
+	uint64_t sent_before_bytes; /* written to the last connection, to be sent again by the next
+				     */
+	struct la_totals totals;    /* the byte and record counts of it */
 };
 
 /* 0, or -ENOMEM. */
@@ -45,7 +47,8 @@ size_t lai_replay_room(struct lai_replay *replay, void **room);
 
 /*
  * size bytes were put into the room. Returns how many of them were accepted (dropped ones count as
- * accepted and dropped); -EMSGSIZE: the record they belong to is too long, and all of it is taken back.
+ * accepted and dropped); -EMSGSIZE: the record they belong to is too long, and all of it is taken
+ * back.
  */
 ssize_t lai_replay_commit(struct lai_replay *replay, size_t size);
 
@@ -66,12 +69,13 @@ void lai_replay_stop_here(struct lai_replay *replay);
  * The connection is over: fills the intervals of its report, adds them to the totals, and goes back
  * to the first byte that was not delivered. peer_buffer_bytes: the most the peer's kernel can hold.
  */
-void lai_replay_end(struct lai_replay *replay, struct la_report *report, uint64_t peer_buffer_bytes);
+void lai_replay_end(struct lai_replay *replay, struct la_report *report,
+		    uint64_t peer_buffer_bytes);
 
 /* Gives up everything that is left. */
 void lai_replay_abandon(struct lai_replay *replay);
 
-bool lai_replay_empty(const struct lai_replay *replay);   /* everything accepted is delivered */
+bool lai_replay_empty(const struct lai_replay *replay); /* everything accepted is delivered */
 bool lai_replay_nothing_to_send(const struct lai_replay *replay);
 bool lai_replay_full(const struct lai_replay *replay); /* the input finds no room */
 /* So much waits for its proof that news of it is worth a question. */

@@ -21,7 +21,8 @@ struct lai_wire {
 	uint64_t (*next_boundary)(const struct lai_ring *ring, uint64_t from, uint64_t to);
 	/* Number of records that end in (from, to]. */
 	uint64_t (*count)(const struct lai_ring *ring, uint64_t from, uint64_t to);
-	/* What turns an unfinished record at the end of the input into a whole one; "" for nothing. */
+	/* What turns an unfinished record at the end of the input into a whole one; ""
+	   for nothing. */
 	const char *terminator;
 };
 
@@ -32,6 +33,7 @@ extern const struct lai_wire lai_wire_lines; /* lines://: records end in newline
 const struct lai_wire *lai_wire_find(const char *scheme);
 
 /* "tcp://, lines://": for error messages. */
-#define LAI_WIRE_SCHEMES "tcp://HOST:PORT (raw bytes) and lines://HOST:PORT (records ending in newline)"
+#define LAI_WIRE_SCHEMES                                                                           \
+	"tcp://HOST:PORT (raw bytes) and lines://HOST:PORT (records ending in newline)"
 
 #endif
