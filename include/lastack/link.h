@@ -30,10 +30,15 @@ extern "C" {
 struct la_link;
 
 /* Link states. X(enumerator, name). See lastack-states(7). */
-#define LA_LINK_STATES(X)                                                                          \
-	X(IDLE, "idle")                                                                            \
-	X(RESOLVING, "resolving") X(CONNECTING, "connecting") X(UP, "up") X(STALLED, "stalled")    \
-		X(CLOSING, "closing") X(WAITING, "waiting") X(DONE, "done")
+#define LA_LINK_STATES(X)								   \
+	X(IDLE, "idle")									   \
+	X(RESOLVING, "resolving")							   \
+	X(CONNECTING, "connecting")							   \
+	X(UP, "up")									   \
+	X(STALLED, "stalled")								   \
+	X(CLOSING, "closing")								   \
+	X(WAITING, "waiting")								   \
+	X(DONE, "done")
 
 enum la_link_state {
 #define X(id, name) LA_LINK_##id,

@@ -17,8 +17,8 @@
 /* Keepalive spends the first half of the time waiting and the other half on five probes. */
 #define KEEPALIVE_PROBES 5
 
-/* tcpi_last_ack_recv counts the kernel's ticks: 10 ms at CONFIG_HZ=100, and as much for rounding.
- */
+/* tcpi_last_ack_recv counts the kernel's ticks: 10 ms at CONFIG_HZ=100, and as much
+   for rounding. */
 #define TICK_NS (20 * LAI_MS)
 
 static int set_int(int socket, int level, int name, int value)
@@ -95,8 +95,8 @@ static int set_options(int socket, int family, const struct lai_socket_options *
 	if (status == 0 && options->unsent_max_bytes)
 		status = set_int(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
 				 (int)options->unsent_max_bytes);
-	/* Without it probes of a closed window come up to two minutes apart; older kernels lack it.
-	 */
+	/* Without it probes of a closed window come up to two minutes apart; older kernels
+	   lack it. */
 	if (status == 0 && options->rto_max_ns)
 		(void)set_int(socket, IPPROTO_TCP, TCP_RTO_MAX_MS,
 			      (int)(options->rto_max_ns / LAI_MS));

@@ -252,8 +252,8 @@ static void stop(void **state)
 	assert_int_equal(got.count, 1);
 }
 
-/* Whatever the bytes are, a fact that comes out is one that the rest of the program may index by.
- */
+/* Whatever the bytes are, a fact that comes out is one that the rest of the program may
+   index by. */
 static int check_fact(void *arg, const struct lai_socket_fact *fact)
 {
 	(*(uint64_t *)arg)++;

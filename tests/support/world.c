@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MILLION 1000000u
 #define SUBMIT_MAX 8192u
 #define SETTLE_NS (200 * LAI_S) /* orphans, retransmissions, TIME_WAIT: all over by then */
 
@@ -177,8 +178,10 @@ static void pieces_due(struct t_world *world)
 		}
 		if (world->due_bytes == work_bytes(world))
 			world->next_piece_ns = LA_NEVER;
-		if (lai_random_below(&world->random, 1000000) < work->flush_ppm)
+		if (lai_random_below(&world->random, MILLION) < work->flush_ppm) {
 			(void)la_link_flush(world->link, work->flush_ns);
+			break; /* time has passed: the rest is for the next step */
+		}
 	}
 }
 
@@ -261,6 +264,9 @@ static void wait_until(struct t_world *world, uint64_t until_ns)
 
 	if (awake_ns(world) > now_ns) {
 		lai_sim_advance(world->sim, lai_time_min(until_ns, awake_ns(world)));
+		/* la_link_fd() is readable after a resume. */
+		if (awake_ns(world) <= lai_sim_now(world->sim))
+			(void)la_link_dispatch(world->link);
 		return;
 	}
 	until_ns = lai_time_after(client_ns, lai_time_since(now_ns, until_ns));
