@@ -19,8 +19,8 @@ V       ?= 0
 # make test SAN=address,undefined
 SAN     ?=
 
-BUILD   := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 comma   := ,
+BUILD   := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 Q       := $(if $(filter 0,$(V)),@)
 say      = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
 

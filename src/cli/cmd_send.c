@@ -226,16 +226,21 @@ static void to_settings(const struct la_link_config *config, struct settings *se
 }
 
 /* What the table cannot check; NULL: all is well. */
-static const char *check(const struct settings *settings)
+static const char *check(const struct settings *settings, bool lines)
 {
 	if (settings->follow && settings->files.count)
 		return "--follow and --file exclude each other: one file is followed, or several "
 		       "are read to their ends";
 	if (settings->from_end && !settings->follow)
 		return "--from-end needs --follow FILE";
+	if (settings->json && settings->report)
+		return "--json and --report exclude each other: both are the JSON lines";
 	if (settings->json && settings->replies)
 		return "--json and --replies both want standard output; use --report FILE for the "
 		       "JSON lines";
+	if (lines && settings->buffer_bytes < settings->record_bytes_max)
+		return "--buffer must hold the longest line: it is smaller than --max-record "
+		       "(default 1M)";
 	if (settings->buffer_bytes == 0 || settings->record_bytes_max == 0)
 		return "--buffer and --max-record must be more than 0";
 	if (settings->connect_ns == 0 || settings->resolve_ns == 0 || settings->dead_ns == 0 ||
@@ -271,7 +276,7 @@ int lai_cmd_send(int count, char *const *args)
 	config.verbose = settings.verbose;
 	config.json = settings.json;
 	config.report = settings.report;
-	wrong = check(&settings);
+	wrong = check(&settings, strncmp(operands.texts[0], "lines:", 6) == 0);
 	if (wrong)
 		exit_code = lai_command_refuse(command.name, "%s", wrong);
 	else if (!parse_close(settings.close, &config.link))

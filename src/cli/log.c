@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/log.h"
+#include "cli/self_check.h"
 #include "base/json.h"
 #include "base/size.h"
 #include "base/time.h"
@@ -13,8 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A report with its last words escaped is below 10 KiB. */
-#define LINE_MAX_BYTES (64 * 1024)
 
 static int open_report(const char *path)
 {
@@ -71,7 +70,7 @@ void lai_log_reopen(struct lai_log *log)
 
 void lai_log_say(struct lai_log *log, const char *format, ...)
 {
-	struct lai_text text = LAI_TEXT_INIT(LINE_MAX_BYTES);
+	struct lai_text text = LAI_TEXT_INIT(LAI_LOG_LINE_MAX);
 	va_list args;
 
 	if (log->quiet)
@@ -107,8 +106,7 @@ void lai_log_progress(struct lai_log *log, const struct la_link *link, enum la_p
 	log->progress_shown = true;
 }
 
-/* Writes a whole line, or says once that it cannot. */
-static void write_line(struct lai_log *log, struct lai_json *json)
+void lai_log_write_line(struct lai_log *log, struct lai_json *json)
 {
 	char *line = NULL;
 	size_t size, done = 0;
@@ -132,16 +130,16 @@ static void write_line(struct lai_log *log, struct lai_json *json)
 	free(line);
 }
 
-static void begin_line(struct lai_json *json, const char *event)
+void lai_log_begin_line(struct lai_json *json, const char *event)
 {
-	lai_json_init(json, LINE_MAX_BYTES);
+	lai_json_init(json, LAI_LOG_LINE_MAX);
 	lai_json_object_begin(json, NULL);
 	lai_json_string(json, "event", event);
 }
 
 static void say_report(struct lai_log *log, const struct la_report *report)
 {
-	struct lai_text text = LAI_TEXT_INIT(LINE_MAX_BYTES);
+	struct lai_text text = LAI_TEXT_INIT(LAI_LOG_LINE_MAX);
 
 	lai_show_report_text(&text, report);
 	lai_log_say(log, "%s", lai_text_string(&text));
@@ -154,23 +152,23 @@ static void event_json(struct lai_log *log, const struct la_event *event)
 
 	switch (event->kind) {
 	case LA_EVENT_STATE:
-		begin_line(&json, "state");
+		lai_log_begin_line(&json, "state");
 		lai_json_string(&json, "from", la_link_state_name(event->from));
 		lai_json_string(&json, "to", la_link_state_name(event->to));
 		break;
 	case LA_EVENT_REPORT:
 	case LA_EVENT_AFTERMATH:
-		begin_line(&json, event->kind == LA_EVENT_REPORT ? "report" : "aftermath");
+		lai_log_begin_line(&json, event->kind == LA_EVENT_REPORT ? "report" : "aftermath");
 		lai_show_report_json(&json, event->report);
 		break;
 	case LA_EVENT_WAIT:
-		begin_line(&json, "wait");
+		lai_log_begin_line(&json, "wait");
 		lai_json_double(&json, "delay_s", (double)event->delay_ns / 1e9);
 		break;
 	default: return;
 	}
 	lai_json_end(&json);
-	write_line(log, &json);
+	lai_log_write_line(log, &json);
 }
 
 static void say_event(struct lai_log *log, const struct la_event *event)
@@ -218,14 +216,11 @@ void lai_log_event(struct lai_log *log, const struct la_event *event)
 static void say_status(struct lai_log *log, const struct la_totals *totals,
 		       enum la_link_state state, enum la_proof proof, int close_wait)
 {
-	struct lai_text text = LAI_TEXT_INIT(LINE_MAX_BYTES);
+	struct lai_text text = LAI_TEXT_INIT(LAI_LOG_LINE_MAX);
 
 	lai_text_append(&text, "%s; ", la_link_state_name(state));
 	lai_show_totals_text(&text, totals, proof);
-	if (close_wait >= 0)
-		lai_text_append(&text, "; %d sockets of ours in CLOSE_WAIT", close_wait);
-	else
-		lai_text_append(&text, "; sockets in CLOSE_WAIT: not known (no sock_diag)");
+	lai_self_check_text(&text, close_wait);
 	lai_log_say(log, "%s", lai_text_string(&text));
 	lai_text_done(&text);
 }
@@ -241,19 +236,16 @@ void lai_log_status(struct lai_log *log, const char *event, const struct la_link
 	la_link_totals(link, &totals);
 	la_link_report(link, &report);
 	if (log->report >= 0) {
-		begin_line(&json, event);
+		lai_log_begin_line(&json, event);
 		lai_json_string(&json, "state", la_link_state_name(state));
 		lai_json_string(&json, "required_proof", la_proof_name(proof));
 		lai_show_totals_json(&json, &totals);
-		if (close_wait >= 0)
-			lai_json_u64(&json, "close_wait_sockets", (uint64_t)close_wait);
-		else
-			lai_json_null(&json, "close_wait_sockets");
+		lai_self_check_json(&json, close_wait);
 		lai_json_object_begin(&json, "connection");
 		lai_show_report_json(&json, &report);
 		lai_json_end(&json);
 		lai_json_end(&json);
-		write_line(log, &json);
+		lai_log_write_line(log, &json);
 	}
 	say_status(log, &totals, state, proof, close_wait);
 }

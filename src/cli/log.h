@@ -3,7 +3,12 @@
 #ifndef LAI_CLI_LOG_H
 #define LAI_CLI_LOG_H
 
+#include "base/json.h"
+
 #include <lastack/link.h>
+
+/* The longest line: a report with its last words escaped is below 10 KiB. */
+#define LAI_LOG_LINE_MAX (64 * 1024)
 
 struct lai_log {
 	const char *name; /* "lastack send" */
@@ -28,6 +33,10 @@ void lai_log_reopen(struct lai_log *log);
 /* One sentence for people, unless quiet. */
 void lai_log_say(struct lai_log *log, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* One JSON line: begun with its "event", ended by the caller, then written whole; a failure is said once. */
+void lai_log_begin_line(struct lai_json *json, const char *event);
+void lai_log_write_line(struct lai_log *log, struct lai_json *json);
 
 /* Redraws the line of progress, where there is one. */
 void lai_log_progress(struct lai_log *log, const struct la_link *link, enum la_proof proof);

@@ -2,51 +2,13 @@
 /* What lastack receive says: sentences on stderr, JSON lines in the report file. */
 #include "cli/receiver_inside.h"
 
-#include "base/json.h"
 #include "base/size.h"
-#include "observe/census.h"
+#include "cli/self_check.h"
 #include "show/show_report.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/tcp.h>
-#include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define LINE_MAX_BYTES (64 * 1024)
-
-static void write_line(struct lai_log *log, struct lai_json *json)
-{
-	char *line = NULL;
-	size_t size, done = 0;
-
-	if (lai_json_steal(json, &line) != 0) {
-		lai_json_done(json);
-		return;
-	}
-	size = strlen(line);
-	line[size++] = '\n'; /* in place of the NUL */
-	while (done < size && !log->failed) {
-		ssize_t wrote = write(log->report, line + done, size - done);
-
-		if (wrote >= 0) {
-			done += (size_t)wrote;
-		} else if (errno != EINTR) {
-			log->failed = true;
-			lai_log_say(log, "cannot write reports: %s", strerror(errno));
-		}
-	}
-	free(line);
-}
-
-static void begin_line(struct lai_json *json, const char *event)
-{
-	lai_json_init(json, LINE_MAX_BYTES);
-	lai_json_object_begin(json, NULL);
-	lai_json_string(json, "event", event);
-}
 
 /* ---- one connection --------------------------------------------------------------------------- */
 
@@ -65,7 +27,7 @@ static void report_json(struct receiver *receiver, const struct connection *conn
 	struct la_report report = without_words(&session->conn.report);
 	struct lai_json json;
 
-	begin_line(&json, "report");
+	lai_log_begin_line(&json, "report");
 	lai_show_report_json(&json, &report);
 	lai_json_bool(&json, "proper", lai_session_proper(session));
 	lai_json_string(&json, "ended_by", lai_session_why_name(session->why));
@@ -76,7 +38,7 @@ static void report_json(struct receiver *receiver, const struct connection *conn
 	lai_json_u64(&json, "discarded_bytes", session->discarded_bytes);
 	lai_json_string(&json, "into", connection->output->path ? connection->output->path : "-");
 	lai_json_end(&json);
-	write_line(&receiver->log, &json);
+	lai_log_write_line(&receiver->log, &json);
 }
 
 static void append_session(struct lai_text *text, const struct lai_session *session)
@@ -100,7 +62,7 @@ static void append_session(struct lai_text *text, const struct lai_session *sess
 void lai_receiver_say_report(struct receiver *receiver, const struct connection *connection)
 {
 	struct la_report report = without_words(&connection->session.conn.report);
-	struct lai_text text = LAI_TEXT_INIT(LINE_MAX_BYTES);
+	struct lai_text text = LAI_TEXT_INIT(LAI_LOG_LINE_MAX);
 
 	if (receiver->log.report >= 0)
 		report_json(receiver, connection);
@@ -113,40 +75,12 @@ void lai_receiver_say_report(struct receiver *receiver, const struct connection 
 
 /* ---- the sums --------------------------------------------------------------------------------- */
 
-/* A standard stream may be a connection whose peer has said its last word: inherited, not ours. */
-static int inherited_close_wait(void)
-{
-	int count = 0;
-
-	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
-		struct tcp_info info = {0};
-		socklen_t length = sizeof(info);
-
-		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
-		    info.tcpi_state == LAI_TCP_CLOSE_WAIT)
-			count++;
-	}
-	return count;
-}
-
-/* Sockets of ours in CLOSE_WAIT, by the kernel's count; -1: it cannot be asked. */
-static int close_wait_count(void)
-{
-	struct lai_census census;
-	int count;
-
-	if (lai_census_of_process(0, &census) != 0)
-		return -1;
-	count = (int)census.by_state[LAI_TCP_CLOSE_WAIT] - inherited_close_wait();
-	return count > 0 ? count : 0;
-}
-
 static void totals_json(struct receiver *receiver, const char *event,
 			const struct lai_serve_totals *totals, int close_wait)
 {
 	struct lai_json json;
 
-	begin_line(&json, event);
+	lai_log_begin_line(&json, event);
 	lai_json_u64(&json, "connections", totals->connections);
 	lai_json_u64(&json, "open", receiver->serve.open);
 	lai_json_u64(&json, "proper", totals->proper);
@@ -158,18 +92,15 @@ static void totals_json(struct receiver *receiver, const char *event,
 	lai_json_u64(&json, "dropped_tails", totals->dropped_tails);
 	lai_json_u64(&json, "dropped_tail_bytes", totals->dropped_tail_bytes);
 	lai_json_u64(&json, "discarded_bytes", totals->discarded_bytes);
-	if (close_wait >= 0)
-		lai_json_u64(&json, "close_wait_sockets", (uint64_t)close_wait);
-	else
-		lai_json_null(&json, "close_wait_sockets");
+	lai_self_check_json(&json, close_wait);
 	lai_json_end(&json);
-	write_line(&receiver->log, &json);
+	lai_log_write_line(&receiver->log, &json);
 }
 
 static void totals_text(struct receiver *receiver, const struct lai_serve_totals *totals,
 			int close_wait)
 {
-	struct lai_text text = LAI_TEXT_INIT(LINE_MAX_BYTES);
+	struct lai_text text = LAI_TEXT_INIT(LAI_LOG_LINE_MAX);
 	char size[LAI_SIZE_TEXT_MAX];
 
 	lai_text_append(&text, "%" PRIu64 " connections, %u open, %" PRIu64 " ended properly",
@@ -189,10 +120,7 @@ static void totals_text(struct receiver *receiver, const struct lai_serve_totals
 				totals->refused);
 	if (totals->discarded_bytes)
 		lai_text_append(&text, "; threw away %" PRIu64 " bytes", totals->discarded_bytes);
-	if (close_wait >= 0)
-		lai_text_append(&text, "; %d sockets of ours in CLOSE_WAIT", close_wait);
-	else
-		lai_text_append(&text, "; sockets in CLOSE_WAIT: not known (no sock_diag)");
+	lai_self_check_text(&text, close_wait);
 	lai_log_say(&receiver->log, "%s", lai_text_string(&text));
 	lai_text_done(&text);
 }
@@ -200,7 +128,7 @@ static void totals_text(struct receiver *receiver, const struct lai_serve_totals
 int lai_receiver_say_totals(struct receiver *receiver, const char *event)
 {
 	struct lai_serve_totals totals = receiver->serve.totals;
-	int close_wait = close_wait_count();
+	int close_wait = lai_self_check();
 
 	for (uint32_t i = 0; i < receiver->serve.open; i++)
 		lai_serve_add(&totals, &receiver->open[i]->session);

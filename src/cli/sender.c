@@ -10,18 +10,15 @@
 #include "cli/command.h"
 #include "cli/log.h"
 #include "cli/port_holder.h"
-#include "observe/census.h"
+#include "cli/self_check.h"
 
 #include <errno.h>
-#include <linux/tcp.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,34 +49,6 @@ static uint64_t clock_now(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * LAI_S + (uint64_t)ts.tv_nsec;
-}
-
-/* Standard input may be a connection whose peer has said its last word: inherited, not ours. */
-static int inherited_close_wait(void)
-{
-	int count = 0;
-
-	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
-		struct tcp_info info = {0};
-		socklen_t length = sizeof(info);
-
-		if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
-		    info.tcpi_state == LAI_TCP_CLOSE_WAIT)
-			count++;
-	}
-	return count;
-}
-
-/* Sockets of ours in CLOSE_WAIT, by the kernel's count; -1: it cannot be asked. */
-static int close_wait_count(void)
-{
-	struct lai_census census;
-	int count;
-
-	if (lai_census_of_process(0, &census) != 0)
-		return -1;
-	count = (int)census.by_state[LAI_TCP_CLOSE_WAIT] - inherited_close_wait();
-	return count > 0 ? count : 0;
 }
 
 static void on_event(void *arg, const struct la_event *event)
@@ -197,7 +166,7 @@ static void on_signal(struct sender *sender, int signal)
 	switch (signal) {
 	case SIGUSR1:
 		lai_log_status(&sender->log, "status", sender->link, sender->config->link.proof,
-			       close_wait_count());
+			       lai_self_check());
 		break;
 	case SIGHUP:
 		lai_log_reopen(&sender->log);
@@ -292,7 +261,7 @@ static int refuse(const char *name, char *why, int status)
 
 static int conclude(struct sender *sender)
 {
-	int close_wait = close_wait_count();
+	int close_wait = lai_self_check();
 	struct la_totals totals;
 
 	la_link_totals(sender->link, &totals);

@@ -68,8 +68,6 @@ static int refuse(char **error, const char *sentence)
 
 static int check(const struct la_link_config *config, char **error)
 {
-	if (config->url_count == 0)
-		return refuse(error, "no server: at least one URL is needed");
 	if (config->proof >= LA_PROOF_COUNT || config->close_policy >= LA_CLOSE_COUNT ||
 	    config->on_full >= LA_FULL_COUNT || config->on_peer_fin >= LA_PEER_FIN_COUNT ||
 	    config->on_stall >= LA_STALL_COUNT)
@@ -168,9 +166,14 @@ int lai_la_link_new(struct la_link **link, const struct la_link_config *config, 
 		return -ENOMEM;
 	fill_in_defaults(&filled);
 	made->net = net;
-	status = check(&filled, error);
+	status = filled.url_count ? parse_endpoints(made, &filled, error)
+				  : refuse(error, "no server: at least one URL is needed");
+	/* Without records there is nothing that has to fit as a whole. */
+	if (status == 0 && !made->endpoints[0].wire->has_records &&
+	    filled.record_bytes_max > filled.buffer_bytes)
+		filled.record_bytes_max = filled.buffer_bytes;
 	if (status == 0)
-		status = parse_endpoints(made, &filled, error);
+		status = check(&filled, error);
 	if (status == 0)
 		status = socket_options(made, &filled, &options, error);
 	filled.urls = NULL;

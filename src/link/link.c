@@ -90,6 +90,8 @@ void lai_link_abort(struct lai_link *link, uint64_t now_ns)
 
 void lai_link_crowd(struct lai_link *link, uint64_t now_ns)
 {
+	/* Dropping may have taken what a draining connection had still to write. */
+	lai_link_check_queue(link, now_ns);
 	if (!link->connected || !lai_replay_crowded(&link->replay))
 		return;
 	lai_link_ask(link, LAI_LINK_LOOK);

@@ -165,7 +165,7 @@ void lai_link_on_view(struct lai_link *link, const struct lai_view *view, uint64
 		return;
 	lai_conn_on_view(&link->conn, view, now_ns);
 	lai_replay_on_acked(&link->replay, link->conn.report.acked_bytes);
-	follow_connection(link, now_ns);
+	lai_link_check_queue(link, now_ns);
 }
 
 void lai_link_on_why_silent(struct lai_link *link, int error, uint64_t now_ns)

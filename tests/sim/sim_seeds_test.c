@@ -3,7 +3,7 @@
  * One seed, one world: random settings, random work, random faults, and the invariants of world.h
  * after every step. The first run that breaks one is made small and shown.
  *
- *	SEEDS=1000000 sim_seeds_test     how many (default 10000), from FIRST= on (default 1)
+ *	SEEDS=1000000 sim_seeds_test     how many (default 20000), from FIRST= on (default 1)
  *	MINUTES=10 sim_seeds_test        for so long instead
  *	SEED=77 sim_seeds_test           that one, told event by event; TRACE=1: and every segment
  *	SEED=77 FAULTS='...' BYTES=n     with this schedule instead, and so much work
@@ -22,10 +22,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SEEDS_DEFAULT 10000u
-#define TWICE_EVERY 64u     /* so many seeds apart, one is run again and must be the same */
-#define HANG_S 20           /* processor time after which one run counts as hanging */
-#define COVERED_SEEDS 5000u /* from so many on, every fault and nearly every cause must have come up */
+#ifdef __SANITIZE_ADDRESS__ /* four times slower */
+#define SEEDS_DEFAULT 5000u
+#else
+#define SEEDS_DEFAULT 20000u
+#endif
+#define TWICE_EVERY 64u /* so many seeds apart, one is run again and must be the same */
+#define HANG_S 20	/* processor time after which one run counts as hanging */
+#define COVERED_SEEDS                                                                              \
+	5000u /* from so many on, every fault and nearly every cause must have come up */
 
 struct totals {
 	uint64_t seeds, steps, faults, time_ns, failed;
@@ -38,13 +43,14 @@ static struct t_world world;
 static sigjmp_buf assertion;
 static char assertion_text[T_SENTENCE_MAX];
 
-/* ---- one run ------------------------------------------------------------------------------------ */
+/* ---- one run ------------------------------------------------------------------------------------
+ */
 
 /* Takes the place of libc's: a broken assertion is one more way to fail, and can be shrunk. */
 void __assert_fail(const char *expression, const char *file, unsigned line, const char *function)
 {
-	snprintf(assertion_text, sizeof(assertion_text), "%s:%u: %s(): assertion '%s' fails", file, line,
-		 function, expression);
+	snprintf(assertion_text, sizeof(assertion_text), "%s:%u: %s(): assertion '%s' fails", file,
+		 line, function, expression);
 	siglongjmp(assertion, 1);
 }
 
@@ -80,13 +86,15 @@ static void run_again(const struct t_plan *plan)
 	}
 }
 
-/* ---- a run that hangs --------------------------------------------------------------------------- */
+/* ---- a run that hangs ---------------------------------------------------------------------------
+ */
 
 static volatile sig_atomic_t hanging_seed;
 
 static void on_hang(int number)
 {
-	static const char text[] = "not ok 1 - a run ends\n# it hangs within one step; SEED= shows which\n";
+	static const char text[] =
+		"not ok 1 - a run ends\n# it hangs within one step; SEED= shows which\n";
 
 	(void)number;
 	(void)!write(STDOUT_FILENO, text, sizeof(text) - 1);
@@ -100,7 +108,8 @@ static void watch_for_hang(void)
 	(void)setitimer(ITIMER_PROF, &limit, NULL);
 }
 
-/* ---- telling ------------------------------------------------------------------------------------ */
+/* ---- telling ------------------------------------------------------------------------------------
+ */
 
 static const char *program_name;
 
@@ -117,7 +126,8 @@ static void show_failure(struct t_plan *plan)
 	printf("# shrunk in %u runs from %u faults to %u:\n", runs, before, plan->fault_count);
 	t_plan_print(plan, "#   ", stdout);
 	printf("# then: %s: %s\n", t_invariant_name(world.broken), world.sentence);
-	printf("# schedule: SEED=%" PRIu64 " BYTES=%" PRIu64 " FAULTS='", plan->seed, plan->work.bytes);
+	printf("# schedule: SEED=%" PRIu64 " BYTES=%" PRIu64 " FAULTS='", plan->seed,
+	       plan->work.bytes);
 	t_plan_print_faults(plan, stdout);
 	printf("' %s\n", program_name);
 }
@@ -163,20 +173,25 @@ static int show_totals(const struct totals *totals)
 {
 	unsigned missing = show_coverage(totals), number = T_INVARIANT_COUNT + 1;
 
-	printf("# %" PRIu64 " seeds, %" PRIu64 " steps, %" PRIu64 " faults, %.1f days of virtual time, %.1f s of processor time\n",
+	printf("# %" PRIu64 " seeds, %" PRIu64 " steps, %" PRIu64
+	       " faults, %.1f days of virtual time, %.1f s of processor time\n",
 	       totals->seeds, totals->steps, totals->faults, (double)totals->time_ns / 1e9 / 86400,
 	       (double)clock() / CLOCKS_PER_SEC);
 	for (unsigned i = 0; i < T_INVARIANT_COUNT; i++)
 		printf("%sok %u - %s: %s\n", totals->broken == i ? "not " : "", i + 1,
-		       t_invariant_name((enum t_invariant)i), t_invariant_sentence((enum t_invariant)i));
+		       t_invariant_name((enum t_invariant)i),
+		       t_invariant_sentence((enum t_invariant)i));
 	if (totals->seeds < COVERED_SEEDS)
-		printf("ok %u - every fault and every cause came up # SKIP too few seeds\n", number);
+		printf("ok %u - every fault and every cause came up # SKIP too few seeds\n",
+		       number);
 	else
-		printf("%sok %u - every fault and every cause came up\n", missing ? "not " : "", number);
+		printf("%sok %u - every fault and every cause came up\n", missing ? "not " : "",
+		       number);
 	return totals->broken != T_INVARIANT_COUNT || (totals->seeds >= COVERED_SEEDS && missing);
 }
 
-/* ---- settings ----------------------------------------------------------------------------------- */
+/* ---- settings -----------------------------------------------------------------------------------
+ */
 
 static uint64_t environment(const char *name, uint64_t otherwise)
 {
@@ -237,7 +252,8 @@ static bool one(struct totals *totals, uint64_t seed, bool keep_going)
 		show_failure(&plan);
 		return false;
 	}
-	printf("# seed %" PRIu64 ": %s: %s\n", seed, t_invariant_name(world.broken), world.sentence);
+	printf("# seed %" PRIu64 ": %s: %s\n", seed, t_invariant_name(world.broken),
+	       world.sentence);
 	return true;
 }
 
@@ -252,7 +268,8 @@ static uint64_t now_s(void)
 int main(int argc, char **argv)
 {
 	struct totals totals = {.broken = T_INVARIANT_COUNT};
-	uint64_t minutes = environment("MINUTES", 0), seed = environment("FIRST", 1), begin_s = now_s();
+	uint64_t minutes = environment("MINUTES", 0), seed = environment("FIRST", 1),
+		 begin_s = now_s();
 	uint64_t last = minutes ? UINT64_MAX : seed + environment("SEEDS", SEEDS_DEFAULT) - 1;
 	bool keep_going = environment("KEEP_GOING", 0) != 0;
 

@@ -39,7 +39,8 @@ static int lines_init(struct t_data *data, uint64_t bytes)
 
 int t_data_init(struct t_data *data, uint64_t seed, bool lines, uint32_t record_max, uint64_t bytes)
 {
-	*data = (struct t_data){.seed = seed, .lines = lines, .record_max = record_max, .bytes = bytes};
+	*data = (struct t_data){
+		.seed = seed, .lines = lines, .record_max = record_max, .bytes = bytes};
 	return lines ? lines_init(data, bytes) : 0;
 }
 
@@ -49,9 +50,11 @@ void t_data_done(struct t_data *data)
 	data->offsets = NULL;
 }
 
-/* ---- raw -------------------------------------------------------------------------------------- */
+/* ---- raw --------------------------------------------------------------------------------------
+ */
 
-/* Odd factors can be undone modulo 2^64, and so can the shift between them: every word is another. */
+/* Odd factors can be undone modulo 2^64, and so can the shift between them: every word is another.
+ */
 #define FACTOR_1 0x9e3779b97f4a7c15ull
 #define FACTOR_2 0xd1342543de82ef95ull
 
@@ -112,12 +115,14 @@ uint64_t t_data_place(const struct t_data *data, const uint8_t *bytes)
 	return UINT64_MAX;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* ---- lines ------------------------------------------------------------------------------------
+ */
 
 size_t t_data_record(const struct t_data *data, uint64_t n, uint8_t *text)
 {
 	size_t length = record_bytes(data, n);
-	size_t digits = (size_t)snprintf((char *)text, T_RECORD_MIN, "%llu ", (unsigned long long)n);
+	size_t digits =
+		(size_t)snprintf((char *)text, T_RECORD_MIN, "%llu ", (unsigned long long)n);
 	uint32_t letters = mix(data->seed, n);
 
 	for (size_t i = digits; i < length - 1; i++)

@@ -9,7 +9,8 @@
 
 #define CHUNK 4096u
 
-__attribute__((format(printf, 2, 3))) static void wrong(struct t_ledger *ledger, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void wrong(struct t_ledger *ledger, const char *format,
+							...)
 {
 	va_list list;
 
@@ -89,7 +90,8 @@ void t_reader_init(struct t_reader *reader, uint16_t port)
 	reader->pending_bytes = 0;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* ---- lines ------------------------------------------------------------------------------------
+ */
 
 static void record_take(struct t_reader *reader, struct t_ledger *ledger)
 {
@@ -99,11 +101,13 @@ static void record_take(struct t_reader *reader, struct t_ledger *ledger)
 
 	if (n >= data->records || t_data_record(data, n, text) != reader->pending_bytes ||
 	    memcmp(text, reader->pending, reader->pending_bytes) != 0) {
-		wrong(ledger, "a server read a record that nobody sent: \"%.60s\"", reader->pending);
+		wrong(ledger, "a server read a record that nobody sent: \"%.60s\"",
+		      reader->pending);
 		return;
 	}
 	if (!reader->begun && ledger->strict && !base_known(ledger, reader->port, data->offsets[n]))
-		wrong(ledger, "a connection begins with record %llu, not with the first undelivered one",
+		wrong(ledger,
+		      "a connection begins with record %llu, not with the first undelivered one",
 		      u(n));
 	if (reader->begun && (ledger->strict ? n != reader->next : n < reader->next))
 		wrong(ledger, "within a connection record %llu comes where %llu was due", u(n),
@@ -151,10 +155,12 @@ static void lines_end(struct t_reader *reader, struct t_ledger *ledger)
 		      u(reader->next));
 }
 
-/* ---- raw -------------------------------------------------------------------------------------- */
+/* ---- raw --------------------------------------------------------------------------------------
+ */
 
 /* Takes what is as expected; returns how much. */
-static size_t run_take(struct t_reader *reader, struct t_ledger *ledger, const uint8_t *bytes, size_t size)
+static size_t run_take(struct t_reader *reader, struct t_ledger *ledger, const uint8_t *bytes,
+		       size_t size)
 {
 	uint8_t wanted[CHUNK + T_PLACE_BYTES];
 	size_t same = 0;
@@ -179,7 +185,8 @@ static bool place_find(struct t_reader *reader, struct t_ledger *ledger, const u
 		return false; /* a fragment between two drops may be too short to tell */
 	}
 	if (!reader->begun && ledger->strict && !base_known(ledger, reader->port, place))
-		wrong(ledger, "a connection begins with byte %llu, not with the first undelivered one",
+		wrong(ledger,
+		      "a connection begins with byte %llu, not with the first undelivered one",
 		      u(place));
 	if (reader->begun && (ledger->strict || place < reader->next))
 		wrong(ledger, "within a connection byte %llu comes where %llu was due", u(place),
@@ -206,7 +213,8 @@ static void begin_by_port(struct t_reader *reader, const struct t_ledger *ledger
 	reader->begun = found == 1;
 }
 
-/* Too few bytes to tell their place, in a connection whose port was used before: the newest that fits. */
+/* Too few bytes to tell their place, in a connection whose port was used before: the newest that
+ * fits. */
 static void begin_by_guess(struct t_reader *reader, struct t_ledger *ledger)
 {
 	uint8_t wanted[T_PLACE_BYTES];
@@ -224,7 +232,8 @@ static void begin_by_guess(struct t_reader *reader, struct t_ledger *ledger)
 	}
 }
 
-static void raw_take(struct t_reader *reader, struct t_ledger *ledger, const uint8_t *bytes, size_t size)
+static void raw_take(struct t_reader *reader, struct t_ledger *ledger, const uint8_t *bytes,
+		     size_t size)
 {
 	uint8_t all[CHUNK + T_PLACE_BYTES];
 	size_t count = reader->pending_bytes + size, at = 0;
@@ -251,9 +260,11 @@ static void raw_take(struct t_reader *reader, struct t_ledger *ledger, const uin
 	}
 }
 
-/* ---- both ------------------------------------------------------------------------------------- */
+/* ---- both -------------------------------------------------------------------------------------
+ */
 
-void t_reader_take(struct t_reader *reader, struct t_ledger *ledger, const uint8_t *bytes, size_t size)
+void t_reader_take(struct t_reader *reader, struct t_ledger *ledger, const uint8_t *bytes,
+		   size_t size)
 {
 	reader->read_bytes += size;
 	ledger->read_bytes += size;

@@ -39,7 +39,8 @@ static bool conn_add(struct t_peer *peer, int socket, const struct lai_address *
 
 	if (conn && peer->count == peer->size) {
 		size_t size = peer->size ? peer->size * 2 : 16;
-		struct t_peer_conn **conns = realloc(peer->conns, size * sizeof(struct t_peer_conn *));
+		struct t_peer_conn **conns =
+			realloc(peer->conns, size * sizeof(struct t_peer_conn *));
 
 		if (conns) {
 			peer->conns = conns;
@@ -56,7 +57,8 @@ static bool conn_add(struct t_peer *peer, int socket, const struct lai_address *
 	return true;
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running ------------------------------------------------------------------------------------
+ */
 
 static void listen_anew(struct t_peer *peer)
 {
@@ -151,7 +153,8 @@ void t_peer_wake(struct t_peer *peer)
 	lai_sim_program(peer->net, run, peer);
 }
 
-/* ---- on request --------------------------------------------------------------------------------- */
+/* ---- on request ---------------------------------------------------------------------------------
+ */
 
 void t_peer_crash(struct t_peer *peer)
 {

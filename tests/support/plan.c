@@ -68,7 +68,8 @@ struct la_link_config t_plan_config(const struct t_plan *plan, const char *urls[
 	return config;
 }
 
-/* ---- drawing ------------------------------------------------------------------------------------ */
+/* ---- drawing ------------------------------------------------------------------------------------
+ */
 
 static uint64_t below(struct lai_random *random, uint64_t bound)
 {
@@ -99,15 +100,16 @@ static uint64_t octaves(struct lai_random *random, uint64_t low, uint64_t high)
 
 static void draw_policies(struct lai_random *random, struct la_link_config *config)
 {
-	config->proof = (enum la_proof)PICK(random, LA_PROOF_ACKED, LA_PROOF_ACKED, LA_PROOF_WRITTEN,
-					    LA_PROOF_CONSUMED);
+	config->proof = (enum la_proof)PICK(random, LA_PROOF_ACKED, LA_PROOF_ACKED,
+					    LA_PROOF_WRITTEN, LA_PROOF_CONSUMED);
 	/* What an abort or a linger leaves undone, cannot be proven to be consumed: -EINVAL. */
 	if (config->proof != LA_PROOF_CONSUMED && percent(random, 15))
 		config->close_policy = percent(random, 50) ? LA_CLOSE_ABORT : LA_CLOSE_LINGER;
 	config->linger_ns = PICK(random, 0, 1, 5) * LAI_S;
 	config->on_full = (enum la_full_policy)PICK(random, LA_FULL_BLOCK, LA_FULL_BLOCK,
 						    LA_FULL_DROP_OLDEST, LA_FULL_DROP_NEW);
-	config->on_peer_fin = percent(random, 25) ? LA_PEER_FIN_KEEP_SENDING : LA_PEER_FIN_RECONNECT;
+	config->on_peer_fin =
+		percent(random, 25) ? LA_PEER_FIN_KEEP_SENDING : LA_PEER_FIN_RECONNECT;
 	config->on_stall = percent(random, 35) ? LA_STALL_RECONNECT : LA_STALL_WAIT;
 }
 
@@ -173,7 +175,8 @@ static void draw_local(struct lai_random *random, struct t_plan *plan)
 	if (percent(random, 8) && !strchr(plan->urls[0], '[') && !strchr(plan->urls[1], '[') &&
 	    !strchr(plan->urls[2], '['))
 		snprintf(plan->local_address, T_URL_MAX, "%s", LAI_SIM_CLIENT_V4);
-	/* Each proof "consumed" leaves us in TIME_WAIT: few ports then mean hours of waiting, rightly. */
+	/* Each proof "consumed" leaves us in TIME_WAIT: few ports then mean hours of waiting,
+	 * rightly. */
 	if (plan->config.proof == LA_PROOF_CONSUMED)
 		return;
 	if (percent(random, 10))
@@ -202,7 +205,8 @@ static void draw_work(struct lai_random *random, struct t_plan *plan)
 		work->flush_ppm = (uint32_t)below(random, MILLION / 4);
 	work->flush_ns = PICK(random, 1, LAI_MS, 500 * LAI_MS);
 	plan->finish_ns = below(random, 40 * LAI_S);
-	plan->finish_timeout_ns = percent(random, 20) ? octaves(random, LAI_S, 60 * LAI_S) : LA_NEVER;
+	plan->finish_timeout_ns =
+		percent(random, 20) ? octaves(random, LAI_S, 60 * LAI_S) : LA_NEVER;
 	plan->abort_ns = percent(random, 4) ? below(random, 40 * LAI_S) : LA_NEVER;
 	plan->heal_ns = HEAL_NS;
 }
@@ -255,9 +259,11 @@ static void draw_faults(struct lai_random *random, struct t_plan *plan)
 			ticket -= weights[kind++];
 		*fault = (struct t_fault){
 			.at_ns = below(random, percent(random, 50) ? FAULTS_UNTIL_NS : 5 * LAI_S),
-			.duration_ns = kinds[kind].lasts ? octaves(random, 5 * LAI_MS, 40 * LAI_S) : 0,
+			.duration_ns =
+				kinds[kind].lasts ? octaves(random, 5 * LAI_MS, 40 * LAI_S) : 0,
 			.kind = (enum t_fault_kind)kind,
-			.server = percent(random, 50) ? T_ALL : (unsigned)below(random, plan->servers),
+			.server = percent(random, 50) ? T_ALL
+						      : (unsigned)below(random, plan->servers),
 		};
 		draw_values(random, plan, fault);
 	}
@@ -309,16 +315,17 @@ uint64_t t_plan_causes(const struct t_plan *plan)
 	return causes;
 }
 
-/* ---- text --------------------------------------------------------------------------------------- */
+/* ---- text ---------------------------------------------------------------------------------------
+ */
 
 void t_plan_print_faults(const struct t_plan *plan, FILE *stream)
 {
 	for (unsigned i = 0; i < plan->fault_count; i++) {
 		const struct t_fault *fault = &plan->faults[i];
 
-		fprintf(stream, "%s%" PRIu64 ":%s:%u:%" PRIu64 ":%" PRIu64 ":%" PRIu64, i ? "," : "",
-			fault->at_ns, t_fault_name(fault->kind), fault->server, fault->duration_ns,
-			fault->value, fault->extra);
+		fprintf(stream, "%s%" PRIu64 ":%s:%u:%" PRIu64 ":%" PRIu64 ":%" PRIu64,
+			i ? "," : "", fault->at_ns, t_fault_name(fault->kind), fault->server,
+			fault->duration_ns, fault->value, fault->extra);
 	}
 }
 
@@ -357,20 +364,22 @@ static void print_settings(const struct la_link_config *config, const char *inde
 	static const char *const fulls[] = {"block", "drop-oldest", "drop-new"};
 
 	fprintf(stream,
-		"%sproof %s, close %s (linger %.0f s), on-full %s, on-peer-fin %s, on-stall %s\n", indent,
-		la_proof_name(config->proof), closings[config->close_policy],
+		"%sproof %s, close %s (linger %.0f s), on-full %s, on-peer-fin %s, on-stall %s\n",
+		indent, la_proof_name(config->proof), closings[config->close_policy],
 		(double)config->linger_ns / 1e9, fulls[config->on_full],
 		config->on_peer_fin == LA_PEER_FIN_KEEP_SENDING ? "keep-sending" : "reconnect",
 		config->on_stall == LA_STALL_WAIT ? "wait" : "reconnect");
 	fprintf(stream,
-		"%sresolve %.0f s, connect %.0f s, dead %.0f s, stall %.0f s, read %.0f s, stable %.0f s, "
+		"%sresolve %.0f s, connect %.0f s, dead %.0f s, stall %.0f s, read %.0f s, stable "
+		"%.0f s, "
 		"back-off %.2f to %.0f s%s\n",
 		indent, (double)config->resolve_ns / 1e9, (double)config->connect_ns / 1e9,
 		(double)config->dead_ns / 1e9, (double)config->stall_ns / 1e9,
 		(double)config->read_ns / 1e9, (double)config->stable_ns / 1e9,
 		(double)config->backoff_min_ns / 1e9, (double)config->backoff_max_ns / 1e9,
 		config->no_keepalive ? ", no keepalive" : "");
-	fprintf(stream, "%sbuffer %zu, record max %zu, retries %u, give up %.0f s, user time-out %.0f s\n",
+	fprintf(stream,
+		"%sbuffer %zu, record max %zu, retries %u, give up %.0f s, user time-out %.0f s\n",
 		indent, config->buffer_bytes, config->record_bytes_max, config->retries_max,
 		config->give_up_ns == LA_NEVER ? -1.0 : (double)config->give_up_ns / 1e9,
 		(double)config->user_timeout_ns / 1e9);
@@ -386,13 +395,15 @@ void t_plan_print(const struct t_plan *plan, const char *indent, FILE *stream)
 		fprintf(stream, " %s", plan->urls[i]);
 	fprintf(stream, "; local %s port %u, %u ephemeral ports%s\n", plan->local_address,
 		plan->config.local_port, plan->ports, plan->no_timestamps ? ", no timestamps" : "");
-	fprintf(stream, "%slatency %.1f ms, client's send buffer %u, server's receive buffer %u\n", indent,
-		(double)plan->latency_ns / 1e6, plan->client_buffer, plan->server_buffer);
+	fprintf(stream, "%slatency %.1f ms, client's send buffer %u, server's receive buffer %u\n",
+		indent, (double)plan->latency_ns / 1e6, plan->client_buffer, plan->server_buffer);
 	fprintf(stream,
-		"%swork: %" PRIu64 " bytes by %" PRIu64 " every %.4f s, a pause of %.1f s after %" PRIu64
+		"%swork: %" PRIu64 " bytes by %" PRIu64
+		" every %.4f s, a pause of %.1f s after %" PRIu64
 		", finish from %.3f s on, within %.1f s, abort at %.3f s\n",
 		indent, work->bytes, work->piece_bytes, (double)work->every_ns / 1e9,
-		(double)work->pause_ns / 1e9, work->pause_after_bytes, (double)plan->finish_ns / 1e9,
+		(double)work->pause_ns / 1e9, work->pause_after_bytes,
+		(double)plan->finish_ns / 1e9,
 		plan->finish_timeout_ns == LA_NEVER ? -1.0 : (double)plan->finish_timeout_ns / 1e9,
 		plan->abort_ns == LA_NEVER ? -1.0 : (double)plan->abort_ns / 1e9);
 	for (unsigned i = 0; i < plan->fault_count; i++) {

@@ -16,19 +16,18 @@
 
 #include <lastack/link.h>
 
-
 #define T_SERVERS_MAX 3u
 #define T_URLS_MAX 4u
 #define T_URL_MAX 64u
 #define T_FAULTS_MAX 24u
-#define T_PORT 4711u /* of every server: nobody else lives in these worlds */
+#define T_PORT 4711u	    /* of every server: nobody else lives in these worlds */
 #define T_ALL T_SERVERS_MAX /* t_fault.server: every server */
 
 #define T_CAUSE(name) (1ull << LA_CAUSE_##name)
 /* What it looks like when segments do not get through for a while. */
 #define T_SILENCE                                                                                  \
 	(T_CAUSE(SILENT_IDLE) | T_CAUSE(SILENT_BUSY) | T_CAUSE(CONNECT_TIMEOUT) |                  \
-	 T_CAUSE(STALLED) | T_CAUSE(NEVER_CLOSED) | T_CAUSE(RESET_AFTER_SILENCE) | \
+	 T_CAUSE(STALLED) | T_CAUSE(NEVER_CLOSED) | T_CAUSE(RESET_AFTER_SILENCE) |                 \
 	 T_CAUSE(DRAIN_TIMEOUT))
 /* And when the server's kernel has forgotten the connection, or one like it. */
 #define T_FORGOTTEN                                                                                \
@@ -53,7 +52,7 @@
 	X(ROUTE, "route", true, T_SILENCE | T_CAUSE(UNREACHABLE) | T_CAUSE(ROUTE_LOST))            \
 	X(ADDRESS, "address", true,                                                                \
 	  T_SILENCE | T_CAUSE(UNREACHABLE) | T_CAUSE(ADDRESS_LOST) | T_CAUSE(ROUTE_LOST) |         \
-		  T_CAUSE(TUPLE_IN_USE))        \
+		  T_CAUSE(TUPLE_IN_USE))                                                           \
 	X(POWER, "power", true, T_SILENCE | T_FORGOTTEN)                                           \
 	X(FIN, "fin", false,                                                                       \
 	  T_CAUSE(PEER_CLOSED) | T_CAUSE(PEER_RESET) | T_CAUSE(RESET_UNREAD) |                     \
@@ -77,7 +76,7 @@ enum t_fault_kind {
 #define X(id, name, lasts, causes) T_FAULT_##id,
 	T_FAULTS(X)
 #undef X
-	T_FAULT_COUNT
+		T_FAULT_COUNT
 };
 
 struct t_fault {
@@ -90,12 +89,12 @@ struct t_fault {
 
 /* Two series of submissions with a pause between them. */
 struct t_work {
-	uint64_t bytes;      /* in all */
+	uint64_t bytes; /* in all */
 	uint64_t piece_bytes, every_ns;
 	uint64_t pause_after_bytes, pause_ns;
-	uint32_t flush_ppm;  /* how often la_link_flush() is asked for after a piece, */
-	uint64_t flush_ns;   /* and for how long it may block: nothing else happens meanwhile */
-	bool unterminated;   /* lines: the last newline is left to la_link_finish() */
+	uint32_t flush_ppm; /* how often la_link_flush() is asked for after a piece, */
+	uint64_t flush_ns;  /* and for how long it may block: nothing else happens meanwhile */
+	bool unterminated;  /* lines: the last newline is left to la_link_finish() */
 };
 
 struct t_plan {
@@ -105,17 +104,18 @@ struct t_plan {
 	char urls[T_URLS_MAX][T_URL_MAX];
 	char local_address[T_URL_MAX]; /* "": none */
 	unsigned servers;
-	bool names;            /* "server0" has two addresses, "all" those of every server */
+	bool names; /* "server0" has two addresses, "all" those of every server */
 	uint64_t latency_ns;
 	uint32_t client_buffer, server_buffer;
-	uint16_t ports;        /* the client has so few ephemeral ports; 0: as usual */
+	uint16_t ports; /* the client has so few ephemeral ports; 0: as usual */
 	bool no_timestamps;
-	uint32_t record_max;   /* of the data; at most config.record_bytes_max */
+	uint32_t record_max; /* of the data; at most config.record_bytes_max */
 	struct t_work work;
-	uint64_t finish_ns, finish_timeout_ns; /* when all is submitted, but not before; its bound */
-	uint64_t abort_ns;     /* LA_NEVER: no */
-	uint64_t heal_ns;      /* all faults are over by then */
-	bool trace;            /* with a log: every segment too */
+	uint64_t finish_ns,
+		finish_timeout_ns; /* when all is submitted, but not before; its bound */
+	uint64_t abort_ns;	   /* LA_NEVER: no */
+	uint64_t heal_ns;	   /* all faults are over by then */
+	bool trace;		   /* with a log: every segment too */
 	struct t_fault faults[T_FAULTS_MAX];
 	unsigned fault_count;
 };

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define SAME_TIME_STEPS_MAX 300u /* a step at the same time must have done something new */
-#define LOOK_NS (1 * LAI_S)      /* the kernel's numbers are read this often, at the least */
+#define LOOK_NS (1 * LAI_S)	 /* the kernel's numbers are read this often, at the least */
 #define SLACK_NS (100 * LAI_MS)
 
 struct naming {
@@ -64,9 +64,11 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* ---- how long a dead peer may go unnoticed ------------------------------------------------------ */
+/* ---- how long a dead peer may go unnoticed ------------------------------------------------------
+ */
 
-/* The window may just have closed: then the next probe comes first, rto_max_ns of la_link.c later. */
+/* The window may just have closed: then the next probe comes first, rto_max_ns of la_link.c later.
+ */
 uint64_t t_check_busy_ns(const struct la_link_config *config)
 {
 	return config->dead_ns + larger(config->dead_ns / 4, LAI_S) + 2 * LOOK_NS + SLACK_NS;
@@ -79,7 +81,8 @@ uint64_t t_check_idle_ns(const struct la_link_config *config)
 	return larger(config->dead_ns, config->user_timeout_ns) + 7 * LAI_S;
 }
 
-/* ---- sums --------------------------------------------------------------------------------------- */
+/* ---- sums ---------------------------------------------------------------------------------------
+ */
 
 static void check_sum(struct t_world *world, const struct la_totals *totals)
 {
@@ -108,7 +111,8 @@ static void check_sum(struct t_world *world, const struct la_totals *totals)
 			 totals->dropped_bytes);
 }
 
-/* ---- proofs ------------------------------------------------------------------------------------- */
+/* ---- proofs -------------------------------------------------------------------------------------
+ */
 
 /* view: what the client's kernel knows of the present connection. */
 static void check_proof(struct t_world *world, const struct la_totals *totals,
@@ -121,8 +125,8 @@ static void check_proof(struct t_world *world, const struct la_totals *totals,
 			 report->written_bytes);
 	if (world->config.proof == LA_PROOF_ACKED && here > view->acked_bytes)
 		t_broken(world, T_PROOF,
-			 "delivered %" PRIu64 " where the peer's kernel acknowledged %" PRIu64, here,
-			 view->acked_bytes);
+			 "delivered %" PRIu64 " where the peer's kernel acknowledged %" PRIu64,
+			 here, view->acked_bytes);
 }
 
 /* Whatever counts as delivered has been read by a server's program. */
@@ -133,15 +137,17 @@ static void check_consumed(struct t_world *world, const struct la_totals *totals
 
 	if (world->config.proof == LA_PROOF_CONSUMED &&
 	    totals->delivered_bytes > read + ledger->unsure_bytes)
-		t_broken(world, T_PROOF, "delivered %" PRIu64 " as consumed where servers read %" PRIu64,
+		t_broken(world, T_PROOF,
+			 "delivered %" PRIu64 " as consumed where servers read %" PRIu64,
 			 totals->delivered_bytes, read);
 }
 
-/* ---- sockets ------------------------------------------------------------------------------------ */
+/* ---- sockets ------------------------------------------------------------------------------------
+ */
 
 /*
- * Where our segments are lost and the peer's come through, its FIN comes again and again, which is a
- * sign of life, at intervals that double: it is called dead when one is longer than dead_ns.
+ * Where our segments are lost and the peer's come through, its FIN comes again and again, which is
+ * a sign of life, at intervals that double: it is called dead when one is longer than dead_ns.
  */
 static uint64_t close_wait_limit_ns(const struct t_world *world)
 {
@@ -178,15 +184,16 @@ static void check_sockets(struct t_world *world, uint64_t now_ns)
 						  : 0;
 
 	if (open != known)
-		t_broken(world, T_SOCKETS, "%zu sockets are open, and the driver knows of %zu", open,
-			 known);
+		t_broken(world, T_SOCKETS, "%zu sockets are open, and the driver knows of %zu",
+			 open, known);
 	if (open > most)
 		t_broken(world, T_SOCKETS, "%zu sockets are open in state %s", open,
 			 la_link_state_name(state));
 	check_close_wait(world, now_ns);
 }
 
-/* ---- timers ------------------------------------------------------------------------------------- */
+/* ---- timers -------------------------------------------------------------------------------------
+ */
 
 static void check_spin(struct t_world *world, uint64_t now_ns)
 {
@@ -217,7 +224,8 @@ static void check_deadline(struct t_world *world, const struct la_report *report
 		t_broken(world, T_TIMERS, "waiting for %.3f s", seconds(age_ns));
 }
 
-/* A connection that has nothing outstanding any more and is to be closed owes the peer's FIN only. */
+/* A connection that has nothing outstanding any more and is to be closed owes the peer's FIN only.
+ */
 static void check_closing(struct t_world *world, uint64_t now_ns)
 {
 	const struct t_watch *watch = &world->watch;
@@ -230,7 +238,8 @@ static void check_closing(struct t_world *world, uint64_t now_ns)
 			 seconds(now_ns - since_ns));
 }
 
-/* ---- back-off ----------------------------------------------------------------------------------- */
+/* ---- back-off -----------------------------------------------------------------------------------
+ */
 
 static void check_attempts(struct t_world *world)
 {
@@ -245,7 +254,8 @@ static void check_attempts(struct t_world *world)
 			t_broken(world, T_BACKOFF, "an attempt %.6f s before its back-off is over",
 				 seconds(watch->wait_until_ns - at_ns));
 		if (watch->owes_wait)
-			t_broken(world, T_BACKOFF, "an attempt without a back-off after the last end");
+			t_broken(world, T_BACKOFF,
+				 "an attempt without a back-off after the last end");
 	}
 }
 
@@ -270,7 +280,8 @@ static void check_wait(struct t_world *world, const struct la_event *event)
 	watch->failed_in_a_row = 0;
 }
 
-/* ---- causes: each step -------------------------------------------------------------------------- */
+/* ---- causes: each step --------------------------------------------------------------------------
+ */
 
 static void watch_outstanding(struct t_watch *watch, const struct la_report *report,
 			      const struct lai_view *view, uint64_t now_ns)
@@ -326,7 +337,8 @@ static void check_connection(struct t_world *world, const struct la_totals *tota
 	int socket = la_link_socket(world->link);
 	struct lai_view view;
 
-	if (!world->watch.connected || socket < 0 || world->net->ops->view(world->net, socket, &view) != 0)
+	if (!world->watch.connected || socket < 0 ||
+	    world->net->ops->view(world->net, socket, &view) != 0)
 		return;
 	check_latch(world, report);
 	check_proof(world, totals, report, &view);
@@ -335,7 +347,8 @@ static void check_connection(struct t_world *world, const struct la_totals *tota
 	check_closing(world, now_ns);
 }
 
-/* ---- causes: each report ------------------------------------------------------------------------ */
+/* ---- causes: each report ------------------------------------------------------------------------
+ */
 
 static bool cause_of_attempt(enum la_cause cause)
 {
@@ -356,12 +369,14 @@ static void check_cause(struct t_world *world, const struct la_report *report)
 	if (report->serial != world->watch.serial + 1)
 		t_broken(world, T_CAUSES, "report %" PRIu64 " comes after report %" PRIu64,
 			 report->serial, world->watch.serial);
-	if (!(report->connected ? cause_of_connection(report->cause) : cause_of_attempt(report->cause)))
+	if (!(report->connected ? cause_of_connection(report->cause)
+				: cause_of_attempt(report->cause)))
 		t_broken(world, T_CAUSES, "%s ends with the cause %s",
 			 report->connected ? "a connection" : "an attempt", name);
 	if (!(t_plan_causes(world->plan) & 1ull << report->cause) &&
 	    !(report->cause == LA_CAUSE_ABORTED && world->finishing))
-		t_broken(world, T_CAUSES, "cause %s, and nothing happened that could bring it about", name);
+		t_broken(world, T_CAUSES,
+			 "cause %s, and nothing happened that could bring it about", name);
 	if (report->connected && world->watch.cause != LA_CAUSE_ALIVE &&
 	    world->watch.cause != report->cause)
 		t_broken(world, T_CAUSES, "the first cause was %s, the report says %s",
@@ -384,8 +399,10 @@ static void check_numbers(struct t_world *world, const struct la_report *report,
 	    report->duplicated.min_bytes > report->duplicated.max_bytes)
 		t_broken(world, T_CAUSES, "a report speaks of more bytes than were written");
 	if (report->proof != LA_PROOF_WRITTEN && report->acked_bytes != written)
-		t_broken(world, T_PROOF, "a report claims the proof %s with %" PRIu64 " of %" PRIu64
-			 " bytes acknowledged", la_proof_name(report->proof), report->acked_bytes, written);
+		t_broken(world, T_PROOF,
+			 "a report claims the proof %s with %" PRIu64 " of %" PRIu64
+			 " bytes acknowledged",
+			 la_proof_name(report->proof), report->acked_bytes, written);
 }
 
 /* So long must the client's kernel have heard nothing before the peer may be called dead. */
@@ -410,7 +427,8 @@ static void check_witness(struct t_world *world, const struct la_report *report)
 	struct la_totals totals;
 	struct lai_view view;
 
-	if (!report->connected || socket < 0 || world->net->ops->view(world->net, socket, &view) != 0)
+	if (!report->connected || socket < 0 ||
+	    world->net->ops->view(world->net, socket, &view) != 0)
 		return;
 	la_link_totals(world->link, &totals);
 	check_proof(world, &totals, report, &view);
@@ -429,9 +447,9 @@ static void check_report(struct t_world *world, const struct la_event *event)
 	struct t_watch *watch = &world->watch;
 
 	check_attempts(world);
+	check_witness(world, report);
 	check_cause(world, report);
 	check_numbers(world, report, event->now_ns);
-	check_witness(world, report);
 	watch->serial = report->serial;
 	watch->state_since_ns = event->now_ns; /* the next server's turn may be in the same state */
 	world->causes |= 1ull << report->cause;
@@ -443,8 +461,8 @@ static void check_report(struct t_world *world, const struct la_event *event)
 	if (report->connected) {
 		world->last = *report;
 		watch->failed_in_a_row = 0;
-		watch->owes_wait = report->cause != LA_CAUSE_FINISHED ||
-				   report->proof < world->config.proof;
+		watch->owes_wait =
+			report->cause != LA_CAUSE_FINISHED || report->proof < world->config.proof;
 		if (report->ended_ns - report->connected_ns >= world->config.stable_ns)
 			watch->failures = 0;
 	} else if (++watch->failed_in_a_row >= world->config.url_count) {
@@ -458,7 +476,8 @@ static void check_report(struct t_world *world, const struct la_event *event)
 static void check_aftermath(struct t_world *world, const struct la_report *report)
 {
 	if (report->serial != world->watch.silent.serial)
-		t_broken(world, T_CAUSES, "an aftermath of a connection that did not die in silence");
+		t_broken(world, T_CAUSES,
+			 "an aftermath of a connection that did not die in silence");
 	if (report->aftermath == LA_AFTERMATH_UNKNOWN)
 		t_broken(world, T_CAUSES, "an aftermath that explains nothing");
 	if (world->last.serial == report->serial)
@@ -466,7 +485,8 @@ static void check_aftermath(struct t_world *world, const struct la_report *repor
 	world->watch.silent.serial = 0;
 }
 
-/* ---- events ------------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------------------
+ */
 
 static void connection_begins(struct t_world *world, uint64_t now_ns)
 {
@@ -483,7 +503,8 @@ static void connection_begins(struct t_world *world, uint64_t now_ns)
 	watch->cause = LA_CAUSE_ALIVE;
 	watch->busy_since_ns = LA_NEVER;
 	watch->idle_since_ns = now_ns;
-	t_ledger_base(&world->ledger, (uint16_t)(port ? atoi(port + 1) : 0), totals.delivered_bytes);
+	t_ledger_base(&world->ledger, (uint16_t)(port ? atoi(port + 1) : 0),
+		      totals.delivered_bytes);
 }
 
 static void check_state(struct t_world *world, const struct la_event *event)
@@ -526,7 +547,9 @@ static void log_event(const struct t_world *world, const struct la_event *event)
 			la_aftermath_name(report->aftermath));
 		break;
 	case LA_EVENT_RECEIVED: fprintf(world->log, "received %zu bytes\n", event->size); break;
-	case LA_EVENT_WAIT: fprintf(world->log, "back-off %.3f s\n", seconds(event->delay_ns)); break;
+	case LA_EVENT_WAIT:
+		fprintf(world->log, "back-off %.3f s\n", seconds(event->delay_ns));
+		break;
 	default: fprintf(world->log, "?\n"); break;
 	}
 }
@@ -544,7 +567,8 @@ void t_check_event(struct t_world *world, const struct la_event *event)
 	}
 }
 
-/* ---- steps -------------------------------------------------------------------------------------- */
+/* ---- steps --------------------------------------------------------------------------------------
+ */
 
 void t_check_begin(struct t_world *world)
 {
@@ -574,14 +598,16 @@ void t_check_step(struct t_world *world)
 	check_deadline(world, &report, now_ns);
 }
 
-/* ---- the end ------------------------------------------------------------------------------------ */
+/* ---- the end ------------------------------------------------------------------------------------
+ */
 
 /* May the link have ended although nobody had asked it to finish? */
 static bool may_give_up(const struct t_world *world)
 {
 	const struct la_link_config *config = &world->plan->config;
 
-	return world->aborted || config->give_up_ns != LA_NEVER || config->retries_max != UINT32_MAX;
+	return world->aborted || config->give_up_ns != LA_NEVER ||
+	       config->retries_max != UINT32_MAX;
 }
 
 /* May the link have ended with something undelivered? */
@@ -597,21 +623,22 @@ static void check_balance(struct t_world *world, const struct la_totals *totals)
 	uint64_t missing = lai_time_since(ledger->distinct_bytes + ledger->unsure_bytes,
 					  totals->accepted_bytes);
 	/* A broken record is no repeat of anything if nobody sends it again. */
-	uint64_t repeated = lai_time_since(
-		ledger->distinct_bytes + ledger->broken_bytes + ledger->unsure_bytes, ledger->read_bytes);
+	uint64_t repeated =
+		lai_time_since(ledger->distinct_bytes + ledger->broken_bytes + ledger->unsure_bytes,
+			       ledger->read_bytes);
 
 	if (missing > totals->dropped_bytes + totals->abandoned_bytes + totals->lost.max_bytes)
 		t_broken(world, T_PROOF,
-			 "%" PRIu64 " bytes were never read, dropped %" PRIu64 " + abandoned %" PRIu64
-			 " + lost at most %" PRIu64,
+			 "%" PRIu64 " bytes were never read, dropped %" PRIu64
+			 " + abandoned %" PRIu64 " + lost at most %" PRIu64,
 			 missing, totals->dropped_bytes, totals->abandoned_bytes,
 			 totals->lost.max_bytes);
 	if (missing < totals->lost.min_bytes)
 		t_broken(world, T_PROOF, "lost at least %" PRIu64 ", and %" PRIu64 " are missing",
 			 totals->lost.min_bytes, missing);
 	if (repeated > totals->duplicated.max_bytes)
-		t_broken(world, T_WHOLE, "%" PRIu64 " bytes were read again, reported %" PRIu64, repeated,
-			 totals->duplicated.max_bytes);
+		t_broken(world, T_WHOLE, "%" PRIu64 " bytes were read again, reported %" PRIu64,
+			 repeated, totals->duplicated.max_bytes);
 }
 
 void t_check_end(struct t_world *world)
@@ -635,7 +662,8 @@ void t_check_end(struct t_world *world)
 	if (lai_sim_in_state(world->client, LAI_TCP_CLOSE_WAIT) || lai_sim_open(world->net))
 		t_broken(world, T_SOCKETS, "sockets are left after the end");
 	if (totals.connections + totals.failed_attempts != world->watch.serial)
-		t_broken(world, T_CAUSES, "%" PRIu64 " connections and %" PRIu64 " failed attempts gave %"
-			 PRIu64 " reports", totals.connections, totals.failed_attempts,
-			 world->watch.serial);
+		t_broken(world, T_CAUSES,
+			 "%" PRIu64 " connections and %" PRIu64 " failed attempts gave %" PRIu64
+			 " reports",
+			 totals.connections, totals.failed_attempts, world->watch.serial);
 }

@@ -8,10 +8,11 @@
 
 #define NAME_NS (20 * LAI_MS) /* a resolver's usual answer */
 
-/* ---- names -------------------------------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------------------------
+ */
 
-static int name_set(struct t_world *world, const char *name, unsigned first, unsigned count, int error,
-		    uint64_t delay_ns)
+static int name_set(struct t_world *world, const char *name, unsigned first, unsigned count,
+		    int error, uint64_t delay_ns)
 {
 	char text[256];
 	size_t length = 0;
@@ -55,7 +56,8 @@ static void names_break(struct t_world *world, uint64_t how)
 		(void)names_set(world, 1, 0, NAME_NS);
 }
 
-/* ---- one server --------------------------------------------------------------------------------- */
+/* ---- one server ---------------------------------------------------------------------------------
+ */
 
 static void power(struct t_world *world, unsigned i, bool on)
 {
@@ -134,7 +136,8 @@ static void server_fault(struct t_world *world, unsigned i, const struct t_fault
 	}
 }
 
-/* ---- all of them -------------------------------------------------------------------------------- */
+/* ---- all of them --------------------------------------------------------------------------------
+ */
 
 /* True: it was the client's own matter. */
 static bool client_fault(struct t_world *world, const struct t_fault *fault, bool begin)
@@ -154,7 +157,8 @@ static bool client_fault(struct t_world *world, const struct t_fault *fault, boo
 			(void)t_fault_names(world);
 		break;
 	case T_FAULT_CONNECT:
-		lai_sim_fail_connect(world->client, -(int)fault->value, begin ? (unsigned)fault->extra : 0);
+		lai_sim_fail_connect(world->client, -(int)fault->value,
+				     begin ? (unsigned)fault->extra : 0);
 		break;
 	case T_FAULT_NO_NEWS: lai_sim_lose_acked(world->client, begin); break;
 	default: return false;
