@@ -880,6 +880,9 @@ static void huge_buffer(struct la_link_config *config)
 
 static void small_buffer(struct la_link_config *config)
 {
+	static const char *const lines[] = {"lines://127.0.0.1:1"};
+
+	config->urls = lines; /* raw bytes have no record that must fit */
 	config->buffer_bytes = 100;
 	config->record_bytes_max = 101;
 }

@@ -33,6 +33,7 @@
 #define FAULTS_MAX 2000
 
 static struct t_server server;
+static const struct t_net *current_net; /* of the run under way, for what is said of a failure */
 static char numeric_url[URL_MAX], name_url[URL_MAX];
 
 static int count_descriptors(void)
@@ -106,6 +107,11 @@ static void check_server(int status)
 			fail_msg("said to be delivered, and line %d never came", i);
 }
 
+static const char *fault_name(void)
+{
+	return current_net && current_net->failed ? t_op_names[current_net->failed_op] : "an allocation";
+}
+
 static int run_link(struct la_link *link, uint64_t finish_ns)
 {
 	int status;
@@ -118,7 +124,8 @@ static int run_link(struct la_link *link, uint64_t finish_ns)
 	la_link_finish(link, finish_ns);
 	status = la_link_wait(link, BOUND_NS);
 	if (status == -ETIMEDOUT)
-		fail_msg("it hangs, in state %s", la_link_state_name(la_link_state(link)));
+		fail_msg("with a fault in %s it hangs, in state %s", fault_name(),
+			 la_link_state_name(la_link_state(link)));
 	check_truth(link, status);
 	return status;
 }
@@ -235,6 +242,7 @@ static bool run_net_fault(const struct net_row *row, unsigned nth)
 
 	t_server_forget(&server);
 	assert_int_equal(t_net_open(&faulty), 0);
+	current_net = &faulty;
 	faulty.fail_at = nth;
 	faulty.variant = row->variant;
 	faulty.for_good = row->for_good;
@@ -247,6 +255,7 @@ static bool run_net_fault(const struct net_row *row, unsigned nth)
 	t_net_close_kernel(&faulty);
 	settle(descriptors);
 	check_server(status);
+	current_net = NULL;
 	return faulty.failed;
 }
 

@@ -36,8 +36,9 @@ for patch in "${patches[@]}"; do
 	name=$(basename "$patch" .patch)
 	wanted=$(sed -n 's/^Caught by: //p' "$patch")
 	what=$(sed -n 's/^Broken: //p' "$patch")
-	if ! mutate "$name"; then
+	if ! mutate "$name" >"$T_DIR/$name.out" 2>&1; then
 		t_result 1 "$name.patch applies and compiles"
+		t_note "$(tail -n 20 "$T_DIR/$name.out")"
 		t_result 1 "$wanted can fail: $what"
 		continue
 	fi
