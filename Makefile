@@ -81,7 +81,7 @@ soak: deps-test
 	$(Q)$(MAKE) --no-print-directory all test-programs
 	$(Q)BUILD=$(BUILD) bench/soak.sh
 
-## fuzz: libFuzzer on every door where foreign bytes enter (SECONDS=60 each)
+## fuzz: libFuzzer on every door where foreign bytes enter (SECONDS_EACH=60)
 fuzz: deps-test
 	$(Q)BUILD=$(BUILD) tests/fuzz/run.sh
 

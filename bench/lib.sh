@@ -23,6 +23,7 @@ b_isolate() {
 	[ -z "${B_ISOLATED:-}" ] || return 0
 	export B_ISOLATED=1
 	if unshare --net true 2>/dev/null; then
+		rm -rf "$B_DIR" # a trap does not see an exec
 		# shellcheck disable=SC2016
 		exec unshare --net bash -c 'ip link set lo up && exec bash "$@"' isolated "$@"
 	fi

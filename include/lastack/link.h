@@ -173,6 +173,8 @@ ssize_t la_link_submit(struct la_link *link, const void *data, size_t size);
  * returns the room (0: full); *room stays valid until the next call on this link.
  */
 size_t la_link_reserve(struct la_link *link, void **room);
+/* As la_link_submit(). Fewer than size: a record is over record_bytes_max; it and what follows it in
+   the room is taken back. */
 ssize_t la_link_commit(struct la_link *link, size_t size);
 
 /* Blocks until all accepted bytes reached the proof. 0, -ETIMEDOUT, -EPIPE if DONE without it.
@@ -196,7 +198,7 @@ enum la_link_state la_link_state(const struct la_link *link);
 const char *la_link_state_name(enum la_link_state state);
 void la_link_totals(const struct la_link *link, struct la_totals *totals);
 
-/* Of the connection as it is now (cause ALIVE), else of the last one that ended. */
+/* Of the connection or attempt under way (cause ALIVE), else of the last one that ended. */
 void la_link_report(const struct la_link *link, struct la_report *report);
 
 /* The socket in use, for getsockopt() and sock_diag only; -1: none. */

@@ -60,7 +60,7 @@ extern "C" {
 	X(STALLED, "stalled", "the peer's kernel answers, its program stopped reading")            \
 	X(ROUTE_LOST, "route-lost", "this host has no route to the peer any more")                 \
 	X(ADDRESS_LOST, "address-lost",                                                            \
-	  "the local address of the connection is gone from this host")                            \
+	  "this host does not have the local address or interface, or not any more")                            \
 	X(NEVER_CLOSED, "never-closed", "the peer acknowledged our FIN and never sent its own")    \
 	X(DRAIN_TIMEOUT, "drain-timeout",                                                          \
 	  "what was queued was not acknowledged in the time allowed")                              \

@@ -206,7 +206,7 @@ static int conclude(const struct demo *demo)
 	for (size_t i = 0; i < board->side_count; i++)
 		print_complaint(demo, &board->sides[i]);
 	if (!healthy)
-		(void)lai_command_refuse(command.name, "lastack did not do what it promises; "
+		lai_command_complain(command.name, "lastack did not do what it promises; "
 						       "this is a bug");
 	if (demo->settings.json)
 		print_json(board, healthy);
@@ -215,7 +215,7 @@ static int conclude(const struct demo *demo)
 
 static int refuse_sample(int error)
 {
-	(void)lai_command_refuse(command.name, "the kernel's list of sockets cannot be read: %s",
+	lai_command_complain(command.name, "the kernel's list of sockets cannot be read: %s",
 				 strerror(-error));
 	return error == -EPROTONOSUPPORT ? LAI_EXIT_CANNOT : LAI_EXIT_FAILED;
 }

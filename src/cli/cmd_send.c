@@ -36,7 +36,11 @@ struct settings {
 /* One over the largest, so that "not given" has a value. */
 #define TOS_UNSET 256
 
-static const char *const proof_names[] = {"written", "acked", "consumed", NULL};
+static const char *const proof_names[] = {
+#define X(id, name) name,
+	LA_PROOFS(X)
+#undef X
+		NULL};
 static const char *const full_names[] = {"block", "drop-oldest", "drop-new", NULL};
 static const char *const stall_names[] = {"wait", "reconnect", NULL};
 static const char *const keepalive_names[] = {"on", "off", NULL};
@@ -246,8 +250,6 @@ static const char *check(const struct settings *settings, bool lines)
 	if (settings->connect_ns == 0 || settings->resolve_ns == 0 || settings->dead_ns == 0 ||
 	    settings->stall_ns == 0 || settings->read_ns == 0)
 		return "a time-out of 0 would end everything at once; 'never' switches one off";
-	if (settings->dead_ns != LA_NEVER && settings->dead_ns < LAI_S)
-		return "--dead-after must be 1s or more: the kernel retransmits no faster";
 	return NULL;
 }
 

@@ -14,7 +14,7 @@ static int print_help(const struct lai_option_command *command)
 		return LAI_EXIT_FAILED;
 	(void)fputs(help, stdout);
 	free(help);
-	return LAI_EXIT_DONE;
+	return fflush(stdout) == 0 ? LAI_EXIT_DONE : LAI_EXIT_FAILED;
 }
 
 bool lai_command_parse(const struct lai_option_command *command, int count, char *const *args,
@@ -27,7 +27,7 @@ bool lai_command_parse(const struct lai_option_command *command, int count, char
 	case LAI_OPTION_HELP: *exit_code = print_help(command); return false;
 	case LAI_OPTION_VERSION:
 		printf("lastack %s\n", LASTACK_VERSION);
-		*exit_code = LAI_EXIT_DONE;
+		*exit_code = fflush(stdout) == 0 ? LAI_EXIT_DONE : LAI_EXIT_FAILED;
 		return false;
 	default:
 		*exit_code =
@@ -38,14 +38,28 @@ bool lai_command_parse(const struct lai_option_command *command, int count, char
 	}
 }
 
+static void complain(const char *name, const char *format, va_list args)
+{
+	(void)fprintf(stderr, "%s: ", name);
+	(void)vfprintf(stderr, format, args);
+	(void)fputc('\n', stderr);
+}
+
+void lai_command_complain(const char *name, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	complain(name, format, args);
+	va_end(args);
+}
+
 int lai_command_refuse(const char *name, const char *format, ...)
 {
 	va_list args;
 
-	(void)fprintf(stderr, "%s: ", name);
 	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
+	complain(name, format, args);
 	va_end(args);
-	(void)fputc('\n', stderr);
 	return LAI_EXIT_USAGE;
 }

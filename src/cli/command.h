@@ -25,7 +25,11 @@ int lai_cmd_demo(int count, char *const *args);
 bool lai_command_parse(const struct lai_option_command *command, int count, char *const *args,
 		       void *settings, struct lai_option_list *operands, int *exit_code);
 
-/* Prints "NAME: sentence" to stderr and returns LAI_EXIT_USAGE. */
+/* Prints "NAME: sentence" to stderr, however quiet. */
+void lai_command_complain(const char *name, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* The same for bad input: returns LAI_EXIT_USAGE. */
 int lai_command_refuse(const char *name, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

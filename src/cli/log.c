@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/log.h"
+#include "cli/command.h"
 #include "cli/self_check.h"
 #include "base/json.h"
 #include "base/size.h"
@@ -17,7 +18,8 @@
 
 static int open_report(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	/* Not to wait for the reader of a FIFO, who may never come. */
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0644);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -120,11 +122,11 @@ void lai_log_write_line(struct lai_log *log, struct lai_json *json)
 	while (done < size && !log->failed) {
 		ssize_t wrote = write(log->report, line + done, size - done);
 
-		if (wrote > 0) {
+		if (wrote >= 0) {
 			done += (size_t)wrote;
 		} else if (errno != EINTR) {
 			log->failed = true;
-			lai_log_say(log, "cannot write reports: %s", strerror(errno));
+			lai_command_complain(log->name, "cannot write reports: %s", strerror(errno));
 		}
 	}
 	free(line);
@@ -188,7 +190,9 @@ static void say_event(struct lai_log *log, const struct la_event *event)
 		break;
 	case LA_EVENT_REPORT:
 		/* A proper end is no news. */
-		if (event->report->cause != LA_CAUSE_FINISHED || log->verbose)
+		if ((event->report->cause != LA_CAUSE_FINISHED &&
+		     (event->report->connected || event->report->cause != LA_CAUSE_ABORTED)) ||
+		    log->verbose)
 			say_report(log, event->report);
 		break;
 	case LA_EVENT_AFTERMATH:

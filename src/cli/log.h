@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* log.h - what send says: sentences on stderr, JSON lines in a file or on standard output. */
+/* log.h - what send and receive say: sentences on stderr, JSON lines in a file or on standard output. */
 #ifndef LAI_CLI_LOG_H
 #define LAI_CLI_LOG_H
 

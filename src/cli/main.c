@@ -2,9 +2,11 @@
 /* The table of commands. */
 #include "cli/command.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
 	const char *name;
@@ -12,7 +14,7 @@ static const struct {
 	const char *summary;
 } commands[] = {
 	{"send", lai_cmd_send, "send bytes or lines to a server, for ever, and end properly"},
-	{"receive", lai_cmd_receive, "the matching server: write what comes to stdout or files"},
+	{"receive", lai_cmd_receive, "the matching server: write what comes to standard output or files"},
 	{"demo", lai_cmd_demo, "the story of this project in one minute on real sockets"},
 };
 
@@ -43,10 +45,23 @@ static int unknown(const char *name)
 	return LAI_EXIT_USAGE;
 }
 
+/*
+ * A standard descriptor that is closed gets something that cannot be used, so that using it says so and
+ * the number is not given to a file or a socket of ours.
+ */
+static void guard_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int count, char **args)
 {
-	/* A closed output is an error of write(), not a reason to die without a report. */
+	guard_standard_descriptors();
+	/* A closed output and a full file are errors of write(), no reason to die without a report. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	if (count < 2) {
 		print_usage(stderr);
 		return LAI_EXIT_USAGE;

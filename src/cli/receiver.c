@@ -47,7 +47,7 @@ static void abort_all(struct receiver *receiver, enum lai_session_why why)
 
 void lai_receiver_output_failed(struct receiver *receiver, const char *path, int error)
 {
-	(void)lai_command_refuse(receiver->log.name,
+	lai_command_complain(receiver->log.name,
 				 "cannot write to %s: %s; connections end by RST, so that nothing that is "
 				 "not written counts as received",
 				 path ? path : "standard output", strerror(error));
@@ -65,8 +65,6 @@ static int open_signals(void)
 	sigset_t set;
 	int fd;
 
-	/* A file that reached its limit is an error of write() as a full disk is. */
-	(void)signal(SIGXFSZ, SIG_IGN);
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		sigaddset(&set, wanted[i]);
@@ -302,7 +300,7 @@ static int open_all(struct receiver *receiver)
 
 	status = lai_log_open(&receiver->log, name, config->report, config->quiet, config->verbose);
 	if (status != 0) {
-		(void)lai_command_refuse(name, "cannot open the report file %s: %s", config->report,
+		lai_command_complain(name, "cannot open the report file %s: %s", config->report,
 					 strerror(-status));
 		return status;
 	}
@@ -310,7 +308,7 @@ static int open_all(struct receiver *receiver)
 				   : lai_output_open(&receiver->output, config->into,
 						     config->endpoint.wire->has_records);
 	if (status != 0) {
-		(void)lai_command_refuse(name, "cannot open %s for writing: %s%s", config->into,
+		lai_command_complain(name, "cannot open %s for writing: %s%s", config->into,
 					 strerror(-status),
 					 status == -ENXIO ? ": a FIFO that nobody reads" : "");
 		return status;
@@ -321,7 +319,7 @@ static int open_all(struct receiver *receiver)
 		status = receiver->signals < 0 ? receiver->signals : 0;
 	}
 	if (status != 0) {
-		(void)lai_command_refuse(name, "cannot start: %s", strerror(-status));
+		lai_command_complain(name, "cannot start: %s", strerror(-status));
 		return status;
 	}
 	receiver->slept_ns = LAI_NET(receiver, slept);
@@ -333,8 +331,11 @@ static int conclude(struct receiver *receiver)
 {
 	int close_wait = lai_receiver_say_totals(receiver, "end");
 
+	if (receiver->log.failed && receiver->exit_code == LAI_EXIT_DONE)
+		receiver->exit_code = LAI_EXIT_FAILED;
+
 	if (close_wait > 0) {
-		(void)lai_command_refuse(receiver->log.name,
+		lai_command_complain(receiver->log.name,
 					 "self-check: %d sockets of ours are in CLOSE_WAIT; this is a bug",
 					 close_wait);
 		return LAI_EXIT_FAILED;
@@ -357,7 +358,7 @@ static int close_all(struct receiver *receiver, int exit_code)
 	if (status != 0)
 		exit_code = LAI_EXIT_FAILED;
 	if (status != 0)
-		(void)lai_command_refuse(receiver->log.name, "closing %s: %s", path, strerror(-status));
+		lai_command_complain(receiver->log.name, "closing %s: %s", path, strerror(-status));
 	if (receiver->signals >= 0)
 		(void)close(receiver->signals);
 	if (receiver->net)

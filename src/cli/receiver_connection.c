@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection's I/O: accept, read, store, reply, and what its lai_conn asks for. */
 #include "cli/receiver_inside.h"
+#include "conn/cause.h"
 
 #include "base/size.h"
 #include "cli/command.h"
@@ -54,8 +55,12 @@ static void look(struct receiver *receiver, struct connection *connection)
 /* What the kernel knows of acknowledged bytes is final now: first the view, then the error. */
 static void fail(struct receiver *receiver, struct connection *connection, int error)
 {
-	look(receiver, connection);
-	lai_session_on_error(&connection->session, error, lai_receiver_now(receiver));
+	struct lai_view view = {.tcp_state = LAI_TCP_CLOSE};
+
+	if (LAI_NET(receiver, view, connection->socket, &view) == 0)
+		lai_session_on_view(&connection->session, &view, lai_receiver_now(receiver));
+	if (!lai_cause_is_soft(error, view.tcp_state))
+		lai_session_on_error(&connection->session, error, lai_receiver_now(receiver));
 }
 
 static void reply(struct receiver *receiver, struct connection *connection)
@@ -228,9 +233,13 @@ static void carry_out(struct receiver *receiver, struct connection *connection, 
 	if (actions & LAI_CONN_CALM)
 		LAI_NET(receiver, hurry, connection->socket, 0);
 	if (actions & LAI_CONN_SEND_FIN) {
-		error = LAI_NET(receiver, shutdown, connection->socket);
-		if (error < 0 && !(actions & (LAI_CONN_CLOSE | LAI_CONN_ABORT)))
-			fail(receiver, connection, -error);
+		/* After an RST it says ENOTCONN, and the reason only when asked. */
+		error = -LAI_NET(receiver, shutdown, connection->socket);
+		if (error > 0 && !(actions & (LAI_CONN_CLOSE | LAI_CONN_ABORT))) {
+			int reason = LAI_NET(receiver, error, connection->socket);
+
+			fail(receiver, connection, reason ? reason : error);
+		}
 	}
 	if (actions & (LAI_CONN_CLOSE | LAI_CONN_LINGER | LAI_CONN_ABORT))
 		end_socket(receiver, connection, actions);

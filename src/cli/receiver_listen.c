@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,35 +38,6 @@ static int resolve(struct receiver *receiver, struct lai_address *address)
 	if (status > 0)
 		*address = found[0];
 	return status > 0 ? 0 : status == -EINPROGRESS ? -EAGAIN : status;
-}
-
-static int set(int socket, int level, int name, uint64_t value)
-{
-	int number = value > INT16_MAX ? INT16_MAX : (int)value;
-
-	return setsockopt(socket, level, name, &number, sizeof(number)) == 0 ? 0 : -errno;
-}
-
-/*
- * Keepalive, so that the death of an idle sender is found. Accepted sockets inherit it from the
- * listener, even those whose peer dies while they wait in the backlog. Half of the time is spent
- * waiting, the other half on probes, all in whole seconds.
- */
-static int keep_alive(int listener, uint64_t dead_ns)
-{
-	uint64_t idle_s = (dead_ns / 2 + LAI_S - 1) / LAI_S;
-	uint64_t interval_s = (dead_ns / 10 + LAI_S - 1) / LAI_S;
-	uint64_t probes = dead_ns / 2 / LAI_S / interval_s;
-	int status;
-
-	if (dead_ns == LA_NEVER)
-		return 0;
-	status = set(listener, SOL_SOCKET, SO_KEEPALIVE, 1);
-	if (status == 0)
-		status = set(listener, IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
-	if (status == 0)
-		status = set(listener, IPPROTO_TCP, TCP_KEEPINTVL, interval_s);
-	return status == 0 ? set(listener, IPPROTO_TCP, TCP_KEEPCNT, probes ? probes : 1) : status;
 }
 
 /* A reader of the file sees no port or all of it. */
@@ -103,7 +73,10 @@ int lai_receiver_listen(struct receiver *receiver)
 		status = receiver->listener < 0 ? receiver->listener : 0;
 	}
 	if (status == 0)
-		status = keep_alive(receiver->listener, receiver->config->dead_ns);
+		status = LAI_NET(receiver, keepalive, receiver->listener,
+				 receiver->config->dead_ns == LA_NEVER
+					 ? 0
+					 : receiver->config->dead_ns);
 	if (status != 0) {
 		lai_receiver_say_cannot_listen(receiver, -status);
 		return status;
@@ -113,7 +86,7 @@ int lai_receiver_listen(struct receiver *receiver)
 	if (receiver->config->port_file)
 		status = write_port(receiver->config->port_file, lai_address_port(&receiver->local));
 	if (status != 0)
-		(void)lai_command_refuse(receiver->log.name, "cannot write the port file %s: %s",
+		lai_command_complain(receiver->log.name, "cannot write the port file %s: %s",
 					 receiver->config->port_file, strerror(-status));
 	return status;
 }

@@ -3,6 +3,7 @@
 #include "cli/receiver_inside.h"
 
 #include "base/size.h"
+#include "cli/command.h"
 #include "cli/self_check.h"
 #include "show/show_report.h"
 
@@ -154,8 +155,6 @@ static const char *reason(int error)
 
 void lai_receiver_say_cannot_listen(const struct receiver *receiver, int error)
 {
-	struct lai_log loud = receiver->log;
-
-	loud.quiet = false;
-	lai_log_say(&loud, "cannot listen on %s: %s", receiver->config->endpoint.text, reason(error));
+	lai_command_complain(receiver->log.name, "cannot listen on %s: %s",
+			     receiver->config->endpoint.text, reason(error));
 }

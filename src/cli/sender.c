@@ -36,11 +36,12 @@ struct sender {
 	struct lai_feed *feed;
 	int signals;
 	bool input_over;
-	bool full;	      /* the last look found no room */
-	bool interrupted;     /* one SIGINT has come */
-	bool waits_for_file;  /* and it was said: the followed name cannot be opened now */
+	bool full;           /* the last look found no room */
+	bool stopping;       /* one signal has come */
+	bool waits_for_file; /* and it was said: the followed name cannot be opened now */
+	bool replies_failed; /* standard output cannot be written; said once */
 	uint64_t progress_ns; /* when to redraw; LA_NEVER: never */
-	int exit_code;	      /* LAI_EXIT_DONE unless the input was bad */
+	int exit_code;        /* LAI_EXIT_DONE unless the input was bad */
 };
 
 static uint64_t clock_now(void)
@@ -51,13 +52,34 @@ static uint64_t clock_now(void)
 	return (uint64_t)ts.tv_sec * LAI_S + (uint64_t)ts.tv_nsec;
 }
 
+/* What the server says is data, too: it is not thrown away without a word. */
+static void write_reply(struct sender *sender, const char *data, size_t size)
+{
+	while (size > 0 && !sender->replies_failed) {
+		struct pollfd slot = {.fd = STDOUT_FILENO, .events = POLLOUT};
+		ssize_t wrote = write(STDOUT_FILENO, data, size);
+
+		if (wrote >= 0) {
+			data += wrote;
+			size -= (size_t)wrote;
+		} else if (errno == EAGAIN) {
+			(void)poll(&slot, 1, -1);
+		} else if (errno != EINTR) {
+			sender->replies_failed = true;
+			lai_command_complain(sender->log.name,
+					     "cannot write replies to standard output: %s",
+					     strerror(errno));
+		}
+	}
+}
+
 static void on_event(void *arg, const struct la_event *event)
 {
 	struct sender *sender = arg;
 
 	lai_log_event(&sender->log, event);
 	if (event->kind == LA_EVENT_RECEIVED && sender->config->replies)
-		(void)!write(STDOUT_FILENO, event->data, event->size);
+		write_reply(sender, event->data, event->size);
 	if (event->kind == LA_EVENT_REPORT && (event->report->cause == LA_CAUSE_PORT_IN_USE ||
 					       event->report->cause == LA_CAUSE_TUPLE_IN_USE))
 		lai_port_holder_say(&sender->log, sender->config->link.local_port);
@@ -76,7 +98,7 @@ static void refuse_record(struct sender *sender)
 {
 	char size[LAI_SIZE_TEXT_MAX];
 
-	(void)lai_command_refuse(
+	lai_command_complain(
 		sender->log.name,
 		"%s: a record is longer than %s (--max-record); it and what follows is not "
 		"sent, everything before it is",
@@ -90,7 +112,7 @@ static void input_failed(struct sender *sender)
 {
 	const char *why = lai_feed_error(sender->feed);
 
-	(void)lai_command_refuse(sender->log.name, "%s; what was read before is delivered",
+	lai_command_complain(sender->log.name, "%s; what was read before is delivered",
 				 why ? why : "the input cannot be read");
 	sender->exit_code = LAI_EXIT_FAILED;
 	end_input(sender, LA_NEVER);
@@ -149,12 +171,12 @@ static void stop(struct sender *sender, int signal)
 {
 	char text[LAI_TIME_TEXT_MAX];
 
-	if (signal == SIGINT && sender->interrupted) {
+	if (signal == SIGINT && sender->stopping) {
 		lai_log_say(&sender->log, "interrupted again: aborting");
 		la_link_abort(sender->link);
 		return;
 	}
-	sender->interrupted = signal == SIGINT;
+	sender->stopping = true;
 	lai_log_say(&sender->log, "%s: delivering what was accepted, for at most %s%s",
 		    strsignal(signal), lai_time_format(text, sender->config->drain_ns),
 		    signal == SIGINT ? "; once more aborts" : "");
@@ -267,12 +289,14 @@ static int conclude(struct sender *sender)
 	la_link_totals(sender->link, &totals);
 	lai_log_status(&sender->log, "end", sender->link, sender->config->link.proof, close_wait);
 	if (close_wait > 0) {
-		(void)lai_command_refuse(
+		lai_command_complain(
 			sender->log.name,
 			"self-check: %d sockets of ours are in CLOSE_WAIT; this is a bug",
 			close_wait);
 		return LAI_EXIT_FAILED;
 	}
+	if (sender->log.failed || sender->replies_failed)
+		return LAI_EXIT_FAILED;
 	if (sender->exit_code != LAI_EXIT_DONE)
 		return sender->exit_code;
 	/* A link that gave up has not accepted the rest of the input: that is not

@@ -94,6 +94,8 @@ enum la_cause lai_cause_of_attempt(int error, bool chosen_port, bool chosen_addr
 	case EPERM: return LA_CAUSE_DENIED;
 	case EADDRINUSE: return LA_CAUSE_PORT_IN_USE;
 	case EADDRNOTAVAIL: return not_available(chosen_port, chosen_address);
+	/* What io says of an address or an interface that this host does not have. */
+	case ENODEV: return LA_CAUSE_ADDRESS_LOST;
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
@@ -121,6 +123,14 @@ enum la_cause lai_cause_of_error(int error)
 	case ENOMEM: return LA_CAUSE_LOCAL_LIMIT;
 	default: return LA_CAUSE_LOCAL_ERROR;
 	}
+}
+
+bool lai_cause_is_soft(int error, uint32_t tcp_state)
+{
+	enum la_cause cause = lai_cause_of_error(error);
+
+	return tcp_state != LAI_TCP_CLOSE &&
+	       (cause == LA_CAUSE_ROUTE_LOST || cause == LA_CAUSE_ADDRESS_LOST);
 }
 
 bool lai_cause_is_silence(enum la_cause cause)

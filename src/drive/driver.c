@@ -52,18 +52,6 @@ void lai_driver_look(struct lai_driver *driver)
 		lai_link_on_view(driver->link, &view, now_of(driver));
 }
 
-/*
- * Over IPv6 Linux reports each retransmission that finds no route, on a connection that lives and
- * may still get through (a soft error). Whether it is dead, the pulse finds out.
- */
-static bool is_soft(int error, const struct lai_view *view)
-{
-	enum la_cause cause = lai_cause_of_error(error);
-
-	return view->tcp_state != LAI_TCP_CLOSE &&
-	       (cause == LA_CAUSE_ROUTE_LOST || cause == LA_CAUSE_ADDRESS_LOST);
-}
-
 /* What the kernel knows of acknowledged bytes is final now: first the view, then the error. */
 static void fail(struct lai_driver *driver, int error)
 {
@@ -71,7 +59,7 @@ static void fail(struct lai_driver *driver, int error)
 
 	if (OPS(driver, view, driver->socket, &view) == 0)
 		lai_link_on_view(driver->link, &view, now_of(driver));
-	if (driver->link->connected && !is_soft(error, &view))
+	if (driver->link->connected && !lai_cause_is_soft(error, view.tcp_state))
 		lai_link_on_error(driver->link, error, now_of(driver));
 }
 
@@ -141,25 +129,46 @@ static void on_connection_ready(struct lai_driver *driver, uint32_t events)
 /* ----
    attempts --------------------------------------------------------------------------------- */
 
+/*
+ * A peer may reset the connection before we have looked at it. It was one all the same, and what the
+ * peer said in it can be read.
+ */
+static bool reset_already(struct lai_driver *driver, int socket, int error)
+{
+	struct lai_view view;
+
+	return (error == ECONNRESET || error == ENOTCONN) &&
+	       OPS(driver, view, socket, &view) == 0 && view.tcp_state == LAI_TCP_CLOSE;
+}
+
+static void adopt(struct lai_driver *driver, int attempt, const struct lai_address *local)
+{
+	driver->socket = driver->racing[attempt];
+	driver->racing[attempt] = -1;
+	driver->local = *local;
+	driver->watched = LAI_WRITABLE;
+	driver->blocked = driver->ack_asked = false;
+}
+
 static void attempt_decided(struct lai_driver *driver, int attempt, int error)
 {
-	struct lai_address local = {0}, remote = {0};
+	struct lai_address local = {0}, remote = driver->link->race.addresses[attempt];
 	int socket = driver->racing[attempt];
+	bool reset;
 
 	if (error == 0)
 		error = -OPS(driver, names, socket, &local, &remote);
-	if (error != 0) {
+	reset = reset_already(driver, socket, error);
+	if (error != 0 && !reset) {
 		OPS(driver, close, socket);
 		driver->racing[attempt] = -1;
 	}
-	lai_link_on_attempt(driver->link, attempt, error, &local, &remote, now_of(driver));
-	if (driver->link->connected && driver->socket < 0) {
-		driver->racing[attempt] = -1;
-		driver->socket = socket;
-		driver->local = local;
-		driver->watched = LAI_WRITABLE;
-		driver->blocked = driver->ack_asked = false;
-	}
+	lai_link_on_attempt(driver->link, attempt, reset ? 0 : error, &local, &remote, now_of(driver));
+	if (!driver->link->connected || driver->socket >= 0)
+		return;
+	adopt(driver, attempt, &local);
+	if (reset)
+		fail(driver, ECONNRESET);
 }
 
 static void connect_attempt(struct lai_driver *driver, const struct lai_link_action *action)

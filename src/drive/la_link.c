@@ -82,6 +82,9 @@ static int check(const struct la_link_config *config, char **error)
 			      "only a graceful close can prove that the peer consumed everything");
 	if (config->backoff_min_ns > config->backoff_max_ns)
 		return refuse(error, "the shortest back-off is longer than the longest");
+	if (config->dead_ns < LAI_S)
+		return refuse(error, "a peer cannot be called dead in less than 1 s: "
+				     "the kernel retransmits no faster");
 	if (config->tos > 255)
 		return refuse(error, "the type of service is one byte: 0 to 255");
 	return 0;
@@ -126,7 +129,8 @@ static int socket_options(struct la_link *link, const struct la_link_config *con
 		.tos = config->tos,
 		.no_delay = config->no_delay,
 		.keepalive_ns = config->no_keepalive ? 0 : config->dead_ns,
-		.user_timeout_ns = config->user_timeout_ns,
+		.user_timeout_ns =
+			config->user_timeout_ns == LA_NEVER ? 0 : config->user_timeout_ns,
 		/* So that a closed window is probed often enough to tell a slow peer from a dead
 		   one. */
 		.rto_max_ns = config->dead_ns / 4 > LAI_S ? config->dead_ns / 4 : LAI_S,

@@ -226,6 +226,7 @@ static const struct lai_net_ops kernel_ops = {
 	.connect = lai_kernel_connect,
 	.listen = lai_kernel_listen,
 	.accept = lai_kernel_accept,
+	.keepalive = lai_kernel_keepalive,
 	.send = lai_kernel_send,
 	.recv = lai_kernel_recv,
 	.error = lai_kernel_error,

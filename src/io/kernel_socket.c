@@ -33,6 +33,13 @@ static int whole_seconds(uint64_t duration_ns)
 	return seconds == 0 ? 1 : seconds > INT16_MAX ? INT16_MAX : (int)seconds;
 }
 
+static int milliseconds(uint64_t duration_ns)
+{
+	uint64_t ms = duration_ns / LAI_MS;
+
+	return ms == 0 ? 1 : ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
 /* The kernel counts keepalive in whole seconds: the sum is at most a few seconds over idle_ns. */
 static int set_keepalive(int socket, uint64_t dead_ns)
 {
@@ -65,7 +72,9 @@ static int set_local(int socket, const struct lai_address *local)
 	}
 	if (status != 0)
 		return status;
-	return bind(socket, &local->sa, local->length) == 0 ? 0 : -errno;
+	if (bind(socket, &local->sa, local->length) == 0)
+		return 0;
+	return errno == EADDRNOTAVAIL ? -ENODEV : -errno;
 }
 
 static int set_tos(int socket, int family, int tos)
@@ -91,7 +100,7 @@ static int set_options(int socket, int family, const struct lai_socket_options *
 		status = set_keepalive(socket, options->keepalive_ns);
 	if (status == 0 && options->user_timeout_ns)
 		status = set_int(socket, IPPROTO_TCP, TCP_USER_TIMEOUT,
-				 (int)(options->user_timeout_ns / LAI_MS));
+				 milliseconds(options->user_timeout_ns));
 	if (status == 0 && options->unsent_max_bytes)
 		status = set_int(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
 				 (int)options->unsent_max_bytes);
@@ -99,7 +108,7 @@ static int set_options(int socket, int family, const struct lai_socket_options *
 	   lack it. */
 	if (status == 0 && options->rto_max_ns)
 		(void)set_int(socket, IPPROTO_TCP, TCP_RTO_MAX_MS,
-			      (int)(options->rto_max_ns / LAI_MS));
+			      milliseconds(options->rto_max_ns));
 	return status == 0 ? set_local(socket, &options->local) : status;
 }
 
@@ -165,8 +174,19 @@ int lai_kernel_accept(struct lai_net *net, int listener, struct lai_address *rem
 		return status;
 	}
 	lai_kernel_of(net)->sockets[fd].heard_ns = net->ops->now(net);
+	lai_kernel_of(net)->sockets[fd].keepalive_ns =
+		lai_kernel_of(net)->sockets[listener].keepalive_ns;
 	*remote = from;
 	return fd;
+}
+
+int lai_kernel_keepalive(struct lai_net *net, int listener, uint64_t keepalive_ns)
+{
+	int status = set_keepalive(listener, keepalive_ns);
+
+	if (status == 0)
+		lai_kernel_of(net)->sockets[listener].keepalive_ns = keepalive_ns;
+	return status;
 }
 
 /* The news of an ACK comes by the error queue: Documentation/networking/timestamping.rst, 1.3.4. */
@@ -259,7 +279,8 @@ int lai_kernel_error(struct lai_net *net, int socket)
 
 	if (getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
 		return errno;
-	if (error == 0 && state->connecting)
+	/* ECONNRESET (never of a SYN, that is ECONNREFUSED): there was a connection. */
+	if ((error == 0 || error == ECONNRESET) && state->connecting)
 		begin_counting(state, socket, net->ops->now(net));
 	return error;
 }

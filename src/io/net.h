@@ -69,12 +69,16 @@ struct lai_net_ops {
 	void (*resolve_cancel)(struct lai_net *net);
 
 	/* A new socket, bound and connecting. >= 0: the socket; LAI_WRITABLE will say that it is
-	   decided, error() how. Negative: it failed at once and there is no socket. */
+	   decided, error() how. Negative: it failed at once and there is no socket. -ENODEV: this
+	   host does not have the local address or the device; -EADDRNOTAVAIL: no port is free. */
 	int (*connect)(struct lai_net *net, const struct lai_address *remote,
 		       const struct lai_socket_options *options);
 	/* A listening socket; the port of *local is filled in. accept(): a socket, or -EAGAIN. */
 	int (*listen)(struct lai_net *net, struct lai_address *local, int backlog);
 	int (*accept)(struct lai_net *net, int listener, struct lai_address *remote);
+
+	/* As keepalive_ns of the options, for a socket of listen(); those it accepts inherit it. */
+	int (*keepalive)(struct lai_net *net, int listener, uint64_t keepalive_ns);
 
 	/* As send(2)/recv(2): bytes, 0 at the peer's FIN (recv), -EAGAIN, -EPIPE without a signal,
 	 * ... */

@@ -34,8 +34,8 @@ static int parse_port(const char *text, bool server, uint16_t *port, const char 
 		return refuse(error, "'%s' goes on with '%s' after the port: nothing may follow it",
 			      url, text + digits);
 	if (digits > 5 || value > PORT_MAX)
-		return refuse(error, "port %.*s in '%s' is out of range: ports go from 1 to %d",
-			      (int)(digits < 24 ? digits : 24), text, url, PORT_MAX);
+		return refuse(error, "port %.*s in '%s' is out of range: ports go from %d to %d",
+			      (int)(digits < 24 ? digits : 24), text, url, server ? 0 : 1, PORT_MAX);
 	if (value == 0 && !server)
 		return refuse(error, "port 0 in '%s' cannot be connected to: ports go from 1 to %d",
 			      url, PORT_MAX);

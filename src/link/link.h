@@ -58,6 +58,7 @@ struct lai_link {
 	struct lai_conn conn; /* meaningful while connected */
 	bool connected;
 	bool finishing;
+	unsigned stretch; /* proof CONSUMED: read_ns is doubled so often, for a peer that reads slowly */
 	bool aborted; /* whatever this connection's cause of death, it is the last */
 	enum la_link_state state;
 	uint64_t deadline_ns; /* of the state; LA_NEVER: it has none of its own */

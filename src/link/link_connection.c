@@ -3,13 +3,35 @@
 #include "link/link_inside.h"
 #include "conn/cause.h"
 
+/*
+ * A peer that reads slowly closes late, and its kernel says nothing meanwhile (after our FIN Linux sends
+ * no window updates): with proof CONSUMED all would be sent again and again.
+ */
+static uint64_t stretched(const struct lai_link *link)
+{
+	uint64_t read_ns = link->config.read_ns;
+
+	for (unsigned i = 0; i < link->stretch; i++)
+		read_ns = read_ns > LA_NEVER / 2 ? LA_NEVER : read_ns * 2;
+	return read_ns;
+}
+
+static void learn_patience(struct lai_link *link)
+{
+	if (link->report.cause == LA_CAUSE_FINISHED)
+		link->stretch = 0;
+	else if (link->report.cause == LA_CAUSE_NEVER_CLOSED &&
+		 link->config.proof == LA_PROOF_CONSUMED)
+		link->stretch++;
+}
+
 void lai_link_connection_won(struct lai_link *link, int attempt, const struct lai_address *local,
 			     const struct lai_address *remote, uint64_t now_ns)
 {
 	const struct lai_conn_limits limits = {
 		.dead_ns = link->config.dead_ns,
 		.stall_ns = link->config.stall_ns,
-		.read_ns = link->config.read_ns,
+		.read_ns = stretched(link),
 		.close_policy = link->config.close_policy,
 		.on_peer_fin = link->config.on_peer_fin,
 		.on_stall = link->config.on_stall,
@@ -57,6 +79,7 @@ static void connection_over(struct lai_link *link, uint64_t now_ns)
 	lai_replay_end(&link->replay, &link->report, lai_pulse_peer_buffer_max(&conn->pulse));
 	if (lai_cause_is_silence(link->report.cause))
 		link->silent_report = link->report;
+	learn_patience(link);
 	lai_link_emit_report(link, &link->report, LA_EVENT_REPORT, now_ns);
 	if (lai_time_since(link->report.connected_ns, now_ns) >= link->config.stable_ns)
 		lai_backoff_reset(&link->backoff);

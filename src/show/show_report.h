@@ -11,7 +11,7 @@
    the bytes. */
 void lai_show_report_text(struct lai_text *text, const struct la_report *report);
 
-/* Appends the lines of a summary for people: where every accepted byte is. */
+/* Appends one sentence for people: where every accepted byte is. */
 void lai_show_totals_text(struct lai_text *text, const struct la_totals *totals,
 			  enum la_proof proof);
 

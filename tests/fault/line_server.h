@@ -38,6 +38,7 @@ struct t_server {
 	atomic_bool seen[T_LINES_MAX];
 	atomic_bool torn; /* something that is no numbered line, or came out of order */
 	atomic_int open;
+	atomic_uint accepted; /* since t_server_forget() */
 	struct t_socket sockets[T_SOCKETS_MAX];
 };
 
@@ -87,6 +88,7 @@ static void t_server_accept(struct t_server *server)
 			continue;
 		server->sockets[i] = (struct t_socket){.fd = fd};
 		atomic_fetch_add(&server->open, 1);
+		atomic_fetch_add(&server->accepted, 1);
 		return;
 	}
 	if (fd >= 0)
@@ -152,6 +154,7 @@ static void t_server_forget(struct t_server *server)
 	for (int i = 0; i < T_LINES_MAX; i++)
 		atomic_store(&server->seen[i], false);
 	atomic_store(&server->torn, false);
+	atomic_store(&server->accepted, 0);
 }
 
 #endif

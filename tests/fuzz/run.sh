@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# run.sh [TARGET...]: libFuzzer with ASan and UBSan on every door where foreign bytes enter, SECONDS=60
-# each. Corpora are kept in $BUILD/fuzz/. Exit 77 without clang's fuzzer.
+# run.sh [TARGET...]: libFuzzer with ASan and UBSan on every door where foreign bytes enter, SECONDS_EACH=60
+# by default. Corpora are kept in $BUILD/fuzz/. Exit 77 without clang's fuzzer.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 BUILD=${BUILD:-build}

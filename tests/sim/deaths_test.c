@@ -53,8 +53,7 @@ struct death {
 		.from_ns = (since_ns), .within_ns = (soon_ns), __VA_ARGS__                         \
 	}
 
-/* ---- settings and arrangements ------------------------------------------------------------------
- */
+/* ---- settings and arrangements ----------------------------------------------------------- */
 
 static void named(struct t_plan *plan)
 {
@@ -137,8 +136,7 @@ static void tuple_taken(struct t_world *world)
 	assert_true(net->ops->connect(net, &server, &options) >= 0);
 }
 
-/* ---- the table ----------------------------------------------------------------------------------
- */
+/* ---- the table --------------------------------------------------------------------------- */
 
 static const struct death deaths[] = {
 	DEATH("FIN, idle", IDLE, PEER_CLOSED, AT, NEWS, FAULTS(FAULT(FIN, AT))),
@@ -229,8 +227,7 @@ static const struct death deaths[] = {
 	DEATH("closed by the ladder", IDLE, FINISHED, AT, NEWS, NO_FAULT, .settings = finish_soon),
 };
 
-/* ---- one row ------------------------------------------------------------------------------------
- */
+/* ---- one row ----------------------------------------------------------------------------- */
 
 static void set_traffic(struct t_plan *plan, enum traffic traffic)
 {

@@ -43,8 +43,7 @@ static struct t_world world;
 static sigjmp_buf assertion;
 static char assertion_text[T_SENTENCE_MAX];
 
-/* ---- one run ------------------------------------------------------------------------------------
- */
+/* ---- one run ----------------------------------------------------------------------------- */
 
 /* Takes the place of libc's: a broken assertion is one more way to fail, and can be shrunk. */
 void __assert_fail(const char *expression, const char *file, unsigned line, const char *function)
@@ -86,30 +85,27 @@ static void run_again(const struct t_plan *plan)
 	}
 }
 
-/* ---- a run that hangs ---------------------------------------------------------------------------
- */
+/* ---- a run that hangs -------------------------------------------------------------------- */
 
-static volatile sig_atomic_t hanging_seed;
+static char hang_text[128]; /* made beforehand: a handler must not */
 
 static void on_hang(int number)
 {
-	static const char text[] =
-		"not ok 1 - a run ends\n# it hangs within one step; SEED= shows which\n";
-
 	(void)number;
-	(void)!write(STDOUT_FILENO, text, sizeof(text) - 1);
+	(void)!write(STDOUT_FILENO, hang_text, strlen(hang_text));
 	_exit(1);
 }
 
-static void watch_for_hang(void)
+static void watch_for_hang(uint64_t seed)
 {
 	const struct itimerval limit = {.it_value.tv_sec = HANG_S};
 
+	snprintf(hang_text, sizeof(hang_text),
+		 "not ok 1 - a run ends\n# seed %" PRIu64 " hangs within one step\n", seed);
 	(void)setitimer(ITIMER_PROF, &limit, NULL);
 }
 
-/* ---- telling ------------------------------------------------------------------------------------
- */
+/* ---- telling ----------------------------------------------------------------------------- */
 
 static const char *program_name;
 
@@ -190,8 +186,7 @@ static int show_totals(const struct totals *totals)
 	return totals->broken != T_INVARIANT_COUNT || (totals->seeds >= COVERED_SEEDS && missing);
 }
 
-/* ---- settings -----------------------------------------------------------------------------------
- */
+/* ---- settings ---------------------------------------------------------------------------- */
 
 static uint64_t environment(const char *name, uint64_t otherwise)
 {
@@ -238,8 +233,7 @@ static bool one(struct totals *totals, uint64_t seed, bool keep_going)
 	struct t_plan plan;
 
 	t_plan_draw(&plan, seed);
-	hanging_seed = (sig_atomic_t)seed;
-	watch_for_hang();
+	watch_for_hang(seed);
 	run_log(&plan, NULL);
 	count(totals, &plan);
 	if (world.broken == T_INVARIANT_COUNT && seed % TWICE_EVERY == 0)

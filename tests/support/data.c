@@ -20,38 +20,50 @@ static uint32_t record_bytes(const struct t_data *data, uint64_t n)
 	return T_RECORD_MIN + mix(data->seed, ~n) % (data->record_max - T_RECORD_MIN + 1);
 }
 
+bool t_data_refused(const struct t_data *data, uint64_t n)
+{
+	return record_bytes(data, n) > data->accept_max;
+}
+
 static int lines_init(struct t_data *data, uint64_t bytes)
 {
 	size_t most = (size_t)(bytes / T_RECORD_MIN) + 2;
 
 	data->offsets = malloc(most * sizeof(*data->offsets));
-	if (!data->offsets)
+	data->places = malloc(most * sizeof(*data->places));
+	if (!data->offsets || !data->places)
 		return -ENOMEM;
-	data->offsets[0] = 0;
+	data->offsets[0] = data->places[0] = 0;
 	while (data->offsets[data->records] < bytes) {
 		uint64_t n = data->records++;
 
 		data->offsets[n + 1] = data->offsets[n] + record_bytes(data, n);
+		data->places[n + 1] =
+			data->places[n] + (t_data_refused(data, n) ? 0 : record_bytes(data, n));
 	}
 	data->bytes = data->offsets[data->records];
 	return 0;
 }
 
-int t_data_init(struct t_data *data, uint64_t seed, bool lines, uint32_t record_max, uint64_t bytes)
+int t_data_init(struct t_data *data, uint64_t seed, bool lines, uint32_t record_max,
+		uint32_t accept_max, uint64_t bytes)
 {
-	*data = (struct t_data){
-		.seed = seed, .lines = lines, .record_max = record_max, .bytes = bytes};
+	*data = (struct t_data){.seed = seed,
+				.lines = lines,
+				.record_max = record_max,
+				.accept_max = accept_max,
+				.bytes = bytes};
 	return lines ? lines_init(data, bytes) : 0;
 }
 
 void t_data_done(struct t_data *data)
 {
 	free(data->offsets);
-	data->offsets = NULL;
+	free(data->places);
+	data->offsets = data->places = NULL;
 }
 
-/* ---- raw --------------------------------------------------------------------------------------
- */
+/* ---- raw --------------------------------------------------------------------------------- */
 
 /* Odd factors can be undone modulo 2^64, and so can the shift between them: every word is another.
  */
@@ -115,8 +127,7 @@ uint64_t t_data_place(const struct t_data *data, const uint8_t *bytes)
 	return UINT64_MAX;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ------------------------------------------------------------------------------- */
 
 size_t t_data_record(const struct t_data *data, uint64_t n, uint8_t *text)
 {
@@ -131,8 +142,7 @@ size_t t_data_record(const struct t_data *data, uint64_t n, uint8_t *text)
 	return length;
 }
 
-/* The record that holds this offset. */
-static uint64_t record_at(const struct t_data *data, uint64_t offset)
+uint64_t t_data_record_at(const struct t_data *data, uint64_t offset)
 {
 	uint64_t low = 0, high = data->records;
 
@@ -149,7 +159,7 @@ static uint64_t record_at(const struct t_data *data, uint64_t offset)
 
 static void lines_fill(const struct t_data *data, uint64_t from, uint8_t *bytes, size_t size)
 {
-	uint64_t n = record_at(data, from);
+	uint64_t n = t_data_record_at(data, from);
 
 	for (; size > 0; n++) {
 		uint8_t text[T_RECORD_MAX];

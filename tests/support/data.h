@@ -22,18 +22,24 @@ struct t_data {
 	uint64_t seed;
 	bool lines;
 	uint32_t record_max;
-	uint64_t bytes;	   /* length of the whole stream */
-	uint64_t records;  /* lines */
-	uint64_t *offsets; /* lines: where record n begins; offsets[records] == bytes */
+	uint32_t accept_max; /* lines: longer records are refused by the link */
+	uint64_t bytes;	     /* length of the whole stream */
+	uint64_t records;    /* lines */
+	uint64_t *offsets;   /* lines: where record n begins; offsets[records] == bytes */
+	uint64_t *places;    /* the same among what is not refused */
 };
 
 /* About `bytes` bytes, for lines whole records of at most record_max. 0 or -ENOMEM. */
 int t_data_init(struct t_data *data, uint64_t seed, bool lines, uint32_t record_max,
-		uint64_t bytes);
+		uint32_t accept_max, uint64_t bytes);
 void t_data_done(struct t_data *data);
 
 /* Writes the stream's bytes [from, from + size). */
 void t_data_fill(const struct t_data *data, uint64_t from, uint8_t *bytes, size_t size);
+
+/* Lines: the number of the record that holds this offset; whether a record is refused. */
+uint64_t t_data_record_at(const struct t_data *data, uint64_t offset);
+bool t_data_refused(const struct t_data *data, uint64_t n);
 
 /* Lines: writes record number n into text[T_RECORD_MAX]; returns its length. */
 size_t t_data_record(const struct t_data *data, uint64_t n, uint8_t *text);

@@ -77,9 +77,10 @@ static void prefix_advance(struct t_ledger *ledger)
 {
 	const struct t_data *data = ledger->data;
 
-	while (ledger->seen[ledger->prefix])
+	while (ledger->seen[ledger->prefix] || (data->lines && ledger->prefix < data->records &&
+						t_data_refused(data, ledger->prefix)))
 		ledger->prefix++;
-	ledger->prefix_bytes = data->lines ? data->offsets[ledger->prefix] : ledger->prefix;
+	ledger->prefix_bytes = data->lines ? data->places[ledger->prefix] : ledger->prefix;
 }
 
 void t_reader_init(struct t_reader *reader, uint16_t port)
@@ -90,8 +91,7 @@ void t_reader_init(struct t_reader *reader, uint16_t port)
 	reader->pending_bytes = 0;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ------------------------------------------------------------------------------- */
 
 static void record_take(struct t_reader *reader, struct t_ledger *ledger)
 {
@@ -105,7 +105,7 @@ static void record_take(struct t_reader *reader, struct t_ledger *ledger)
 		      reader->pending);
 		return;
 	}
-	if (!reader->begun && ledger->strict && !base_known(ledger, reader->port, data->offsets[n]))
+	if (!reader->begun && ledger->strict && !base_known(ledger, reader->port, data->places[n]))
 		wrong(ledger,
 		      "a connection begins with record %llu, not with the first undelivered one",
 		      u(n));
@@ -114,6 +114,8 @@ static void record_take(struct t_reader *reader, struct t_ledger *ledger)
 		      u(reader->next));
 	reader->begun = true;
 	reader->next = n + 1;
+	while (reader->next < data->records && t_data_refused(data, reader->next))
+		reader->next++;
 	mark(ledger, n, reader->pending_bytes);
 }
 
@@ -155,8 +157,7 @@ static void lines_end(struct t_reader *reader, struct t_ledger *ledger)
 		      u(reader->next));
 }
 
-/* ---- raw --------------------------------------------------------------------------------------
- */
+/* ---- raw --------------------------------------------------------------------------------- */
 
 /* Takes what is as expected; returns how much. */
 static size_t run_take(struct t_reader *reader, struct t_ledger *ledger, const uint8_t *bytes,
@@ -260,8 +261,7 @@ static void raw_take(struct t_reader *reader, struct t_ledger *ledger, const uin
 	}
 }
 
-/* ---- both -------------------------------------------------------------------------------------
- */
+/* ---- both -------------------------------------------------------------------------------- */
 
 void t_reader_take(struct t_reader *reader, struct t_ledger *ledger, const uint8_t *bytes,
 		   size_t size)

@@ -57,8 +57,7 @@ static bool conn_add(struct t_peer *peer, int socket, const struct lai_address *
 	return true;
 }
 
-/* ---- running ------------------------------------------------------------------------------------
- */
+/* ---- running ----------------------------------------------------------------------------- */
 
 static void listen_anew(struct t_peer *peer)
 {
@@ -153,8 +152,7 @@ void t_peer_wake(struct t_peer *peer)
 	lai_sim_program(peer->net, run, peer);
 }
 
-/* ---- on request ---------------------------------------------------------------------------------
- */
+/* ---- on request -------------------------------------------------------------------------- */
 
 void t_peer_crash(struct t_peer *peer)
 {

@@ -68,8 +68,7 @@ struct la_link_config t_plan_config(const struct t_plan *plan, const char *urls[
 	return config;
 }
 
-/* ---- drawing ------------------------------------------------------------------------------------
- */
+/* ---- drawing ----------------------------------------------------------------------------- */
 
 static uint64_t below(struct lai_random *random, uint64_t bound)
 {
@@ -138,6 +137,8 @@ static void draw_buffers(struct lai_random *random, struct t_plan *plan)
 {
 	plan->record_max = (uint32_t)octaves(random, T_RECORD_MIN * 2, T_RECORD_MAX);
 	plan->config.record_bytes_max = plan->record_max + (size_t)below(random, 100);
+	if (percent(random, 10)) /* some are too long */
+		plan->config.record_bytes_max = plan->record_max / 2;
 	plan->config.buffer_bytes = (size_t)octaves(random, LAI_SIM_MSS, 128 * 1024);
 	if (plan->config.buffer_bytes < plan->config.record_bytes_max)
 		plan->config.buffer_bytes = plan->config.record_bytes_max;
@@ -315,8 +316,7 @@ uint64_t t_plan_causes(const struct t_plan *plan)
 	return causes;
 }
 
-/* ---- text ---------------------------------------------------------------------------------------
- */
+/* ---- text -------------------------------------------------------------------------------- */
 
 void t_plan_print_faults(const struct t_plan *plan, FILE *stream)
 {

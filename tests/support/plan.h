@@ -76,7 +76,7 @@ enum t_fault_kind {
 #define X(id, name, lasts, causes) T_FAULT_##id,
 	T_FAULTS(X)
 #undef X
-		T_FAULT_COUNT
+	T_FAULT_COUNT
 };
 
 struct t_fault {

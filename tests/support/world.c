@@ -15,8 +15,7 @@ uint64_t t_world_time(const struct t_world *world)
 	return lai_sim_now(world->sim) - LAI_SIM_START_NS;
 }
 
-/* ---- beginning ----------------------------------------------------------------------------------
- */
+/* ---- beginning --------------------------------------------------------------------------- */
 
 static void on_event(void *arg, const struct la_event *event)
 {
@@ -59,7 +58,7 @@ int t_world_begin(struct t_world *world, const struct t_plan *plan, FILE *log)
 	*world = (struct t_world){.plan = plan, .broken = T_INVARIANT_COUNT, .log = log};
 	world->random.state = plan->seed;
 	status = t_data_init(&world->data, plan->seed, plan->lines, plan->record_max,
-			     plan->work.bytes);
+			     (uint32_t)plan->config.record_bytes_max, plan->work.bytes);
 	if (status == 0)
 		status = t_ledger_init(&world->ledger, &world->data,
 				       plan->config.on_full == LA_FULL_BLOCK);
@@ -101,8 +100,7 @@ void t_world_end(struct t_world *world)
 	t_data_done(&world->data);
 }
 
-/* ---- faults -------------------------------------------------------------------------------------
- */
+/* ---- faults ------------------------------------------------------------------------------ */
 
 static uint64_t fault_end_ns(const struct t_fault *fault)
 {
@@ -155,8 +153,7 @@ static uint64_t awake_ns(const struct t_world *world)
 	return lai_sim_host_when(world->client, world->net->ops->now(world->net));
 }
 
-/* ---- work ---------------------------------------------------------------------------------------
- */
+/* ---- work -------------------------------------------------------------------------------- */
 
 static uint64_t work_bytes(const struct t_world *world)
 {
@@ -185,6 +182,21 @@ static void pieces_due(struct t_world *world)
 	}
 }
 
+/* The link refused a record as too long, all of it, however much it had taken before. */
+static void skip_record(struct t_world *world)
+{
+	const struct t_data *data = &world->data;
+	uint64_t n = data->lines ? t_data_record_at(data, world->submitted_bytes) : 0;
+
+	if (!data->lines || !t_data_refused(data, n)) {
+		t_broken(world, T_SUM, "a record within the limit was refused");
+		world->due_bytes = world->submitted_bytes;
+		return;
+	}
+	world->refused_bytes += data->offsets[n + 1] - data->offsets[n];
+	world->submitted_bytes = data->offsets[n + 1];
+}
+
 static void submit(struct t_world *world)
 {
 	uint8_t data[SUBMIT_MAX];
@@ -195,13 +207,13 @@ static void submit(struct t_world *world)
 
 		t_data_fill(&world->data, world->submitted_bytes, data, (size_t)size);
 		accepted = la_link_submit(world->link, data, (size_t)size);
-		if (accepted == -EMSGSIZE)
-			t_broken(world, T_SUM, "a record within the limit was refused");
+		if (accepted == -EMSGSIZE) {
+			skip_record(world);
+			continue;
+		}
 		if (accepted <= 0)
 			return;
 		world->submitted_bytes += (uint64_t)accepted;
-		if ((uint64_t)accepted < size)
-			return;
 	}
 }
 
@@ -220,7 +232,7 @@ static void work_due(struct t_world *world)
 		return;
 	pieces_due(world);
 	submit(world);
-	if (world->submitted_bytes == work_bytes(world) && now_ns >= world->plan->finish_ns) {
+	if (world->submitted_bytes >= work_bytes(world) && now_ns >= world->plan->finish_ns) {
 		world->finishing = true;
 		la_link_finish(world->link, world->plan->finish_timeout_ns);
 	}
@@ -235,13 +247,12 @@ static uint64_t work_next_ns(const struct t_world *world)
 	if (world->finishing)
 		return next_ns;
 	next_ns = lai_time_min(next_ns, world->next_piece_ns);
-	return world->submitted_bytes == work_bytes(world)
+	return world->submitted_bytes >= work_bytes(world)
 		       ? lai_time_min(next_ns, world->plan->finish_ns)
 		       : next_ns;
 }
 
-/* ---- the step -----------------------------------------------------------------------------------
- */
+/* ---- the step ---------------------------------------------------------------------------- */
 
 uint64_t t_world_limit(const struct t_plan *plan)
 {

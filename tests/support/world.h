@@ -35,7 +35,7 @@ enum t_invariant {
 #define X(id, name, sentence) T_##id,
 	T_INVARIANTS(X)
 #undef X
-		T_INVARIANT_COUNT
+	T_INVARIANT_COUNT
 };
 
 const char *t_invariant_name(enum t_invariant invariant);
@@ -79,6 +79,7 @@ struct t_world {
 	bool healed;
 	/* Work. */
 	uint64_t due_bytes, submitted_bytes;
+	uint64_t refused_bytes; /* of those submitted */
 	uint64_t next_piece_ns; /* LA_NEVER: all is due */
 	bool paused, finishing, aborted;
 	struct lai_random random;
@@ -117,7 +118,7 @@ void t_fault_end(struct t_world *world, const struct t_fault *fault);
 void t_fault_heal(struct t_world *world); /* whatever there was */
 int t_fault_names(struct t_world *world); /* the resolver as it should be */
 
-/* world_check.c */
+/* world_check.c, world_event.c */
 void t_check_begin(struct t_world *world);
 void t_check_step(struct t_world *world);
 void t_check_event(struct t_world *world, const struct la_event *event);

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * world_check.c - the invariants. The simulated kernel is the witness: what it says of sockets, of
- * acknowledged bytes and of when the peer was last heard is held against what the link says.
+ * world_check.c - the invariants of every step and of the end. The simulated kernel is the witness:
+ * what it says of sockets, of acknowledged bytes and of when the peer was last heard is held against
+ * what the link says.
  */
-#include "world.h"
-
-#include "conn/cause.h"
+#include "world_inside.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define SAME_TIME_STEPS_MAX 300u /* a step at the same time must have done something new */
 #define LOOK_NS (1 * LAI_S)	 /* the kernel's numbers are read this often, at the least */
@@ -54,41 +51,41 @@ static uint64_t clock_of(const struct t_world *world)
 	return world->net->ops->now(world->net);
 }
 
-static double seconds(uint64_t time_ns)
+double t_check_seconds(uint64_t time_ns)
 {
 	return (double)time_ns / 1e9;
 }
 
-static uint64_t larger(uint64_t a, uint64_t b)
+uint64_t t_check_larger(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
 
-/* ---- how long a dead peer may go unnoticed ------------------------------------------------------
- */
+/* ---- how long a dead peer may go unnoticed ----------------------------------------------- */
 
 /* The window may just have closed: then the next probe comes first, rto_max_ns of la_link.c later.
  */
 uint64_t t_check_busy_ns(const struct la_link_config *config)
 {
-	return config->dead_ns + larger(config->dead_ns / 4, LAI_S) + 2 * LOOK_NS + SLACK_NS;
+	return config->dead_ns + t_check_larger(config->dead_ns / 4, LAI_S) + 2 * LOOK_NS +
+	       SLACK_NS;
 }
 
 /* Keepalive counts whole seconds: a wait of half the time, then five probes at most. */
 uint64_t t_check_idle_ns(const struct la_link_config *config)
 {
 	/* TCP_USER_TIMEOUT, where it is set, takes the place of their number. */
-	return larger(config->dead_ns, config->user_timeout_ns) + 7 * LAI_S;
+	return t_check_larger(config->dead_ns, config->user_timeout_ns) + 7 * LAI_S;
 }
 
-/* ---- sums ---------------------------------------------------------------------------------------
- */
+/* ---- sums -------------------------------------------------------------------------------- */
 
 static void check_sum(struct t_world *world, const struct la_totals *totals)
 {
 	const struct la_link_config *config = &world->plan->config;
 	uint64_t sum = totals->delivered_bytes + totals->waiting_bytes + totals->dropped_bytes +
 		       totals->abandoned_bytes;
+	uint64_t given = world->submitted_bytes - world->refused_bytes;
 	/* A new record is judged only once it is whole; a last newline may be added at the end. */
 	uint64_t room = config->buffer_bytes +
 			(config->on_full == LA_FULL_DROP_NEW ? config->record_bytes_max : 0);
@@ -99,10 +96,9 @@ static void check_sum(struct t_world *world, const struct la_totals *totals)
 			 " + dropped %" PRIu64 " + abandoned %" PRIu64,
 			 totals->accepted_bytes, totals->delivered_bytes, totals->waiting_bytes,
 			 totals->dropped_bytes, totals->abandoned_bytes);
-	if (totals->accepted_bytes < world->submitted_bytes ||
-	    totals->accepted_bytes > world->submitted_bytes + 1)
+	if (totals->accepted_bytes < given || totals->accepted_bytes > given + 1)
 		t_broken(world, T_SUM, "accepted %" PRIu64 " where %" PRIu64 " was given",
-			 totals->accepted_bytes, world->submitted_bytes);
+			 totals->accepted_bytes, given);
 	if (totals->waiting_bytes > room + 1)
 		t_broken(world, T_SUM, "%" PRIu64 " bytes wait in a buffer of %" PRIu64,
 			 totals->waiting_bytes, room);
@@ -111,12 +107,11 @@ static void check_sum(struct t_world *world, const struct la_totals *totals)
 			 totals->dropped_bytes);
 }
 
-/* ---- proofs -------------------------------------------------------------------------------------
- */
+/* ---- proofs ------------------------------------------------------------------------------ */
 
 /* view: what the client's kernel knows of the present connection. */
-static void check_proof(struct t_world *world, const struct la_totals *totals,
-			const struct la_report *report, const struct lai_view *view)
+void t_check_proof(struct t_world *world, const struct la_totals *totals,
+		   const struct la_report *report, const struct lai_view *view)
 {
 	uint64_t here = totals->delivered_bytes - world->watch.delivered_before;
 
@@ -142,8 +137,7 @@ static void check_consumed(struct t_world *world, const struct la_totals *totals
 			 totals->delivered_bytes, read);
 }
 
-/* ---- sockets ------------------------------------------------------------------------------------
- */
+/* ---- sockets ----------------------------------------------------------------------------- */
 
 /*
  * Where our segments are lost and the peer's come through, its FIN comes again and again, which is
@@ -171,7 +165,7 @@ static void check_close_wait(struct t_world *world, uint64_t now_ns)
 	age_ns = now_ns - watch->close_wait_since_ns;
 	if (age_ns > close_wait_limit_ns(world))
 		t_broken(world, T_SOCKETS, "a socket of ours is in CLOSE_WAIT for %.1f s",
-			 seconds(age_ns));
+			 t_check_seconds(age_ns));
 }
 
 static void check_sockets(struct t_world *world, uint64_t now_ns)
@@ -192,8 +186,7 @@ static void check_sockets(struct t_world *world, uint64_t now_ns)
 	check_close_wait(world, now_ns);
 }
 
-/* ---- timers -------------------------------------------------------------------------------------
- */
+/* ---- timers ------------------------------------------------------------------------------ */
 
 static void check_spin(struct t_world *world, uint64_t now_ns)
 {
@@ -219,9 +212,9 @@ static void check_deadline(struct t_world *world, const struct la_report *report
 		t_broken(world, T_TIMERS, "state %s has no deadline%s", la_link_state_name(state),
 			 state == LA_LINK_UP ? " with bytes outstanding" : "");
 	if (state == LA_LINK_RESOLVING && age_ns > world->config.resolve_ns)
-		t_broken(world, T_TIMERS, "resolving for %.3f s", seconds(age_ns));
+		t_broken(world, T_TIMERS, "resolving for %.3f s", t_check_seconds(age_ns));
 	if (state == LA_LINK_WAITING && age_ns > world->config.backoff_max_ns)
-		t_broken(world, T_TIMERS, "waiting for %.3f s", seconds(age_ns));
+		t_broken(world, T_TIMERS, "waiting for %.3f s", t_check_seconds(age_ns));
 }
 
 /* A connection that has nothing outstanding any more and is to be closed owes the peer's FIN only.
@@ -229,59 +222,16 @@ static void check_deadline(struct t_world *world, const struct la_report *report
 static void check_closing(struct t_world *world, uint64_t now_ns)
 {
 	const struct t_watch *watch = &world->watch;
-	uint64_t since_ns = larger(watch->state_since_ns, watch->idle_since_ns);
+	uint64_t since_ns = t_check_larger(watch->state_since_ns, watch->idle_since_ns);
 	uint64_t limit_ns = world->config.read_ns + t_check_busy_ns(&world->config);
 
 	if (watch->state == LA_LINK_CLOSING && watch->idle_since_ns != LA_NEVER &&
 	    lai_time_since(since_ns, now_ns) > limit_ns)
 		t_broken(world, T_TIMERS, "closing for %.1f s with nothing outstanding",
-			 seconds(now_ns - since_ns));
+			 t_check_seconds(now_ns - since_ns));
 }
 
-/* ---- back-off -----------------------------------------------------------------------------------
- */
-
-static void check_attempts(struct t_world *world)
-{
-	struct t_watch *watch = &world->watch;
-	size_t count;
-	const struct lai_sim_attempt *attempts = lai_sim_attempts(world->net, &count);
-
-	for (; watch->attempts < count; watch->attempts++) {
-		uint64_t at_ns = attempts[watch->attempts].at_ns;
-
-		if (at_ns < watch->wait_until_ns)
-			t_broken(world, T_BACKOFF, "an attempt %.6f s before its back-off is over",
-				 seconds(watch->wait_until_ns - at_ns));
-		if (watch->owes_wait)
-			t_broken(world, T_BACKOFF,
-				 "an attempt without a back-off after the last end");
-	}
-}
-
-/* Full jitter, backoff.h: 0 the first time, then below min * 2^(n-1) and below max. */
-static void check_wait(struct t_world *world, const struct la_event *event)
-{
-	const struct la_link_config *config = &world->config;
-	struct t_watch *watch = &world->watch;
-	uint64_t ceiling_ns = config->backoff_min_ns;
-
-	check_attempts(world);
-	for (uint32_t n = 1; n < watch->failures && ceiling_ns < config->backoff_max_ns; n++)
-		ceiling_ns *= 2;
-	ceiling_ns = lai_time_min(ceiling_ns, config->backoff_max_ns);
-	if (watch->failures++ == 0)
-		ceiling_ns = 0;
-	if (event->delay_ns > ceiling_ns || (ceiling_ns > 0 && event->delay_ns == 0))
-		t_broken(world, T_BACKOFF, "after %u failures a back-off of %.3f s, at most %.3f s",
-			 watch->failures, seconds(event->delay_ns), seconds(ceiling_ns));
-	watch->wait_until_ns = event->now_ns + event->delay_ns;
-	watch->owes_wait = false;
-	watch->failed_in_a_row = 0;
-}
-
-/* ---- causes: each step --------------------------------------------------------------------------
- */
+/* ---- causes: each step ------------------------------------------------------------------- */
 
 static void watch_outstanding(struct t_watch *watch, const struct la_report *report,
 			      const struct lai_view *view, uint64_t now_ns)
@@ -307,16 +257,16 @@ static void check_silence(struct t_world *world, const struct lai_view *view, ui
 	uint64_t silent_ns;
 
 	if (watch->busy_since_ns != LA_NEVER) {
-		silent_ns = lai_time_since(larger(watch->busy_since_ns, heard_ns), now_ns);
+		silent_ns = lai_time_since(t_check_larger(watch->busy_since_ns, heard_ns), now_ns);
 		if (silent_ns > t_check_busy_ns(config))
 			t_broken(world, T_CAUSES,
 				 "a silent peer is not found dead in %.1f s with bytes outstanding",
-				 seconds(silent_ns));
+				 t_check_seconds(silent_ns));
 	} else if (!config->no_keepalive && watch->state != LA_LINK_CLOSING) {
-		silent_ns = lai_time_since(larger(watch->idle_since_ns, heard_ns), now_ns);
+		silent_ns = lai_time_since(t_check_larger(watch->idle_since_ns, heard_ns), now_ns);
 		if (silent_ns > t_check_idle_ns(config))
 			t_broken(world, T_CAUSES, "a silent peer is not found dead in %.1f s, idle",
-				 seconds(silent_ns));
+				 t_check_seconds(silent_ns));
 	}
 }
 
@@ -341,234 +291,13 @@ static void check_connection(struct t_world *world, const struct la_totals *tota
 	    world->net->ops->view(world->net, socket, &view) != 0)
 		return;
 	check_latch(world, report);
-	check_proof(world, totals, report, &view);
+	t_check_proof(world, totals, report, &view);
 	watch_outstanding(&world->watch, report, &view, now_ns);
 	check_silence(world, &view, now_ns);
 	check_closing(world, now_ns);
 }
 
-/* ---- causes: each report ------------------------------------------------------------------------
- */
-
-static bool cause_of_attempt(enum la_cause cause)
-{
-	return (cause > LA_CAUSE_ALIVE && cause <= LA_CAUSE_LOCAL_ERROR) ||
-	       cause == LA_CAUSE_ADDRESS_LOST || cause == LA_CAUSE_ABORTED;
-}
-
-static bool cause_of_connection(enum la_cause cause)
-{
-	return cause == LA_CAUSE_DENIED || cause == LA_CAUSE_LOCAL_LIMIT ||
-	       cause >= LA_CAUSE_LOCAL_ERROR;
-}
-
-static void check_cause(struct t_world *world, const struct la_report *report)
-{
-	const char *name = la_cause_name(report->cause);
-
-	if (report->serial != world->watch.serial + 1)
-		t_broken(world, T_CAUSES, "report %" PRIu64 " comes after report %" PRIu64,
-			 report->serial, world->watch.serial);
-	if (!(report->connected ? cause_of_connection(report->cause)
-				: cause_of_attempt(report->cause)))
-		t_broken(world, T_CAUSES, "%s ends with the cause %s",
-			 report->connected ? "a connection" : "an attempt", name);
-	if (!(t_plan_causes(world->plan) & 1ull << report->cause) &&
-	    !(report->cause == LA_CAUSE_ABORTED && world->finishing))
-		t_broken(world, T_CAUSES,
-			 "cause %s, and nothing happened that could bring it about", name);
-	if (report->connected && world->watch.cause != LA_CAUSE_ALIVE &&
-	    world->watch.cause != report->cause)
-		t_broken(world, T_CAUSES, "the first cause was %s, the report says %s",
-			 la_cause_name(world->watch.cause), name);
-	if (report->cause == LA_CAUSE_STALLED && world->config.on_stall == LA_STALL_WAIT)
-		t_broken(world, T_SLOW, "a stalled peer was given up, and the policy is to wait");
-}
-
-static void check_numbers(struct t_world *world, const struct la_report *report, uint64_t now_ns)
-{
-	uint64_t written = report->written_bytes;
-
-	if (report->began_ns > report->detected_ns || report->detected_ns > report->ended_ns ||
-	    report->ended_ns > now_ns ||
-	    (report->connected && report->connected_ns < report->began_ns))
-		t_broken(world, T_CAUSES, "a report's times are out of order");
-	if (report->acked_bytes > written || report->destroyed_bytes > written ||
-	    report->lost.max_bytes > written || report->duplicated.max_bytes > written ||
-	    report->lost.min_bytes > report->lost.max_bytes ||
-	    report->duplicated.min_bytes > report->duplicated.max_bytes)
-		t_broken(world, T_CAUSES, "a report speaks of more bytes than were written");
-	if (report->proof != LA_PROOF_WRITTEN && report->acked_bytes != written)
-		t_broken(world, T_PROOF,
-			 "a report claims the proof %s with %" PRIu64 " of %" PRIu64
-			 " bytes acknowledged",
-			 la_proof_name(report->proof), report->acked_bytes, written);
-}
-
-/* So long must the client's kernel have heard nothing before the peer may be called dead. */
-static uint64_t silence_min_ns(const struct t_world *world, enum la_cause cause)
-{
-	const struct la_link_config *config = &world->plan->config;
-	uint64_t min_ns = config->dead_ns;
-
-	if (cause != LA_CAUSE_SILENT_BUSY && cause != LA_CAUSE_SILENT_IDLE)
-		return 0;
-	/* Keepalive: half the time, and at least one probe; see t_check_idle_ns(). */
-	if (cause == LA_CAUSE_SILENT_IDLE)
-		min_ns = config->dead_ns / 2;
-	/* It kills live peers: that is why it is off unless asked for. */
-	return config->user_timeout_ns ? 0 : lai_time_since(SLACK_NS, min_ns);
-}
-
-/* While the report is told, its socket is still open: the kernel is asked what was true. */
-static void check_witness(struct t_world *world, const struct la_report *report)
-{
-	int socket = la_link_socket(world->link);
-	struct la_totals totals;
-	struct lai_view view;
-
-	if (!report->connected || socket < 0 ||
-	    world->net->ops->view(world->net, socket, &view) != 0)
-		return;
-	la_link_totals(world->link, &totals);
-	check_proof(world, &totals, report, &view);
-	if (report->acked_bytes != view.acked_bytes)
-		t_broken(world, T_WHOLE,
-			 "the report says %" PRIu64 " bytes acknowledged, the kernel %" PRIu64,
-			 report->acked_bytes, view.acked_bytes);
-	if (view.ack_age_ns < silence_min_ns(world, report->cause))
-		t_broken(world, T_SLOW, "%s, and its kernel was heard %.3f s ago",
-			 la_cause_name(report->cause), seconds(view.ack_age_ns));
-}
-
-static void check_report(struct t_world *world, const struct la_event *event)
-{
-	const struct la_report *report = event->report;
-	struct t_watch *watch = &world->watch;
-
-	check_attempts(world);
-	check_witness(world, report);
-	check_cause(world, report);
-	check_numbers(world, report, event->now_ns);
-	watch->serial = report->serial;
-	watch->state_since_ns = event->now_ns; /* the next server's turn may be in the same state */
-	world->causes |= 1ull << report->cause;
-	world->reports[report->cause]++;
-	if (world->first.serial == 0) {
-		world->first = *report;
-		world->first_ns = t_world_time(world);
-	}
-	if (report->connected) {
-		world->last = *report;
-		watch->failed_in_a_row = 0;
-		watch->owes_wait =
-			report->cause != LA_CAUSE_FINISHED || report->proof < world->config.proof;
-		if (report->ended_ns - report->connected_ns >= world->config.stable_ns)
-			watch->failures = 0;
-	} else if (++watch->failed_in_a_row >= world->config.url_count) {
-		watch->owes_wait = true;
-	}
-	watch->connected = false;
-	if (lai_cause_is_silence(report->cause) && report->connected)
-		watch->silent = *report;
-}
-
-static void check_aftermath(struct t_world *world, const struct la_report *report)
-{
-	if (report->serial != world->watch.silent.serial)
-		t_broken(world, T_CAUSES,
-			 "an aftermath of a connection that did not die in silence");
-	if (report->aftermath == LA_AFTERMATH_UNKNOWN)
-		t_broken(world, T_CAUSES, "an aftermath that explains nothing");
-	if (world->last.serial == report->serial)
-		world->last.aftermath = report->aftermath;
-	world->watch.silent.serial = 0;
-}
-
-/* ---- events -------------------------------------------------------------------------------------
- */
-
-static void connection_begins(struct t_world *world, uint64_t now_ns)
-{
-	struct t_watch *watch = &world->watch;
-	struct la_report report;
-	struct la_totals totals;
-	const char *port;
-
-	la_link_report(world->link, &report);
-	la_link_totals(world->link, &totals);
-	port = strrchr(report.local, ':');
-	watch->connected = true;
-	watch->delivered_before = totals.delivered_bytes;
-	watch->cause = LA_CAUSE_ALIVE;
-	watch->busy_since_ns = LA_NEVER;
-	watch->idle_since_ns = now_ns;
-	t_ledger_base(&world->ledger, (uint16_t)(port ? atoi(port + 1) : 0),
-		      totals.delivered_bytes);
-}
-
-static void check_state(struct t_world *world, const struct la_event *event)
-{
-	struct t_watch *watch = &world->watch;
-
-	if (event->from != watch->state || !lai_link_allows(event->from, event->to))
-		t_broken(world, T_CAUSES, "from state %s to %s", la_link_state_name(watch->state),
-			 la_link_state_name(event->to));
-	if (event->from == LA_LINK_WAITING && event->to != LA_LINK_DONE &&
-	    event->now_ns < watch->wait_until_ns)
-		t_broken(world, T_BACKOFF, "waiting ends %.6f s before its back-off is over",
-			 seconds(watch->wait_until_ns - event->now_ns));
-	if (event->to == LA_LINK_UP && event->from == LA_LINK_CONNECTING)
-		connection_begins(world, event->now_ns);
-	watch->state = event->to;
-	watch->state_since_ns = event->now_ns;
-}
-
-static void log_event(const struct t_world *world, const struct la_event *event)
-{
-	const struct la_report *report = event->report;
-
-	fprintf(world->log, "# %10.4f  ", seconds(t_world_time(world)));
-	switch (event->kind) {
-	case LA_EVENT_STATE:
-		fprintf(world->log, "%s -> %s\n", la_link_state_name(event->from),
-			la_link_state_name(event->to));
-		break;
-	case LA_EVENT_REPORT:
-		fprintf(world->log,
-			"report %" PRIu64 ": %s (%d), %s, written %" PRIu64 ", acked %" PRIu64
-			", lost at most %" PRIu64 ", repeated at most %" PRIu64 ", local %s\n",
-			report->serial, la_cause_name(report->cause), report->error,
-			la_proof_name(report->proof), report->written_bytes, report->acked_bytes,
-			report->lost.max_bytes, report->duplicated.max_bytes, report->local);
-		break;
-	case LA_EVENT_AFTERMATH:
-		fprintf(world->log, "aftermath of %" PRIu64 ": %s\n", report->serial,
-			la_aftermath_name(report->aftermath));
-		break;
-	case LA_EVENT_RECEIVED: fprintf(world->log, "received %zu bytes\n", event->size); break;
-	case LA_EVENT_WAIT:
-		fprintf(world->log, "back-off %.3f s\n", seconds(event->delay_ns));
-		break;
-	default: fprintf(world->log, "?\n"); break;
-	}
-}
-
-void t_check_event(struct t_world *world, const struct la_event *event)
-{
-	if (world->log)
-		log_event(world, event);
-	switch (event->kind) {
-	case LA_EVENT_STATE: check_state(world, event); break;
-	case LA_EVENT_REPORT: check_report(world, event); break;
-	case LA_EVENT_AFTERMATH: check_aftermath(world, event->report); break;
-	case LA_EVENT_WAIT: check_wait(world, event); break;
-	default: break;
-	}
-}
-
-/* ---- steps --------------------------------------------------------------------------------------
- */
+/* ---- steps ------------------------------------------------------------------------------- */
 
 void t_check_begin(struct t_world *world)
 {
@@ -592,14 +321,13 @@ void t_check_step(struct t_world *world)
 		t_broken(world, T_WHOLE, "%s", world->ledger.wrong);
 	check_consumed(world, &totals);
 	check_spin(world, lai_sim_now(world->sim));
-	check_attempts(world);
+	t_check_attempts(world);
 	check_connection(world, &totals, &report, now_ns);
 	check_sockets(world, now_ns);
 	check_deadline(world, &report, now_ns);
 }
 
-/* ---- the end ------------------------------------------------------------------------------------
- */
+/* ---- the end ----------------------------------------------------------------------------- */
 
 /* May the link have ended although nobody had asked it to finish? */
 static bool may_give_up(const struct t_world *world)

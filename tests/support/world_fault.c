@@ -8,8 +8,7 @@
 
 #define NAME_NS (20 * LAI_MS) /* a resolver's usual answer */
 
-/* ---- names --------------------------------------------------------------------------------------
- */
+/* ---- names ------------------------------------------------------------------------------- */
 
 static int name_set(struct t_world *world, const char *name, unsigned first, unsigned count,
 		    int error, uint64_t delay_ns)
@@ -56,8 +55,7 @@ static void names_break(struct t_world *world, uint64_t how)
 		(void)names_set(world, 1, 0, NAME_NS);
 }
 
-/* ---- one server ---------------------------------------------------------------------------------
- */
+/* ---- one server -------------------------------------------------------------------------- */
 
 static void power(struct t_world *world, unsigned i, bool on)
 {
@@ -136,8 +134,7 @@ static void server_fault(struct t_world *world, unsigned i, const struct t_fault
 	}
 }
 
-/* ---- all of them --------------------------------------------------------------------------------
- */
+/* ---- all of them ------------------------------------------------------------------------- */
 
 /* True: it was the client's own matter. */
 static bool client_fault(struct t_world *world, const struct t_fault *fault, bool begin)

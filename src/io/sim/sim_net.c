@@ -97,7 +97,7 @@ static int connect_name(struct sim_socket *socket, const struct lai_address *wis
 		if (lai_address_family(wish) != lai_address_family(&socket->remote))
 			return -EINVAL;
 		if (!sim_address_any(wish) && !sim_host_owns(socket->host, wish))
-			return -EADDRNOTAVAIL;
+			return -ENODEV;
 		socket->local = *wish;
 		if (port && (error = sim_socket_bind(socket)) < 0)
 			return error;
@@ -447,6 +447,16 @@ static void net_linger(struct lai_net *net, int number, uint64_t linger_ns)
 		sim_sockets_free(sim);
 }
 
+static int net_keepalive(struct lai_net *net, int number, uint64_t keepalive_ns)
+{
+	struct sim_socket *socket = net_socket(net, number);
+
+	if (!socket)
+		return -EBADF;
+	socket->keepalive_ns = keepalive_ns;
+	return 0;
+}
+
 static void net_hurry(struct lai_net *net, int number, uint64_t within_ns)
 {
 	struct sim_socket *socket = net_socket(net, number);
@@ -536,6 +546,7 @@ const struct lai_net_ops sim_net_ops = {
 	.connect = net_connect,
 	.listen = net_listen,
 	.accept = net_accept,
+	.keepalive = net_keepalive,
 	.send = net_send,
 	.recv = net_recv,
 	.error = net_error,

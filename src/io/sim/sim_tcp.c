@@ -86,6 +86,7 @@ static void listener_arrive(struct sim_socket *listener, const struct sim_segmen
 	child->remote = segment->source;
 	child->bound = child->reuse = true;
 	child->listener = listener;
+	child->keepalive_ns = listener->keepalive_ns;
 	child->mapped = lai_address_family(&listener->local) != lai_address_family(&child->local);
 	child->state = LAI_TCP_SYN_RECV;
 	child->snd_una = child->iss;
