@@ -6,10 +6,9 @@
  *     flow bytes COUNT        that many bytes to stdout, in pieces of 128 KiB
  *     flow lines COUNT        that many lines of 100 bytes, in pieces of 64 KB
  *     flow single COUNT       the same, with one write() for each line
- *     flow steady RATE        RATE such lines a second, numbered, for ever; a line is written when it is
- *                             due and the pipe has room, so that a blocked reader is not flooded later
- *     flow sink               reads stdin to its end
- *     flow port               prints a TCP port that was free a moment ago
+ *     flow steady RATE        RATE such lines a second, numbered, for ever; a line is written when
+ * it is due and the pipe has room, so that a blocked reader is not flooded later flow sink reads
+ * stdin to its end flow port               prints a TCP port that was free a moment ago
  *
  * Exit: 0 done (also when the reader has gone), 2 bad usage.
  */

@@ -51,8 +51,10 @@ static uint64_t resets_sent(void)
 
 	check(file != NULL, "/proc/net/snmp");
 	while (fgets(line, sizeof(line), file))
-		/* RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails ... OutRsts */
-		(void)sscanf(line, "Tcp: %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %" SCNu64,
+		/* RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails ...
+		 * OutRsts */
+		(void)sscanf(line,
+			     "Tcp: %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %" SCNu64,
 			     &sent);
 	fclose(file);
 	return sent;
@@ -113,11 +115,13 @@ int main(int argc, char **argv)
 	uint64_t began_ns, down_ms, refused;
 	int listener, fd;
 
-	if (argc != 4 || strcmp(argv[1], "--port-file") || (down_ms = strtoull(argv[3], NULL, 10)) == 0) {
+	if (argc != 4 || strcmp(argv[1], "--port-file") ||
+	    (down_ms = strtoull(argv[3], NULL, 10)) == 0) {
 		fputs("usage: gate --port-file FILE DOWN_MS\n", stderr);
 		return 2;
 	}
-	address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	address = (struct sockaddr_in){.sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	listener = open_gate();
 	announce(argv[2]);
 	fd = accept_talker(listener, FIRST_BYTES);

@@ -8,9 +8,9 @@
  *
  *     soak_server --port-file FILE COUNT EVERY
  *
- * Before that it reads once, if something comes in READ_MS. After each EVERY connections it prints a
- * line "connections N", after COUNT of them "last N": from then on it reads to EOF and closes properly,
- * until it is killed. Exit: 1 a system call failed, 2 bad usage.
+ * Before that it reads once, if something comes in READ_MS. After each EVERY connections it prints
+ * a line "connections N", after COUNT of them "last N": from then on it reads to EOF and closes
+ * properly, until it is killed. Exit: 1 a system call failed, 2 bad usage.
  */
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -83,7 +83,8 @@ static void announce(const char *path, const struct sockaddr_in *address)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof(address);
 	uint64_t count, every;
 	int listener;
@@ -109,7 +110,8 @@ int main(int argc, char **argv)
 		}
 		end_early(fd, serial);
 		if (serial % every == 0 || serial == count) {
-			printf("%s %" PRIu64 "\n", serial == count ? "last" : "connections", serial);
+			printf("%s %" PRIu64 "\n", serial == count ? "last" : "connections",
+			       serial);
 			fflush(stdout);
 		}
 	}

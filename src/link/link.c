@@ -96,7 +96,8 @@ void lai_link_crowd(struct lai_link *link, uint64_t now_ns)
 		return;
 	lai_link_ask(link, LAI_LINK_LOOK);
 	/* Only the end of a connection proves that the peer consumed what is kept. */
-	if (link->config.proof == LA_PROOF_CONSUMED && lai_replay_nothing_to_send(&link->replay))
+	if (link->config.proof == LA_PROOF_CONSUMED && lai_replay_full(&link->replay) &&
+	    lai_replay_nothing_to_send(&link->replay))
 		lai_link_checkpoint(link, now_ns);
 }
 

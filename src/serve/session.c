@@ -100,12 +100,30 @@ static void begin_finish(struct lai_session *session, uint64_t now_ns)
 	lai_conn_on_queue_empty(&session->conn, now_ns);
 }
 
+/*
+ * Our FIN is a receipt, which a refused sender must not get: one whose own FIN is here gets RST behind the
+ * words. To one that is still sending the FIN says "stop", and is no answer to a FIN of its own.
+ */
+static bool words_acked(const struct lai_session *session)
+{
+	return session->conn.report.acked_bytes >= session->reply_bytes;
+}
+
+static bool refused_after_fin(const struct lai_session *session)
+{
+	return session->fin_came && lai_session_discards(session) &&
+	       session->conn.send.state == LAI_SEND_OPEN;
+}
+
 /* What could not be done before everything was stored. */
 static void advance(struct lai_session *session, uint64_t now_ns)
 {
 	if (unstored(session))
 		return;
-	if (session->fin_came) {
+	if (refused_after_fin(session)) {
+		if (words_acked(session))
+			lai_session_abort(session, LAI_SESSION_RECORD_TOO_LONG, now_ns);
+	} else if (session->fin_came) {
 		if (tail_bytes(session) > 0)
 			keep_tail(session); /* which is now to be stored first */
 		else
@@ -113,7 +131,8 @@ static void advance(struct lai_session *session, uint64_t now_ns)
 	} else if (lai_conn_over(&session->conn)) {
 		session->dropped_tail_bytes += tail_bytes(session);
 		cut_tail(session);
-	} else if (session->finish_wished && !session->paused && now_ns >= session->finish_soon_ns) {
+	} else if (session->finish_wished && words_acked(session) && !session->paused &&
+		   now_ns >= session->finish_soon_ns) {
 		begin_finish(session, now_ns);
 	}
 }
@@ -125,16 +144,16 @@ static void refuse(struct lai_session *session, uint64_t now_ns)
 	session->discarded_bytes += tail_bytes(session);
 	cut_tail(session);
 	session->why = LAI_SESSION_RECORD_TOO_LONG;
-	session->finish_wished = false;
-	if (!lai_conn_may_write(&session->conn))
+	if (session->conn.send.state != LAI_SEND_OPEN)
 		return; /* our FIN has gone: nothing can be said any more */
+	session->finish_wished = true;
+	session->finish_soon_ns = lai_time_after(now_ns, FINISH_SOON_NS);
 	session->reply_bytes =
 		(size_t)snprintf(session->reply, sizeof(session->reply), "record over %zu bytes\n",
 				 session->config->record_bytes_max);
 	/* A peer that does not take the sentence is not waited for longer than for its FIN. */
 	session->finish_by_ns = lai_time_min(
 		session->finish_by_ns, lai_time_after(now_ns, session->config->limits.read_ns));
-	lai_conn_finish(&session->conn, session->finish_by_ns, now_ns);
 }
 
 /* Finds the whole records in what came last. */
@@ -243,7 +262,7 @@ void lai_session_on_dry(struct lai_session *session, uint64_t now_ns)
 {
 	if (read_is_overdue(session, now_ns))
 		lai_session_finish(session, LAI_SESSION_READ_TIMEOUT, LA_NEVER, now_ns);
-	if (session->finish_wished && !unstored(session))
+	if (session->finish_wished && words_acked(session) && !unstored(session))
 		begin_finish(session, now_ns);
 	advance(session, now_ns);
 }
@@ -335,7 +354,7 @@ void lai_session_on_resumed(struct lai_session *session, uint64_t now_ns)
 static bool waits_before_fin(const struct lai_session *session)
 {
 	return session->conn.send.state == LAI_SEND_OPEN &&
-	       (session->finish_wished || session->fin_came);
+	       (session->finish_wished || session->fin_came || lai_session_discards(session));
 }
 
 void lai_session_on_timer(struct lai_session *session, uint64_t now_ns)

@@ -231,6 +231,9 @@ static void refuse(const char *text, const char *stored)
 	f->view.acked_bytes = f->session.reply_bytes;
 	lai_session_on_view(&f->session, &f->view, f->now_ns);
 	act(f);
+	assert_false(f->actions & LAI_CONN_SEND_FIN); /* nor while the peer's own may be there */
+	lai_session_on_dry(&f->session, f->now_ns);
+	act(f);
 	assert_true(f->actions & LAI_CONN_SEND_FIN);
 	assert_true(lai_session_discards(&f->session));
 	receive_text(f, "more and more\n");
@@ -238,6 +241,27 @@ static void refuse(const char *text, const char *stored)
 	assert_int_equal(f->session.discarded_bytes, strlen(text) + 14 - strlen(stored));
 	fin(f);
 	assert_true(f->actions & LAI_CONN_CLOSE);
+	assert_true(lai_session_over(&f->session));
+	assert_false(lai_session_proper(&f->session));
+	free_fixture(f);
+}
+
+/* The peer's FIN is here: ours would be the receipt for what is thrown away. */
+static void test_refusal_after_fin(void **state)
+{
+	struct fixture *f = new_fixture(&lai_wire_lines, 8);
+
+	(void)state;
+	receive_text(f, "12345678\n");
+	lai_session_on_sent(&f->session, f->session.reply_bytes, f->now_ns);
+	lai_session_on_fin(&f->session, f->now_ns);
+	act(f);
+	assert_false(f->actions & (LAI_CONN_SEND_FIN | LAI_CONN_ABORT));
+	f->view.acked_bytes = f->session.reply_bytes;
+	lai_session_on_view(&f->session, &f->view, f->now_ns);
+	act(f);
+	assert_false(f->actions & LAI_CONN_SEND_FIN);
+	assert_true(f->actions & LAI_CONN_ABORT);
 	assert_true(lai_session_over(&f->session));
 	assert_false(lai_session_proper(&f->session));
 	free_fixture(f);
@@ -448,6 +472,8 @@ int main(void)
 		 .test_func = test_tail_dropped},
 		{.name = "a record of exactly the longest length passes", .test_func = test_longest_record},
 		{.name = "a longer one is refused: sentence, FIN, drain, close", .test_func = test_refusals},
+		{.name = "refused after the peer's FIN: sentence, then RST, no receipt",
+		 .test_func = test_refusal_after_fin},
 		{.name = "read time-out: our FIN, and what still comes is stored", .test_func = test_read_timeout},
 		{.name = "finish: read and store what is there, then FIN, then the deadline",
 		 .test_func = test_finish_reads_first},

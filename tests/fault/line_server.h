@@ -38,7 +38,7 @@ struct t_server {
 	atomic_bool seen[T_LINES_MAX];
 	atomic_bool torn; /* something that is no numbered line, or came out of order */
 	atomic_int open;
-	atomic_uint accepted; /* since t_server_forget() */
+	atomic_uint last_port; /* of the peer that was accepted last */
 	struct t_socket sockets[T_SOCKETS_MAX];
 };
 
@@ -81,14 +81,16 @@ static void t_server_read(struct t_server *server, struct t_socket *socket)
 
 static void t_server_accept(struct t_server *server)
 {
-	int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct sockaddr_in peer = {0};
+	socklen_t length = sizeof(peer);
+	int fd = accept4(server->listener, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	for (int i = 0; fd >= 0 && i < T_SOCKETS_MAX; i++) {
 		if (server->sockets[i].fd >= 0)
 			continue;
 		server->sockets[i] = (struct t_socket){.fd = fd};
 		atomic_fetch_add(&server->open, 1);
-		atomic_fetch_add(&server->accepted, 1);
+		atomic_store(&server->last_port, ntohs(peer.sin_port));
 		return;
 	}
 	if (fd >= 0)
@@ -148,13 +150,31 @@ static void t_server_stop(struct t_server *server)
 	(void)close(server->stop[1]);
 }
 
+/*
+ * A connection behind all others: once the server has accepted it, it has accepted them all. Its
+ * port, 0 if it could not be made; it is closed again.
+ */
+static unsigned t_server_probe(const struct t_server *server)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				 .sin_port = htons(server->port)};
+	struct sockaddr_in from = {0};
+	socklen_t length = sizeof(from);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
+		(void)getsockname(fd, (struct sockaddr *)&from, &length);
+	(void)close(fd);
+	return ntohs(from.sin_port);
+}
+
 /* For the next run; no connection may be open. */
 static void t_server_forget(struct t_server *server)
 {
 	for (int i = 0; i < T_LINES_MAX; i++)
 		atomic_store(&server->seen[i], false);
 	atomic_store(&server->torn, false);
-	atomic_store(&server->accepted, 0);
 }
 
 #endif

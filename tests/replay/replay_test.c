@@ -3,8 +3,8 @@
  * replay_test.c - a la_link against a real server on loopback that resets it again and again: does
  * what the server's program read, put one connection behind the other, make the stream?
  *
- * Each run draws everything from its seed: sizes, pieces, buffers, where each connection ends and how.
- * COUNT runs (1000) from SEED (1) on; COUNT=1 SEED=417 repeats the plan of one of them.
+ * Each run draws everything from its seed: sizes, pieces, buffers, where each connection ends and
+ * how. COUNT runs (1000) from SEED (1) on; COUNT=1 SEED=417 repeats the plan of one of them.
  *
  *     stream     |------------------------------------------------------------|  total
  *     connection 1 |=========|                    read by the server's program
@@ -41,7 +41,8 @@
 struct stream {
 	char *bytes;
 	uint64_t size;
-	/* The place that these bytes come from, -1: they do not tell, -2: they come from nowhere. */
+	/* The place that these bytes come from, -1: they do not tell, -2: they come from nowhere.
+	 */
 	int64_t (*place)(const struct stream *stream, const char *bytes, size_t size);
 	uint64_t *records; /* where each begins, lines only */
 	uint64_t record_count;
@@ -61,9 +62,11 @@ struct sums {
 	uint64_t runs, resets, lost_bytes, lossy, duplicated_bytes, in_flight, bounded;
 };
 
-/* ---- streams ---------------------------------------------------------------------------------- */
+/* ---- streams ----------------------------------------------------------------------------------
+ */
 
-/* Words of eight bytes: one with the top bit set, then the word's number in digits of seven bits. */
+/* Words of eight bytes: one with the top bit set, then the word's number in digits of seven bits.
+ */
 static char raw_byte(uint64_t place, uint64_t seed)
 {
 	unsigned digit = place % 8;
@@ -124,7 +127,8 @@ static void make_lines(struct stream *stream, struct lai_random *random, uint64_
 	while (place < size) {
 		uint64_t length = RECORD_MIN + lai_random_below(random, RECORD_MAX - RECORD_MIN);
 		char *record = stream->bytes + place, number[32];
-		int digits = snprintf(number, sizeof(number), "%012" PRIu64 " ", stream->record_count);
+		int digits =
+			snprintf(number, sizeof(number), "%012" PRIu64 " ", stream->record_count);
 
 		memset(record, 'a' + (int)lai_random_below(random, 26), length);
 		memcpy(record, number, (size_t)digits);
@@ -135,7 +139,8 @@ static void make_lines(struct stream *stream, struct lai_random *random, uint64_
 	stream->size = place;
 }
 
-/* ---- one run ---------------------------------------------------------------------------------- */
+/* ---- one run ----------------------------------------------------------------------------------
+ */
 
 static uint64_t now_ns(void)
 {
@@ -161,7 +166,8 @@ static struct la_link *open_link(struct run *run, const char *scheme, struct lai
 	struct la_link_config config;
 	struct la_link *link;
 
-	snprintf(url, sizeof(url), "%s://127.0.0.1:%d", scheme, ntohs(run->server.address.sin_port));
+	snprintf(url, sizeof(url), "%s://127.0.0.1:%d", scheme,
+		 ntohs(run->server.address.sin_port));
 	la_link_config_default(&config);
 	config.urls = urls;
 	config.url_count = 1;
@@ -185,21 +191,24 @@ static void wait_for_link(const struct la_link *link)
 }
 
 /* Hands the stream over in pieces and lets the link run to its end; false: it hangs. */
-static bool send_stream(struct la_link *link, const struct stream *stream, struct lai_random *random)
+static bool send_stream(struct la_link *link, const struct stream *stream,
+			struct lai_random *random)
 {
 	uint64_t given = 0, by_ns = now_ns() + RUN_NS;
 	uint64_t piece_max = 1 + stream->size / SUBMITS_MAX + lai_random_below(random, PIECE_MAX);
 	bool finished = false;
 
 	while (now_ns() < by_ns) {
-		uint64_t piece = 1 + lai_random_below(random, piece_max), left = stream->size - given;
+		uint64_t piece = 1 + lai_random_below(random, piece_max),
+			 left = stream->size - given;
 		ssize_t n = 0;
 
 		/* First dispatch, then submit, then wait: a dispatch may be what makes room. */
 		if (la_link_dispatch(link) == 1)
 			return true;
 		if (left > 0)
-			n = la_link_submit(link, stream->bytes + given, piece < left ? piece : left);
+			n = la_link_submit(link, stream->bytes + given,
+					   piece < left ? piece : left);
 		else if (!finished)
 			la_link_finish(link, LA_NEVER);
 		if (n > 0 || (left == 0 && !finished)) {
@@ -220,25 +229,26 @@ static void print_run(const struct run *run)
 		const struct la_report *report = &run->reports[i];
 
 		print_message("# connection %d (%s%s): read %zu from %" PRId64
-			      "; report: %s, written %" PRIu64 ", acked %" PRIu64 ", lost <= %" PRIu64
-			      ", duplicated <= %" PRIu64 "\n",
+			      "; report: %s, written %" PRIu64 ", acked %" PRIu64
+			      ", lost <= %" PRIu64 ", duplicated <= %" PRIu64 "\n",
 			      i + 1,
 			      connection->ending == END_DRAINED	 ? "drained"
 			      : connection->ending == END_UNREAD ? "unread"
 								 : "proper",
 			      connection->eof ? ", EOF" : "", connection->size,
 			      run->stream.place(&run->stream, connection->data, connection->size),
-			      la_cause_name(report->cause), report->written_bytes, report->acked_bytes,
-			      report->lost.max_bytes, report->duplicated.max_bytes);
+			      la_cause_name(report->cause), report->written_bytes,
+			      report->acked_bytes, report->lost.max_bytes,
+			      report->duplicated.max_bytes);
 	}
 }
 
-#define HOLDS(run, condition)                                                                          \
-	do {                                                                                           \
-		if (!(condition)) {                                                                    \
-			print_run(run);                                                                \
-			fail_msg("seed %" PRIu64 ": not so: %s", (run)->seed, #condition);             \
-		}                                                                                      \
+#define HOLDS(run, condition)                                                                      \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			print_run(run);                                                            \
+			fail_msg("seed %" PRIu64 ": not so: %s", (run)->seed, #condition);         \
+		}                                                                                  \
 	} while (0)
 
 static void end_run(struct run *run)
@@ -248,7 +258,8 @@ static void end_run(struct run *run)
 	free(run->stream.records);
 }
 
-static void make_run(struct run *run, const char *scheme, int rcvbuf_bytes, struct lai_random *random)
+static void make_run(struct run *run, const char *scheme, int rcvbuf_bytes,
+		     struct lai_random *random)
 {
 	struct la_link *link;
 	bool ended;
@@ -269,7 +280,8 @@ static void make_run(struct run *run, const char *scheme, int rcvbuf_bytes, stru
 	HOLDS(run, run->totals.delivered_bytes == run->stream.size);
 }
 
-/* ---- what must hold --------------------------------------------------------------------------- */
+/* ---- what must hold ---------------------------------------------------------------------------
+ */
 
 /* Nothing missing, nothing twice: the connections' bytes in a row are the stream. */
 static void check_exact(struct run *run)
@@ -280,8 +292,9 @@ static void check_exact(struct run *run)
 		const struct connection *connection = &run->server.connections[i];
 
 		HOLDS(run, end + connection->size <= run->stream.size);
-		HOLDS(run, connection->size == 0 || memcmp(run->stream.bytes + end, connection->data,
-							   connection->size) == 0);
+		HOLDS(run,
+		      connection->size == 0 || memcmp(run->stream.bytes + end, connection->data,
+						      connection->size) == 0);
 		end += connection->size;
 	}
 	HOLDS(run, end == run->stream.size);
@@ -310,7 +323,8 @@ static void check_intervals(struct run *run, struct sums *sums)
 
 		HOLDS(run, first != -2);
 		if (first >= 0) {
-			HOLDS(run, memcmp(stream->bytes + first, connection->data, connection->size) == 0);
+			HOLDS(run, memcmp(stream->bytes + first, connection->data,
+					  connection->size) == 0);
 			check_gap(run, sums, end, (uint64_t)first, lost_max);
 			if ((uint64_t)first + connection->size > end)
 				end = (uint64_t)first + connection->size;
@@ -354,7 +368,8 @@ static void say(const struct sums *sums)
 	print_message("# seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " resets, %" PRIu64
 		      " of them with bytes in flight, %" PRIu64
 		      " with an interval narrower than what was acknowledged\n"
-		      "# %" PRIu64 " bytes lost at %" PRIu64 " of them, %" PRIu64 " received twice\n",
+		      "# %" PRIu64 " bytes lost at %" PRIu64 " of them, %" PRIu64
+		      " received twice\n",
 		      setting("SEED", 1), setting("SEED", 1) + sums->runs - 1, sums->resets,
 		      sums->in_flight, sums->bounded, sums->lost_bytes, sums->lossy,
 		      sums->duplicated_bytes);
@@ -369,7 +384,8 @@ static void assert_often(const struct sums *sums, uint64_t times, uint64_t at_le
 
 /* The runs of one test: how they are drawn stands in the caller's plan. */
 static void make_runs(const struct run *plan, const char *scheme,
-		      void (*make)(struct stream *, struct lai_random *, uint64_t), struct sums *sums)
+		      void (*make)(struct stream *, struct lai_random *, uint64_t),
+		      struct sums *sums)
 {
 	uint64_t count = setting("COUNT", COUNT_DEFAULT), seed = setting("SEED", 1);
 	bool exact = !plan->server.unread && !plan->stream.place;
@@ -377,8 +393,8 @@ static void make_runs(const struct run *plan, const char *scheme,
 	stay_on_cpu(0);
 	for (; count > 0; count--, seed++) {
 		struct lai_random random = {.state = seed};
-		/* From one page to the kernel's default, which grows by itself. */
-		int rcvbuf = plan->server.unread ? 4096 << lai_random_below(&random, 8) : 0;
+		/* With less the window is below half an MSS of loopback: a segment each 200 ms. */
+		int rcvbuf = plan->server.unread ? 16384 << lai_random_below(&random, 6) : 0;
 		uint64_t size = (plan->server.unread ? 400000 : 20000) +
 				lai_random_below(&random, plan->server.unread ? 1200000 : 400000);
 		struct run run = *plan;
@@ -399,7 +415,8 @@ static void make_runs(const struct run *plan, const char *scheme,
 	say(sums);
 }
 
-/* ---- tests ------------------------------------------------------------------------------------ */
+/* ---- tests ------------------------------------------------------------------------------------
+ */
 
 static void drained_is_exact(void **state)
 {
@@ -444,9 +461,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		{.name = "tcp://, the server resets after reading what it acknowledged: byte-exact",
 		 .test_func = drained_is_exact},
-		{.name = "tcp://, the server is killed with unread data: loss is within the interval",
+		{.name = "tcp://, the server is killed with unread data: loss is within the "
+			 "interval",
 		 .test_func = killed_is_within_the_interval},
-		{.name = "lines://, both: no record is split, each arrives unless the interval says so",
+		{.name = "lines://, both: no record is split, each arrives unless the interval "
+			 "says so",
 		 .test_func = records_stay_whole},
 	};
 

@@ -67,10 +67,10 @@ struct server {
 	int listener;
 	struct sockaddr_in address;
 	struct lai_random random;
-	int resets;		 /* so many connections are reset, those after them are not */
-	bool drained, unread;	 /* which of the two ways of resetting it may choose */
-	uint64_t read_max;	 /* before a reset */
-	bool failed;		 /* a system call failed, or there were too many connections */
+	int resets;	      /* so many connections are reset, those after them are not */
+	bool drained, unread; /* which of the two ways of resetting it may choose */
+	uint64_t read_max;    /* before a reset */
+	bool failed;	      /* a system call failed, or there were too many connections */
 	struct connection connections[CONNECTIONS_MAX];
 	int count;
 	pthread_t thread;
@@ -158,7 +158,8 @@ static inline void server_end_drained(struct server *server, struct connection *
 	server_abort(fd);
 }
 
-/* Lets data pile up unread, more or less of it, and closes: the kernel says RST (RFC 2525, 2.17). */
+/* Lets data pile up unread, more or less of it, and closes: the kernel says RST (RFC 2525, 2.17).
+ */
 static inline void server_end_unread(struct server *server, int fd)
 {
 	struct pollfd slot = {.fd = fd, .events = POLLIN};
@@ -172,8 +173,8 @@ static inline void server_end_unread(struct server *server, int fd)
 static inline void server_serve(struct server *server, int fd)
 {
 	struct connection *connection = &server->connections[server->count];
-	bool drained = server->drained &&
-		       (!server->unread || lai_random_below(&server->random, 4) == 0);
+	bool drained =
+		server->drained && (!server->unread || lai_random_below(&server->random, 4) == 0);
 
 	*connection = (struct connection){.ending = END_PROPER};
 	if (server->count < server->resets && server_read_some(server, connection, fd)) {
@@ -183,8 +184,7 @@ static inline void server_serve(struct server *server, int fd)
 		else
 			server_end_unread(server, fd);
 	} else {
-		while (!connection->eof &&
-		       server_take(server, connection, fd, PIECE_MAX, 0))
+		while (!connection->eof && server_take(server, connection, fd, PIECE_MAX, 0))
 			;
 		(void)close(fd);
 	}

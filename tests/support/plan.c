@@ -301,6 +301,8 @@ uint64_t t_plan_causes(const struct t_plan *plan)
 		causes |= T_CAUSE(DRAIN_TIMEOUT) | T_CAUSE(NEVER_CLOSED);
 	if (plan->finish_timeout_ns != LA_NEVER || config->give_up_ns != LA_NEVER)
 		causes |= T_CAUSE(ABORTED) | T_CAUSE(CONNECT_TIMEOUT) | T_CAUSE(RESOLVE_TIMEOUT);
+	if (plan->names) /* a cycle through many addresses, each refused a round trip later */
+		causes |= T_CAUSE(CONNECT_TIMEOUT);
 	if (config->local_port)
 		causes |= T_CAUSE(PORT_IN_USE) | T_CAUSE(TUPLE_IN_USE);
 	if (strstr(plan->urls[0], LAI_SIM_CLIENT_V4))

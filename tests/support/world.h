@@ -60,6 +60,7 @@ struct t_watch {
 	uint64_t wait_until_ns;	      /* no attempt before */
 	bool owes_wait;		      /* no attempt at all before the next LA_EVENT_WAIT */
 	uint32_t failures;	      /* since the last stable connection */
+	unsigned unclosed;      /* ends by NEVER_CLOSED since the last FINISHED */
 	size_t failed_in_a_row;	      /* attempts since the last LA_EVENT_WAIT or connection */
 	struct la_report silent;      /* the last silent death */
 };

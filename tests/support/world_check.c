@@ -223,7 +223,10 @@ static void check_closing(struct t_world *world, uint64_t now_ns)
 {
 	const struct t_watch *watch = &world->watch;
 	uint64_t since_ns = t_check_larger(watch->state_since_ns, watch->idle_since_ns);
-	uint64_t limit_ns = world->config.read_ns + t_check_busy_ns(&world->config);
+	/* A peer that reads slowly is given twice as long each time. */
+	unsigned stretch = world->config.proof == LA_PROOF_CONSUMED ? watch->unclosed : 0;
+	uint64_t read_ns = world->config.read_ns << stretch;
+	uint64_t limit_ns = read_ns + t_check_busy_ns(&world->config);
 
 	if (watch->state == LA_LINK_CLOSING && watch->idle_since_ns != LA_NEVER &&
 	    lai_time_since(since_ns, now_ns) > limit_ns)

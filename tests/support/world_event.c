@@ -163,6 +163,9 @@ static void check_report(struct t_world *world, const struct la_event *event)
 		world->first = *report;
 		world->first_ns = t_world_time(world);
 	}
+	watch->unclosed += report->cause == LA_CAUSE_NEVER_CLOSED;
+	if (report->cause == LA_CAUSE_FINISHED)
+		watch->unclosed = 0;
 	if (report->connected) {
 		world->last = *report;
 		watch->failed_in_a_row = 0;
