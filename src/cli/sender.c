@@ -287,6 +287,8 @@ static int conclude(struct sender *sender)
 	struct la_totals totals;
 
 	la_link_totals(sender->link, &totals);
+	if (!sender->input_over)
+		lai_log_say(&sender->log, "gave up; the input was not read to its end");
 	lai_log_status(&sender->log, "end", sender->link, sender->config->link.proof, close_wait);
 	if (close_wait > 0) {
 		lai_command_complain(

@@ -47,9 +47,15 @@ int lai_driver_sockets(const struct lai_driver *driver)
 void lai_driver_look(struct lai_driver *driver)
 {
 	struct lai_view view;
+	int status;
 
-	if (driver->socket >= 0 && OPS(driver, view, driver->socket, &view) == 0)
+	if (driver->socket < 0)
+		return;
+	status = OPS(driver, view, driver->socket, &view);
+	if (status == 0)
 		lai_link_on_view(driver->link, &view, now_of(driver));
+	else /* blind: no deadline could ever be judged */
+		lai_link_on_error(driver->link, -status, now_of(driver));
 }
 
 /* What the kernel knows of acknowledged bytes is final now: first the view, then the error. */

@@ -20,6 +20,15 @@ static void stop(struct lai_link *link, uint64_t now_ns)
 	lai_link_end(link, now_ns);
 }
 
+/* If some addresses did answer, their answer is the cause. */
+static void connect_timeout(struct lai_link *link, uint64_t now_ns)
+{
+	if (link->attempt_cause == LA_CAUSE_ALIVE)
+		lai_link_attempt_failed(link, LA_CAUSE_CONNECT_TIMEOUT, 0, now_ns);
+	else
+		lai_link_attempt_failed(link, link->attempt_cause, link->attempt_error, now_ns);
+}
+
 void lai_link_on_timer(struct lai_link *link, uint64_t now_ns)
 {
 	if (link->connected) {
@@ -34,7 +43,7 @@ void lai_link_on_timer(struct lai_link *link, uint64_t now_ns)
 	} else if (now_ns >= link->deadline_ns && link->state == LA_LINK_RESOLVING) {
 		lai_link_attempt_failed(link, LA_CAUSE_RESOLVE_TIMEOUT, 0, now_ns);
 	} else if (now_ns >= link->deadline_ns && link->state == LA_LINK_CONNECTING) {
-		lai_link_attempt_failed(link, LA_CAUSE_CONNECT_TIMEOUT, 0, now_ns);
+		connect_timeout(link, now_ns);
 	} else if (now_ns >= link->deadline_ns && link->state == LA_LINK_WAITING) {
 		lai_link_begin_attempt(link, now_ns);
 	} else if (link->state == LA_LINK_CONNECTING) {

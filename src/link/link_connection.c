@@ -7,6 +7,8 @@
  * A peer that reads slowly closes late, and its kernel says nothing meanwhile (after our FIN Linux sends
  * no window updates): with proof CONSUMED all would be sent again and again.
  */
+#define STRETCH_MAX 8 /* 256 times: two hours of the default, and then everything again */
+
 static uint64_t stretched(const struct lai_link *link)
 {
 	uint64_t read_ns = link->config.read_ns;
@@ -21,7 +23,7 @@ static void learn_patience(struct lai_link *link)
 	if (link->report.cause == LA_CAUSE_FINISHED)
 		link->stretch = 0;
 	else if (link->report.cause == LA_CAUSE_NEVER_CLOSED &&
-		 link->config.proof == LA_PROOF_CONSUMED)
+		 link->config.proof == LA_PROOF_CONSUMED && link->stretch < STRETCH_MAX)
 		link->stretch++;
 }
 

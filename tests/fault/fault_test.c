@@ -32,6 +32,12 @@
 /* More than any scenario here makes: an endless loop of runs is a failure, too. */
 #define FAULTS_MAX 2000
 
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 static struct t_server server;
 static int descriptors; /* open while no link is */
 static const struct t_net *current_net; /* of the run under way, for what is said of a failure */
@@ -195,9 +201,8 @@ static void test_heap(void **state)
 static void test_heap_by_name(void **state)
 {
 	(void)state;
-#ifdef __SANITIZE_ADDRESS__
-	skip(); /* the sanitizer itself ends the program when a thread has no memory */
-#endif
+	if (SANITIZED)
+		skip(); /* the sanitizer itself ends the program when a thread has no memory */
 	/* What the resolver of the C library keeps or loses then is not ours. */
 	heap_faults(name_url, false);
 }
@@ -209,7 +214,8 @@ static void test_heap_and_bad_settings(void **state)
 	bool failed;
 
 	(void)state;
-	if (!t_heap_works())
+	/* glibc 2.36's vasprintf() writes a byte too far when memory ends at 100 characters. */
+	if (SANITIZED || !t_heap_works())
 		skip();
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
 		unsigned nth = 0;

@@ -21,6 +21,9 @@
 #define T_HEAP(function) __libc_##function
 #endif
 
+/* Seen by the shared libraries as well, however the program is compiled. */
+#define T_EXPORTED __attribute__((visibility("default")))
+
 extern void *T_HEAP(malloc)(size_t size);
 extern void *T_HEAP(calloc)(size_t count, size_t size);
 extern void *T_HEAP(realloc)(void *old, size_t size);
@@ -62,17 +65,17 @@ static void *t_heap_count(void *memory)
 	return memory;
 }
 
-void *malloc(size_t size)
+T_EXPORTED void *malloc(size_t size)
 {
 	return t_heap_fails() ? NULL : t_heap_count(T_HEAP(malloc)(size));
 }
 
-void *calloc(size_t count, size_t size)
+T_EXPORTED void *calloc(size_t count, size_t size)
 {
 	return t_heap_fails() ? NULL : t_heap_count(T_HEAP(calloc)(count, size));
 }
 
-void *realloc(void *old, size_t size)
+T_EXPORTED void *realloc(void *old, size_t size)
 {
 	void *memory;
 
@@ -82,7 +85,7 @@ void *realloc(void *old, size_t size)
 	return old ? memory : t_heap_count(memory);
 }
 
-void free(void *memory)
+T_EXPORTED void free(void *memory)
 {
 	if (memory)
 		atomic_fetch_sub(&t_heap_live, 1);
