@@ -85,7 +85,7 @@ static const struct lai_option options[] = {
 	ROW("stable", 0, TIME, stable_ns, "TIME",
 	    "a connection this old makes the back-off begin anew (default 10s)"),
 	ROW("retry", 0, U32, retries_max, "N",
-	    "failures in a row after which to give up (default: never; 0: do not reconnect)"),
+	    "tries in a row, after the first, before giving up (default: no end; 0: do not reconnect)"),
 	ROW("give-up-after", 0, TIME, give_up_ns, "TIME",
 	    "give up after this long without a connection (default never)"),
 	ROW("resolve-timeout", 0, TIME, resolve_ns, "TIME",

@@ -173,6 +173,14 @@ static void event_json(struct lai_log *log, const struct la_event *event)
 	lai_log_write_line(log, &json);
 }
 
+/* A proper end is none, unless the server had something to say; nor is an attempt not needed any more. */
+static bool is_news(const struct lai_log *log, const struct la_report *report)
+{
+	if (report->cause == LA_CAUSE_FINISHED)
+		return report->last_words_bytes > 0 && !log->replies_shown;
+	return report->connected || report->cause != LA_CAUSE_ABORTED;
+}
+
 static void say_event(struct lai_log *log, const struct la_event *event)
 {
 	char delay[LAI_TIME_TEXT_MAX];
@@ -189,10 +197,7 @@ static void say_event(struct lai_log *log, const struct la_event *event)
 				    la_link_state_name(event->to));
 		break;
 	case LA_EVENT_REPORT:
-		/* A proper end is no news. */
-		if ((event->report->cause != LA_CAUSE_FINISHED &&
-		     (event->report->connected || event->report->cause != LA_CAUSE_ABORTED)) ||
-		    log->verbose)
+		if (log->verbose || is_news(log, event->report))
 			say_report(log, event->report);
 		break;
 	case LA_EVENT_AFTERMATH:

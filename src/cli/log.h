@@ -17,6 +17,7 @@ struct lai_log {
 	bool owns_report;
 	bool quiet, verbose;
 	bool failed;   /* a JSON line could not be written; said once */
+	bool replies_shown; /* what the server says goes to standard output anyway */
 	bool progress; /* stderr is a terminal that shows a line of progress */
 	bool progress_shown;
 };

@@ -324,6 +324,7 @@ int lai_sender_run(const char *name, const struct lai_sender_config *config)
 	if (status != 0)
 		return lai_command_refuse(name, "cannot open the report file %s: %s",
 					  config->report, strerror(-status));
+	sender.log.replies_shown = config->replies;
 	status = la_link_new(&sender.link, &link_config, &why);
 	if (status == 0)
 		status = lai_feed_new(&sender.feed, &feed_config, &why);

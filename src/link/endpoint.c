@@ -85,6 +85,12 @@ static int parse_host(struct lai_endpoint *endpoint, const char *host, size_t le
 		snprintf(endpoint->host, sizeof(endpoint->host), "::");
 	if (lai_address_parse(endpoint->host, endpoint->port, &endpoint->address) != 0 && bracketed)
 		return refuse(error, "'[%s]' in '%s' is not an IPv6 address", endpoint->host, url);
+	if (lai_address_family(&endpoint->address) == AF_INET6 &&
+	    IN6_IS_ADDR_LINKLOCAL(&endpoint->address.v6.sin6_addr) &&
+	    endpoint->address.v6.sin6_scope_id == 0)
+		return refuse(error,
+			      "'%s' is link-local: it needs its interface, as in [%s%%eth0]", url,
+			      endpoint->host);
 	return 0;
 }
 

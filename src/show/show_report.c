@@ -98,8 +98,9 @@ void lai_show_totals_text(struct lai_text *text, const struct la_totals *totals,
 		lai_text_append(text, ", NOT DELIVERED %" PRIu64, totals->abandoned_bytes);
 	append_interval(text, "perhaps never read by the peer", &totals->lost);
 	append_interval(text, "perhaps received twice", &totals->duplicated);
-	lai_text_append(text, "; %" PRIu64 " connections, %" PRIu64 " failed attempts",
-			totals->connections, totals->failed_attempts);
+	lai_text_append(text, "; %" PRIu64 " connection%s, %" PRIu64 " failed attempt%s",
+			totals->connections, totals->connections == 1 ? "" : "s",
+			totals->failed_attempts, totals->failed_attempts == 1 ? "" : "s");
 }
 
 static void interval_json(struct lai_json *json, const char *key,
