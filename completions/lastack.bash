@@ -1,28 +1,41 @@
 # SPDX-License-Identifier: MIT
 # bash completion for lastack: commands and options come from the program's own --help.
 
+# What an option of a command takes, from its line in the help: "a|b|c", "FILE", "TIME", ... or nothing.
+_lastack_takes() {
+	"$1" "$2" --help 2>/dev/null | awk -v wanted="$3" '
+		/^ +-/ {
+			option = $1 ~ /,$/ ? $2 : $1
+			split(option, part, "=")
+			if (wanted == part[1] || wanted "," == $1) {
+				print part[2]
+				exit
+			}
+		}'
+}
+
 _lastack() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local program=${COMP_WORDS[0]} command=${COMP_WORDS[1]} word
+	local program=${COMP_WORDS[0]} command=${COMP_WORDS[1]} takes
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
 		mapfile -t COMPREPLY < <(compgen -W "$("$program" --help 2>/dev/null |
 			sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p') --help --version" -- "$current")
 		return
 	fi
-	# An option with words to choose from says so in its own help line: --proof written|acked|consumed
-	if [[ $previous == --* ]]; then
-		word=$("$program" "$command" --help 2>/dev/null |
-			sed -n "s/^.*$previous[ =]\([a-z-]*|[a-z|-]*\).*/\1/p" | head -n 1)
-		if [[ -n $word ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "${word//|/ }" -- "$current")
-			return
-		fi
-		case $previous in
-		--file | --follow | --report | --into | --into-each | --port-file)
-			mapfile -t COMPREPLY < <(compgen -f -- "$current")
+	# readline takes --name=value apart: three words.
+	[[ $current == = ]] && current=
+	[[ $previous == = ]] && previous=${COMP_WORDS[COMP_CWORD - 2]}
+	if [[ $previous == -* ]]; then
+		takes=$(_lastack_takes "$program" "$command" "$previous")
+		case $takes in
+		*\|*) mapfile -t COMPREPLY < <(compgen -W "${takes//|/ }" -- "$current") && return ;;
+		FILE | PREFIX | PATH) mapfile -t COMPREPLY < <(compgen -f -- "$current") && return ;;
+		HOW)
+			mapfile -t COMPREPLY < <(compgen -W "graceful abort linger=" -- "$current")
 			return
 			;;
+		?*) return ;;
 		esac
 	fi
 	case $current in
@@ -31,8 +44,9 @@ _lastack() {
 			grep -oE -- '^ .*--[a-z][a-z-]*' | grep -oE -- '--[a-z][a-z-]*' | sort -u)" -- "$current")
 		;;
 	*)
+		[[ $command == demo ]] && return
 		mapfile -t COMPREPLY < <(compgen -W "tcp:// lines://" -- "$current")
-		compopt -o nospace
+		compopt -o nospace 2>/dev/null
 		;;
 	esac
 } && complete -F _lastack lastack

@@ -54,6 +54,9 @@ export LIMIT_S
 
 rm -rf "$BUILD/tests-failed"
 list | wanted "$@" | xargs -r -P "$JOBS" -I{} bash -c 'run_one "$1" "$2"' _ {} "$logs"
+if [ -z "$(ls "$logs")" ]; then
+	echo "no test path contains '$*'; 'make test-programs' builds the unit tests" >&2
+fi
 totals=$(cat "$logs"/*.count 2>/dev/null | awk -F'\t' '{p+=$2; f+=$3; s+=$4} END {printf "%d %d %d", p, f, s}')
 read -r passed failed skipped <<<"$totals"
 echo "$passed passed, $failed failed, $skipped skipped"

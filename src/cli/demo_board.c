@@ -126,7 +126,7 @@ static const struct {
 	{"client's sockets", "ESTABLISHED", make_established},
 	{NULL, "CLOSE_WAIT", make_close_wait},
 	{NULL, "LAST_ACK", make_last_ack},
-	{NULL, "CLOSE, held", make_ghosts},
+	{NULL, "over, held", make_ghosts},
 	{NULL, "others", make_others},
 	{"server's sockets", "ESTABLISHED", make_server_established},
 	{NULL, "FIN_WAIT2", make_server_fin_wait2},
@@ -209,7 +209,7 @@ static void append_naive(struct lai_text *text, const struct lai_demo_side *side
 			" descriptors used;\n" INDENT,
 			side->close_wait_left, side->fds_left, side->client.fds_max);
 	if (side->client.believed_records != UINT64_MAX)
-		lai_text_append(text, "it says that it sent %" PRIu64 ", and nothing of the rest; ",
+		lai_text_append(text, "it believes that it sent %" PRIu64 ", and never mentions the rest; ",
 				side->client.believed_records);
 	append_exit(text, &side->client);
 	lai_text_append(text, "\n");
@@ -226,7 +226,7 @@ static void append_lastack(struct lai_text *text, const struct lai_demo_side *si
 			side->close_wait_left, side->sockets_most, side->server.tally->connections);
 	if (lost->max_bytes > 0 && lost->max_bytes != UINT64_MAX)
 		lai_text_append(text,
-				"its report: %" PRIu64 " to %" PRIu64 " bytes perhaps unread; ",
+				"what it could not prove by itself: %" PRIu64 " to %" PRIu64 " bytes; ",
 				lost->min_bytes, lost->max_bytes);
 	append_exit(text, &side->client);
 	lai_text_append(text, "\n");
@@ -234,8 +234,8 @@ static void append_lastack(struct lai_text *text, const struct lai_demo_side *si
 
 static const char origin[] =
 	"\nSockets by state: the kernel's own list (sock_diag), looked at 5 times a second;\n"
-	"descriptors: /proc/PID/fd; records: counted by the servers that read them. They\n"
-	"are this host's live counters: /proc/net/snmp, netstat, /proc/stat, loadavg.\n";
+	"descriptors: /proc/PID/fd; records: counted by the servers that read them. The\n"
+	"records are this host's counters: /proc/net/snmp, netstat, /proc/stat, loadavg.\n";
 
 void lai_demo_board_summary(struct lai_text *text, const struct lai_demo_board *board)
 {

@@ -827,6 +827,144 @@ static void test_too_long_across_the_wrap(void **state)
 	server_free(&server);
 }
 
+/* ---- the socket's options ----------------------------------------------------------------------- */
+
+static int option_of(const struct la_link *link, int level, int name)
+{
+	socklen_t length = sizeof(int);
+	int value = -1;
+
+	assert_int_equal(getsockopt(la_link_socket(link), level, name, &value, &length), 0);
+	return value;
+}
+
+static uint16_t local_port_of(const struct la_link *link)
+{
+	struct sockaddr_in address;
+	socklen_t length = sizeof(address);
+
+	assert_int_equal(getsockname(la_link_socket(link), (struct sockaddr *)&address, &length), 0);
+	return ntohs(address.sin_port);
+}
+
+static void connect_link(struct la_link *link)
+{
+	uint64_t until_ns = now_ns() + BOUND_NS;
+
+	while (la_link_state(link) != LA_LINK_UP && now_ns() < until_ns)
+		(void)la_link_dispatch(link);
+	assert_int_equal(la_link_state(link), LA_LINK_UP);
+}
+
+static void test_options(void **state)
+{
+	static const struct script scripts[] = {{READ_TO_EOF, 0}};
+	struct server server;
+	struct la_link_config config;
+	struct la_link *link;
+
+	(void)state;
+	server_start(&server, "tcp", scripts, 1);
+	config = config_for(server.url, NULL);
+	config.no_delay = true;
+	config.tos = 0x10;
+	config.dead_ns = 40 * LAI_S;
+	config.user_timeout_ns = 5 * LAI_S;
+	config.device = "lo";
+	config.on_full = LA_FULL_DROP_OLDEST;
+	config.buffer_bytes = config.record_bytes_max = 65536;
+	link = link_new(&config);
+	connect_link(link);
+	assert_int_equal(option_of(link, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(option_of(link, IPPROTO_IP, IP_TOS), 0x10);
+	assert_int_equal(option_of(link, SOL_SOCKET, SO_KEEPALIVE), 1);
+	/* Half the time waiting, the other half for the probes. */
+	assert_int_equal(option_of(link, IPPROTO_TCP, TCP_KEEPIDLE), 20);
+	assert_int_equal(option_of(link, IPPROTO_TCP, TCP_KEEPINTVL) *
+				 option_of(link, IPPROTO_TCP, TCP_KEEPCNT),
+			 20);
+	assert_int_equal(option_of(link, IPPROTO_TCP, TCP_USER_TIMEOUT), 5000);
+	assert_int_equal(option_of(link, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 65536 / 4);
+	la_link_free(link);
+	server_join(&server);
+	server_free(&server);
+}
+
+static void test_no_keepalive(void **state)
+{
+	static const struct script scripts[] = {{READ_TO_EOF, 0}, {READ_TO_EOF, 0}};
+	struct server server;
+
+	(void)state;
+	server_start(&server, "tcp", scripts, 2);
+	for (int i = 0; i < 2; i++) {
+		struct la_link_config config = config_for(server.url, NULL);
+		struct la_link *link;
+
+		config.no_keepalive = i == 0;
+		config.dead_ns = i == 0 ? config.dead_ns : LA_NEVER;
+		link = link_new(&config);
+		connect_link(link);
+		assert_int_equal(option_of(link, SOL_SOCKET, SO_KEEPALIVE), 0);
+		assert_int_equal(option_of(link, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+		la_link_free(link);
+	}
+	server_join(&server);
+	server_free(&server);
+}
+
+/* Our own TIME_WAIT does not stand in the way of the same port, with an address and without. */
+static void test_pinned_port(void **state)
+{
+	static const struct script scripts[] = {{READ_TO_EOF, 0}, {READ_TO_EOF, 0}, {READ_TO_EOF, 0}};
+	static const char *const addresses[] = {NULL, "127.0.0.1", NULL};
+	struct server server;
+	uint16_t port;
+	int holder = listen_on_loopback(&port);
+
+	(void)state;
+	(void)close(holder); /* a port that was free a moment ago */
+	server_start(&server, "tcp", scripts, 3);
+	for (int i = 0; i < 3; i++) {
+		struct la_link_config config = config_for(server.url, NULL);
+		struct la_link *link;
+
+		config.local_port = port;
+		config.local_address = addresses[i];
+		link = link_new(&config);
+		connect_link(link);
+		assert_int_equal(local_port_of(link), port);
+		submit_all(link, "hello", 5);
+		la_link_finish(link, BOUND_NS);
+		assert_int_equal(la_link_wait(link, BOUND_NS), 0);
+		la_link_free(link);
+	}
+	server_join(&server);
+	server_free(&server);
+}
+
+static void test_port_held(void **state)
+{
+	struct log log = {.count = 0};
+	struct la_link_config config = config_for("tcp://127.0.0.1:1", &log);
+	struct la_link *link;
+	uint16_t port;
+	int holder = listen_on_loopback(&port);
+
+	(void)state;
+	config.local_address = "127.0.0.1";
+	config.local_port = port;
+	config.retries_max = 0;
+	link = link_new(&config);
+	submit_all(link, "x", 1);
+	assert_int_equal(la_link_wait(link, BOUND_NS), -EIO);
+	assert_int_equal(log.count, 1);
+	assert_string_equal(la_cause_name(log.reports[0].cause), "port-in-use");
+	assert_int_equal(log.reports[0].error, EADDRINUSE);
+	la_link_free(link);
+	(void)close(holder);
+}
+
 /* ---- bad settings ----------------------------------------------------------------------------- */
 
 static const char *const two_schemes[] = {"tcp://127.0.0.1:1", "lines://127.0.0.1:2"};
@@ -898,6 +1036,11 @@ static void large_tos(struct la_link_config *config)
 	config->tos = 256;
 }
 
+static void hasty_death(struct la_link_config *config)
+{
+	config->dead_ns = LAI_S - 1;
+}
+
 static void named_local(struct la_link_config *config)
 {
 	config->local_address = "localhost";
@@ -918,6 +1061,7 @@ static const struct {
 	{small_buffer, "smaller than the largest record"},
 	{upside_down_backoff, "back-off"},
 	{large_tos, "0 to 255"},
+	{hasty_death, "less than 1 s"},
 	{named_local, "local address"},
 };
 
@@ -1025,6 +1169,10 @@ int main(void)
 		CLAIM("a full buffer takes no more", test_full),
 		CLAIM("a record too long is refused whole, across the ring's end too",
 		      test_too_long_across_the_wrap),
+		CLAIM("the socket has the options that were asked for", test_options),
+		CLAIM("no keepalive where it is not wanted", test_no_keepalive),
+		CLAIM("a pinned port, again and again", test_pinned_port),
+		CLAIM("a pinned port that another socket holds: port-in-use", test_port_held),
 		CLAIM("bad settings are refused with a sentence", test_refusals),
 		CLAIM("zeroes mean the defaults, texts are copied", test_zero_config),
 #undef CLAIM

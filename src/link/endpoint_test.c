@@ -75,6 +75,7 @@ static const struct {
 	{"tcp://[::1:80", false, {"SCHEME://HOST:PORT"}},
 	{"tcp://[example.org]:80", false, {"'[example.org]'", "not an IPv6 address"}},
 	{"tcp://[fe80::1%nosuchif0]:80", false, {"not an IPv6 address"}},
+	{"tcp://[fe80::1]:80", false, {"link-local", "interface", "%eth0"}},
 	{"tcp://user@example.org:80", false, {"user name"}},
 	{"tcp://exa mple.org:80", false, {"character"}},
 	{"tcp://exa/mple.org:80", false, {"character"}},

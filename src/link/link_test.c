@@ -698,6 +698,70 @@ static void test_checkpoint_refused(void **state)
 	end(&story);
 }
 
+/* A FIN that is not acknowledged in time ends the connection, not a link that nobody wants to finish. */
+static void test_checkpoint_fails(void **state)
+{
+	struct la_link_config config = usual();
+	struct story story;
+
+	(void)state;
+	config.proof = LA_PROOF_CONSUMED;
+	config.dead_ns = LA_NEVER;
+	connect_one(&story, &config);
+	submit(&story, "one\n");
+	write_all(&story, "one\n");
+	lai_link_checkpoint(&story.link, story.now_ns);
+	acked(&story, 4, false);
+	expect_actions(&story, "look, fin");
+	story.now_ns += config.read_ns;
+	acked(&story, 4, false);
+	lai_link_on_rest_read(&story.link, story.now_ns);
+	assert_int_equal(story.reports, 1);
+	expect_state(&story, "waiting");
+	assert_int_equal(story.link.replay.totals.abandoned_bytes, 0);
+	end(&story);
+}
+
+/* A peer that reads slowly owes its FIN for long: each never-closed doubles the time, an end resets it. */
+static void test_patience_with_slow_readers(void **state)
+{
+	struct la_link_config config = usual();
+	struct story story;
+	uint64_t owed_ns = config.read_ns;
+
+	(void)state;
+	config.proof = LA_PROOF_CONSUMED;
+	connect_one(&story, &config);
+	submit(&story, "one\n");
+	for (int i = 0; i < 4; i++, owed_ns *= 2) {
+		write_all(&story, "one\n");
+		lai_link_checkpoint(&story.link, story.now_ns);
+		acked(&story, 4, false);
+		acked(&story, 4, true);
+		assert_int_equal(lai_link_deadline(&story.link), story.now_ns + owed_ns);
+		story.now_ns += owed_ns;
+		acked(&story, 4, true);
+		lai_link_on_rest_read(&story.link, story.now_ns);
+		expect_cause(&story, "never-closed");
+		pass_to_deadline(&story);
+		decide(&story, 0, 0);
+	}
+	write_all(&story, "one\n");
+	lai_link_checkpoint(&story.link, story.now_ns);
+	acked(&story, 4, false);
+	acked(&story, 4, true);
+	fin(&story);
+	assert_true(lai_link_delivered(&story.link));
+	decide(&story, 0, 0);
+	submit(&story, "two\n");
+	write_all(&story, "two\n");
+	lai_link_checkpoint(&story.link, story.now_ns);
+	acked(&story, 4, false);
+	acked(&story, 4, true);
+	assert_int_equal(lai_link_deadline(&story.link), story.now_ns + config.read_ns);
+	end(&story);
+}
+
 static void test_crowd(void **state)
 {
 	struct la_link_config config = usual();
@@ -1009,6 +1073,9 @@ int main(void)
 		CLAIM("the peer's FIN: what comes after it waits for the next connection", test_peer_fin),
 		CLAIM("a checkpoint: proof consumed, and on without a wait", test_checkpoint),
 		CLAIM("a peer that closed first has not consumed", test_checkpoint_refused),
+		CLAIM("a checkpoint that fails ends the connection, not the link", test_checkpoint_fails),
+		CLAIM("with proof consumed a slow reader gets more and more time",
+		      test_patience_with_slow_readers),
 		CLAIM("a full buffer and proof consumed: a checkpoint of its own", test_crowd),
 		CLAIM("finish in each state", test_finish),
 		CLAIM("finish ends in time in each state", test_finish_in_time),

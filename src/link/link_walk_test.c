@@ -602,6 +602,15 @@ static struct la_link_config config_of(struct world *world, unsigned kind)
 #define KINDS 432
 #define KINDS_OF_PRODUCT 36
 
+/* SEEDS=n in the environment: so many walks, and a tenth of it of the settings; for valgrind. */
+static unsigned at_most(unsigned usual, unsigned part)
+{
+	const char *text = getenv("SEEDS");
+	unsigned wanted = text ? (unsigned)strtoul(text, NULL, 10) / part + 1 : usual;
+
+	return wanted < usual ? wanted : usual;
+}
+
 static void begin(struct world *world, unsigned kind)
 {
 	static const char *const urls[SERVERS] = {"lines://name.example:80", "lines://192.0.2.7:81"};
@@ -672,7 +681,7 @@ static void test_place(void **state)
 	static struct world world;
 	unsigned reached = 0;
 
-	for (unsigned kind = 0; kind < KINDS_OF_PRODUCT; kind++) {
+	for (unsigned kind = 0; kind < at_most(KINDS_OF_PRODUCT, 10); kind++) {
 		for (enum event first = 0; first < EVENTS; first++) {
 			for (enum event second = 0; second < EVENTS; second++) {
 				begin(&world, kind);
@@ -709,7 +718,7 @@ static void test_walks(void **state)
 	static struct world world;
 	bool batches = *state != NULL;
 
-	for (int walk = 0; walk < WALKS; walk++) {
+	for (unsigned walk = 0; walk < at_most(WALKS, 1); walk++) {
 		begin(&world, (unsigned)lai_random_below(&random, KINDS));
 		for (int i = 0; i < WALK_EVENTS; i++) {
 			world.batch = batches;

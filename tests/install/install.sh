@@ -36,10 +36,11 @@ builds() {
 }
 paths_in_pc() { grep -qx "prefix=$prefix" "$root$prefix/lib/pkgconfig/lastack.pc"; }
 pages() { for page in man/*.[1-9]; do [ -s "$root$prefix/share/man/man${page##*.}/${page##*/}" ] || return 1; done; }
-completion() {
-	bash -c 'PATH=$1:$PATH; . "$2"; COMP_WORDS=(lastack send --pr); COMP_CWORD=2; _lastack
-		[ "${COMPREPLY[*]}" = --proof ]' _ "$root$prefix/bin" \
-		"$root$prefix/share/bash-completion/completions/lastack"
+# completes WANTED WORD...: the last word is completed to this.
+completes() {
+	bash -c 'PATH=$1:$PATH; . "$2"; wanted=$3; shift 3; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lastack
+		[ "${COMPREPLY[*]}" = "$wanted" ]' _ "$root$prefix/bin" \
+		"$root$prefix/share/bash-completion/completions/lastack" "$@"
 }
 
 claim "make install works into DESTDIR" make --no-print-directory install BUILD="$BUILD" DESTDIR="$root" PREFIX="$prefix"
@@ -50,6 +51,11 @@ for example in blocking epoll pinned; do
 done
 claim "lastack.pc names the prefix" paths_in_pc
 claim "all man pages are there" pages
-claim "bash completes an option" completion
+claim "bash completes a command" completes send lastack se
+claim "bash completes an option" completes --proof lastack send --pr
+claim "bash completes the words of an option" completes "written acked consumed" lastack send --proof ""
+claim "bash completes a word after =" completes consumed lastack send --proof = c
+claim "bash completes a file after a letter" completes README.md lastack send -f READ
+claim "bash completes a URL" completes "tcp:// lines://" lastack send ""
 echo "1..$count"
 exit $failed
