@@ -78,6 +78,7 @@ naive_on() { # PORT LINES
 
 b_where
 echo "soak: $COUNT reconnects; close, reset and half-close in rotation; about $RATE lines of 100 bytes a second"
+echo "(CLOSE_WAIT: sockets that are in it at two looks 0.1 s apart; the last column is the first look)"
 printf '  %10s %5s %11s %9s %10s   %s\n' reconnects fds CLOSE_WAIT RSS TIME_WAIT "its sockets at that moment"
 start lastack lastack_on
 began=$(b_now)

@@ -49,8 +49,7 @@ struct pair {
 	struct lai_address address; /* of the listener */
 };
 
-/* ---- the two worlds
- * ------------------------------------------------------------------------------ */
+/* ---- the two worlds --------------------------------------------------------------------- */
 
 static void world_open(struct world *world, bool kernel)
 {
@@ -170,8 +169,7 @@ static void world_address(struct world *world, bool present)
 		assert_int_equal(alias_set("lo:1", CLIENT, present), 0);
 }
 
-/* ---- one connection
- * ------------------------------------------------------------------------------ */
+/* ---- one connection --------------------------------------------------------------------- */
 
 static uint32_t wait_for(struct world *world, struct lai_net *net, int socket, uint32_t events)
 {
@@ -349,8 +347,7 @@ static size_t client_fills(struct world *world, struct pair *pair)
 	return written;
 }
 
-/* ---- K1, K2, K3: what the kernel tells of a connection
- * --------------------------------------------- */
+/* ---- K1, K2, K3: what the kernel tells of a connection ---------------------------------- */
 
 static void syn_and_fin_are_no_bytes(struct world *world)
 {
@@ -448,8 +445,7 @@ static void unanswered_counts_retransmissions(struct world *world)
 	pair_close(world, &pair);
 }
 
-/* ---- K4 to K8: the ends
- * ---------------------------------------------------------------------------- */
+/* ---- K4 to K8: the ends ----------------------------------------------------------------- */
 
 static void close_with_unread_data_resets(struct world *world)
 {
@@ -688,8 +684,7 @@ static void hangup_is_said_once_when_nothing_is_watched(struct world *world)
 	pair_close(world, &pair);
 }
 
-/* ---- K9: lingering
- * ---------------------------------------------------------------------------------- */
+/* ---- K9: lingering ---------------------------------------------------------------------- */
 
 static void linger_ends_with_the_acknowledgement(struct world *world)
 {
@@ -739,8 +734,7 @@ static void linger_with_unread_data_resets(struct world *world)
 	pair_close(world, &pair);
 }
 
-/* ---- K11: silence
- * ------------------------------------------------------------------------------------ */
+/* ---- K11: silence ----------------------------------------------------------------------- */
 
 /* Opens a connection with these two options and, if asked to, makes the server deaf. */
 static void pair_silent(struct world *world, struct pair *pair, uint64_t keepalive_ns,
@@ -937,8 +931,7 @@ static void hurry_can_be_taken_back(struct world *world)
 	pair_close(world, &pair);
 }
 
-/* ---- connecting
- * -------------------------------------------------------------------------------------- */
+/* ---- connecting ------------------------------------------------------------------------- */
 
 static void nobody_listens(struct world *world)
 {
@@ -1094,8 +1087,7 @@ static void no_route_is_said_at_once(struct world *world)
 		-ENETUNREACH);
 }
 
-/* ---- 2.4: a pinned local port
- * ------------------------------------------------------------------------- */
+/* ---- 2.4: a pinned local port ----------------------------------------------------------- */
 
 /* Opens a connection from a port of the kernel's choice, which is pinned from then on. */
 static struct lai_socket_options pair_pinned(struct world *world, struct pair *pair)
@@ -1235,8 +1227,7 @@ static void pinned_port_in_use(struct world *world)
 	pair_close(world, &pair);
 }
 
-/* ---- the table
- * ---------------------------------------------------------------------------------------- */
+/* ---- the table -------------------------------------------------------------------------- */
 
 static const struct fact {
 	const char *sentence;

@@ -41,6 +41,7 @@ run_one() {
 	[ $skipped -eq 0 ] || printf ', %d skipped' $skipped
 	printf '\n'
 	grep -hE '^(not )?ok .*# (SKIP|skip)' "$log" | sed 's/^\(not \)\{0,1\}ok [0-9]* *-* */    skipped: /'
+	grep -hE '^1\.\.0 # (SKIP|skip)' "$log" | sed 's/^1\.\.0 # SKIP */    skipped: /'
 	if [ $failed -gt 0 ]; then
 		mkdir -p "$BUILD/tests-failed"
 		cat "$log" "$log.err" >"$BUILD/tests-failed/$(basename "$log")"

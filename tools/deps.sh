@@ -7,7 +7,7 @@ set -eu
 build='cc:gcc ld:binutils /usr/include/stdlib.h:libc6-dev /usr/include/linux/tcp.h:linux-libc-dev
 /usr/include/libmnl/libmnl.h:libmnl-dev'
 test='/usr/include/cmocka.h:libcmocka-dev ip:iproute2 nft:nftables ss:iproute2 socat:socat ncat:ncat
-nc.openbsd:netcat-openbsd pkill:procps strace:strace mandoc:mandoc'
+nc.openbsd:netcat-openbsd pkill:procps strace:strace mandoc:mandoc patch:patch'
 missing=
 for set in "$@"; do
 	case $set in

@@ -143,12 +143,12 @@ struct la_report {
 	uint64_t written_bytes; /* taken by our kernel on this connection */
 	uint64_t acked_bytes;	/* of those, acknowledged by the peer's kernel */
 	uint64_t received_bytes;
-	uint64_t destroyed_bytes; /* thrown away by an abort or a lingering close; replay may follow
-				   */
+	/* thrown away by an abort or a lingering close; replay may follow */
+	uint64_t destroyed_bytes;
 	uint64_t retransmits;	  /* segments this kernel had to send again */
 	struct la_interval lost;  /* counted as delivered, perhaps never read by the peer */
-	struct la_interval
-		duplicated; /* not delivered, though the peer may have them: twice if sent again */
+	/* not delivered, though the peer may have them: twice if sent again */
+	struct la_interval duplicated;
 	uint32_t tcp_state; /* kernel's state when the cause was known (1 ESTABLISHED ... ) */
 	uint32_t last_words_bytes;	  /* used bytes of last_words */
 	char local[LA_ADDRESS_TEXT_MAX];  /* "" if never known */

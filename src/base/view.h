@@ -31,11 +31,11 @@ enum lai_tcp_state {
 };
 
 struct lai_view {
-	uint64_t
-		acked_bytes; /* of our data, without SYN and FIN (tcpi_bytes_acked less its base) */
+	/* of our data, without SYN and FIN (tcpi_bytes_acked less its base) */
+	uint64_t acked_bytes;
 	uint64_t ack_age_ns; /* since the last segment with an ACK came in (tcpi_last_ack_recv) */
-	uint64_t
-		retransmits; /* segments sent again in the connection's life (tcpi_total_retrans) */
+	/* segments sent again in the connection's life (tcpi_total_retrans) */
+	uint64_t retransmits;
 	uint32_t in_flight;  /* segments sent and not acknowledged (tcpi_unacked) */
 	uint32_t unanswered; /* retransmissions and probes since the last ACK (tcpi_retransmits,
 				tcpi_probes) */

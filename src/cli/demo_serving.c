@@ -9,7 +9,7 @@
  * It closes as a good server does: never with something unread, since that would turn a FIN into an
  * RST and throw away what the client was told had arrived. So what the clients do is their doing.
  */
-#include "cli/demo_clock.h"
+#include "base/clock.h"
 #include "cli/demo_server.h"
 
 #include <errno.h>
@@ -110,7 +110,7 @@ static void connection_finish(struct connection *connection)
 {
 	(void)shutdown(connection->fd, SHUT_WR);
 	connection->lingering = true;
-	connection->until_ns = lai_time_after(lai_demo_now(), LINGER_NS);
+	connection->until_ns = lai_time_after(lai_clock_now(), LINGER_NS);
 }
 
 /*
@@ -152,7 +152,7 @@ static void connection_serve(struct serving *serving, struct connection *connect
 /* Those whose time is over, read to the end once more: we may have been frozen meanwhile. */
 static void expire(struct serving *serving)
 {
-	uint64_t now_ns = lai_demo_now();
+	uint64_t now_ns = lai_clock_now();
 
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
 		struct connection *connection = &serving->connections[i];
@@ -285,7 +285,7 @@ _Noreturn void lai_demo_serve(int orders, int listener, uint16_t port, struct la
 	for (;;) {
 		uint64_t deadline_ns = prepare(&serving, slots);
 
-		(void)poll(slots, SLOT_COUNT, lai_demo_timeout_ms(deadline_ns));
+		(void)poll(slots, SLOT_COUNT, lai_clock_timeout_ms(deadline_ns));
 		/* Orders first: after a freeze the connections are served by the new one. */
 		if (slots[ORDERS].revents)
 			take_order(&serving);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/demo_story.h"
 
-#include "cli/demo_clock.h"
+#include "base/clock.h"
 #include "show/show_table.h"
 
 #include <errno.h>
@@ -116,7 +116,7 @@ static void begin(struct lai_demo_story *story)
 	(void)snprintf(title, sizeof(title), "lastack demo, %s\n",
 		       lai_demo_space_sentence(story->space));
 	say(story, story->live ? HIDE_CURSOR : title);
-	story->begin_ns = story->next_tick_ns = lai_demo_now();
+	story->begin_ns = story->next_tick_ns = lai_clock_now();
 }
 
 static void tell(struct lai_demo_story *story, size_t number, const char *sentence)
@@ -156,7 +156,7 @@ static void give(struct lai_demo_story *story)
 	if (story->records->next == LAI_DEMO_RECORDS_MAX)
 		return;
 	length = lai_demo_records_next(
-		story->records, (double)lai_time_since(story->begin_ns, lai_demo_now()) / 1e9,
+		story->records, (double)lai_time_since(story->begin_ns, lai_clock_now()) / 1e9,
 		record);
 	for (size_t i = 0; i < story->side_count; i++)
 		lai_demo_client_give(&story->sides[i].client, record, length);
@@ -165,7 +165,7 @@ static void give(struct lai_demo_story *story)
 /* A sample comes right before a record: then the one before has had its time to arrive. */
 static int tick(struct lai_demo_story *story, bool giving)
 {
-	uint64_t now_ns = lai_demo_now();
+	uint64_t now_ns = lai_clock_now();
 	int error = 0;
 
 	if (now_ns < story->next_tick_ns)
@@ -213,7 +213,7 @@ static void wait_for_work(struct lai_demo_story *story, uint64_t deadline_ns)
 		*slot++ = (struct pollfd){.fd = full ? client->input : -1, .events = POLLOUT};
 	}
 	(void)poll(slots, (nfds_t)(slot - slots),
-		   lai_demo_timeout_ms(lai_time_min(deadline_ns, story->next_tick_ns)));
+		   lai_clock_timeout_ms(lai_time_min(deadline_ns, story->next_tick_ns)));
 	take_signals(story);
 	for (size_t i = 0; i < story->side_count; i++) {
 		lai_demo_client_listen(&story->sides[i].client);
@@ -225,7 +225,7 @@ static int run_until(struct lai_demo_story *story, uint64_t deadline_ns)
 {
 	int error = 0;
 
-	while (!error && !story->stopped_by && lai_demo_now() < deadline_ns) {
+	while (!error && !story->stopped_by && lai_clock_now() < deadline_ns) {
 		wait_for_work(story, deadline_ns);
 		error = tick(story, true);
 	}
@@ -261,7 +261,7 @@ static bool is_over(const struct lai_demo_story *story)
 
 static int run_end(struct lai_demo_story *story)
 {
-	uint64_t deadline_ns = lai_time_after(lai_demo_now(), END_NS);
+	uint64_t deadline_ns = lai_time_after(lai_clock_now(), END_NS);
 	int error;
 
 	tell(story, PHASE_COUNT + 1, "The input has ended: the clients finish what they have.");
@@ -273,7 +273,7 @@ static int run_end(struct lai_demo_story *story)
 		side->fds_left = side->held.fds;
 		lai_demo_client_finish(&side->client);
 	}
-	while (!error && !story->stopped_by && !is_over(story) && lai_demo_now() < deadline_ns) {
+	while (!error && !story->stopped_by && !is_over(story) && lai_clock_now() < deadline_ns) {
 		wait_for_work(story, deadline_ns);
 		error = tick(story, false);
 	}

@@ -5,6 +5,7 @@
  */
 #include "cli/receiver_inside.h"
 
+#include "base/clock.h"
 #include "base/size.h"
 #include "cli/command.h"
 
@@ -148,16 +149,6 @@ static uint64_t deadline(const struct receiver *receiver)
 	return deadline_ns;
 }
 
-static int timeout_ms(const struct receiver *receiver)
-{
-	uint64_t deadline_ns = deadline(receiver);
-	uint64_t left_ns = lai_time_since(lai_receiver_now(receiver), deadline_ns);
-
-	if (deadline_ns == LA_NEVER)
-		return -1;
-	return (int)lai_time_min((left_ns + LAI_MS - 1) / LAI_MS, INT32_MAX);
-}
-
 enum { NETWORK, SIGNALS, OUTPUT, SLOT_COUNT };
 
 static void wait_for_work(struct receiver *receiver)
@@ -171,7 +162,7 @@ static void wait_for_work(struct receiver *receiver)
 			    .events = blocked ? POLLOUT : 0},
 	};
 
-	(void)poll(slots, SLOT_COUNT, timeout_ms(receiver));
+	(void)poll(slots, SLOT_COUNT, lai_clock_timeout_ms(deadline(receiver)));
 	if (slots[SIGNALS].revents)
 		take_signals(receiver);
 	if (slots[OUTPUT].revents && receiver->blocked)

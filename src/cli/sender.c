@@ -5,8 +5,8 @@
  * pressure.
  */
 #include "cli/sender.h"
+#include "base/clock.h"
 #include "base/size.h"
-#include "base/time.h"
 #include "cli/command.h"
 #include "cli/log.h"
 #include "cli/port_holder.h"
@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 /* At most this much input between two looks at the link, so that neither side starves. */
@@ -43,14 +42,6 @@ struct sender {
 	uint64_t progress_ns; /* when to redraw; LA_NEVER: never */
 	int exit_code;        /* LAI_EXIT_DONE unless the input was bad */
 };
-
-static uint64_t clock_now(void)
-{
-	struct timespec ts = {0};
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * LAI_S + (uint64_t)ts.tv_nsec;
-}
 
 /* What the server says is data, too: it is not thrown away without a word. */
 static void write_reply(struct sender *sender, const char *data, size_t size)
@@ -91,8 +82,7 @@ static void end_input(struct sender *sender, uint64_t timeout_ns)
 	la_link_finish(sender->link, timeout_ns);
 }
 
-/* ----
-   input ------------------------------------------------------------------------------------ */
+/* ---- input ------------------------------------------------------------------------------ */
 
 static void refuse_record(struct sender *sender)
 {
@@ -152,8 +142,7 @@ static void read_input(struct sender *sender)
 		refuse_record(sender);
 }
 
-/* ----
-   signals ---------------------------------------------------------------------------------- */
+/* ---- signals ---------------------------------------------------------------------------- */
 
 static int open_signals(void)
 {
@@ -206,18 +195,7 @@ static void take_signals(struct sender *sender)
 		on_signal(sender, (int)info.ssi_signo);
 }
 
-/* ---- the
-   loop --------------------------------------------------------------------------------- */
-
-static int timeout_ms(uint64_t deadline_ns)
-{
-	uint64_t left_ns;
-
-	if (deadline_ns == LA_NEVER)
-		return -1;
-	left_ns = lai_time_since(clock_now(), deadline_ns);
-	return (int)lai_time_min((left_ns + LAI_MS - 1) / LAI_MS, INT32_MAX);
-}
+/* ---- the loop --------------------------------------------------------------------------- */
 
 enum { LINK, SIGNALS, INPUT, SLOT_COUNT };
 
@@ -236,28 +214,28 @@ static bool wait_for_work(struct sender *sender)
 		slots[INPUT].fd = lai_feed_fd(sender->feed);
 		deadline_ns = lai_time_min(deadline_ns, lai_feed_deadline(sender->feed));
 	} else if (!sender->input_over) {
-		deadline_ns = lai_time_min(deadline_ns, lai_time_after(clock_now(), TEND_NS));
+		deadline_ns = lai_time_min(deadline_ns, lai_time_after(lai_clock_now(), TEND_NS));
 	}
-	(void)poll(slots, SLOT_COUNT, timeout_ms(deadline_ns));
+	(void)poll(slots, SLOT_COUNT, lai_clock_timeout_ms(deadline_ns));
 	if (slots[SIGNALS].revents)
 		take_signals(sender);
 	/* Whatever woke us up, there may be room now. */
 	if (!wants_input)
 		return !sender->input_over;
-	return slots[INPUT].revents != 0 || clock_now() >= lai_feed_deadline(sender->feed);
+	return slots[INPUT].revents != 0 || lai_clock_now() >= lai_feed_deadline(sender->feed);
 }
 
 static void show_progress(struct sender *sender)
 {
-	if (sender->progress_ns == LA_NEVER || clock_now() < sender->progress_ns)
+	if (sender->progress_ns == LA_NEVER || lai_clock_now() < sender->progress_ns)
 		return;
 	lai_log_progress(&sender->log, sender->link, sender->config->link.proof);
-	sender->progress_ns = lai_time_after(clock_now(), PROGRESS_NS);
+	sender->progress_ns = lai_time_after(lai_clock_now(), PROGRESS_NS);
 }
 
 static void run(struct sender *sender)
 {
-	sender->progress_ns = sender->log.progress ? clock_now() : LA_NEVER;
+	sender->progress_ns = sender->log.progress ? lai_clock_now() : LA_NEVER;
 	while (la_link_dispatch(sender->link) == 0) {
 		show_progress(sender);
 		bool input = wait_for_work(sender);
@@ -270,8 +248,7 @@ static void run(struct sender *sender)
 	}
 }
 
-/* ---- beginning and
-   end ------------------------------------------------------------------------ */
+/* ---- beginning and end ------------------------------------------------------------------ */
 
 static int refuse(const char *name, char *why, int status)
 {

@@ -27,8 +27,8 @@ enum {
 	/* One of these three ends it. No event may follow. */
 	LAI_CONN_CLOSE = 64,   /* close(): nothing is left to be destroyed by it */
 	LAI_CONN_LINGER = 128, /* SO_LINGER{1,n} and close(), as the policy asked */
-	LAI_CONN_ABORT =
-		256, /* SO_LINGER{1,0} and close(): the kernel must forget what is queued */
+	/* SO_LINGER{1,0} and close(): the kernel must forget what is queued */
+	LAI_CONN_ABORT = 256,
 };
 
 struct lai_conn_limits {

@@ -41,8 +41,7 @@ int lai_driver_sockets(const struct lai_driver *driver)
 	return count;
 }
 
-/* ---- the connection's
-   events ------------------------------------------------------------------ */
+/* ---- the connection's events ------------------------------------------------------------ */
 
 void lai_driver_look(struct lai_driver *driver)
 {
@@ -132,8 +131,7 @@ static void on_connection_ready(struct lai_driver *driver, uint32_t events)
 		hang_up(driver);
 }
 
-/* ----
-   attempts --------------------------------------------------------------------------------- */
+/* ---- attempts --------------------------------------------------------------------------- */
 
 /*
  * A peer may reset the connection before we have looked at it. It was one all the same, and what the
@@ -214,8 +212,7 @@ static void resolved(struct lai_driver *driver)
 		lai_link_on_resolved(driver->link, addresses, count, now_of(driver));
 }
 
-/* ----
-   actions ---------------------------------------------------------------------------------- */
+/* ---- actions ---------------------------------------------------------------------------- */
 
 static void why_silent(struct lai_driver *driver)
 {
@@ -287,8 +284,7 @@ void lai_driver_act(struct lai_driver *driver)
 	assert(driver->link->state == LA_LINK_CONNECTING || lai_driver_sockets(driver) <= 1);
 }
 
-/* ----
-   writing ---------------------------------------------------------------------------------- */
+/* ---- writing ---------------------------------------------------------------------------- */
 
 /* Ask for news of an ACK with the last bytes that wait, unless the last question is still open. */
 static unsigned send_flags(struct lai_driver *driver, uint64_t now_ns)
@@ -341,8 +337,7 @@ static void update_watch(struct lai_driver *driver)
 		driver->watched = wanted;
 }
 
-/* ---- the
-   step --------------------------------------------------------------------------------- */
+/* ---- the step --------------------------------------------------------------------------- */
 
 static void check_sleep(struct lai_driver *driver)
 {

@@ -33,8 +33,7 @@ void la_link_config_default(struct la_link_config *config)
 	};
 }
 
-/* ---- making
-   one ------------------------------------------------------------------------------- */
+/* ---- making one ------------------------------------------------------------------------- */
 
 /* Zero means "not set" for these; for the others it is a value. */
 static void fill_in_defaults(struct la_link_config *config)
@@ -227,8 +226,7 @@ void la_link_free(struct la_link *link)
 	free(link);
 }
 
-/* ---- running
-   it ------------------------------------------------------------------------------- */
+/* ---- running it ------------------------------------------------------------------------- */
 
 static uint64_t now_of(const struct la_link *link)
 {
@@ -300,8 +298,7 @@ static int run_until(struct la_link *link, bool (*holds)(const struct la_link *)
 	return 0;
 }
 
-/* ----
-   input ------------------------------------------------------------------------------------ */
+/* ---- input ------------------------------------------------------------------------------ */
 
 static bool closed_for_input(const struct la_link *link)
 {
@@ -354,8 +351,7 @@ ssize_t la_link_submit(struct la_link *link, const void *data, size_t size)
 	return done > 0 || size == 0 ? (ssize_t)done : -EAGAIN;
 }
 
-/* ----
-   ends ------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------- */
 
 int la_link_flush(struct la_link *link, uint64_t timeout_ns)
 {
@@ -391,8 +387,7 @@ int la_link_wait(struct la_link *link, uint64_t timeout_ns)
 	return status == 0 && !lai_link_delivered(&link->core) ? -EIO : status;
 }
 
-/* ----
-   news ------------------------------------------------------------------------------------- */
+/* ---- news ------------------------------------------------------------------------------- */
 
 enum la_link_state la_link_state(const struct la_link *link)
 {

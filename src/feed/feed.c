@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 int lai_feed_new(struct lai_feed **feed, const struct lai_feed_config *config, char **error)
 {
@@ -119,12 +118,4 @@ const char *lai_feed_refusal(mode_t mode)
 	if (S_ISSOCK(mode))
 		return "is a socket, which cannot be opened as a file";
 	return NULL;
-}
-
-uint64_t lai_feed_now(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * LAI_S + (uint64_t)now.tv_nsec;
 }

@@ -15,7 +15,7 @@
  */
 #include "feed/feed_source.h"
 
-#include "base/time.h"
+#include "base/clock.h"
 #include "feed/feed_tail.h"
 #include "feed/feed_watch.h"
 
@@ -191,7 +191,7 @@ static ssize_t read_first(struct follow *follow, void *room, size_t size, bool *
 static ssize_t follow_read(struct lai_feed *feed, void *room, size_t size, bool *seam)
 {
 	struct follow *follow = (struct follow *)feed;
-	uint64_t now_ns = lai_feed_now(), leave_ns;
+	uint64_t now_ns = lai_clock_now(), leave_ns;
 	bool looked = now_ns >= follow->check_at_ns;
 	ssize_t result;
 
@@ -227,7 +227,7 @@ static ssize_t follow_read(struct lai_feed *feed, void *room, size_t size, bool 
 static void follow_tend(struct lai_feed *feed)
 {
 	struct follow *follow = (struct follow *)feed;
-	uint64_t now_ns = lai_feed_now();
+	uint64_t now_ns = lai_clock_now();
 
 	if (now_ns >= follow->check_at_ns)
 		look(follow, now_ns);
@@ -255,7 +255,7 @@ static const struct lai_feed_ops follow_ops = {
    a slip of the pen. */
 static int first_look(struct follow *follow, const struct lai_feed_config *config, char **error)
 {
-	int result = take_named(follow, error, lai_feed_now());
+	int result = take_named(follow, error, lai_clock_now());
 
 	if (result == 0 && config->from_end)
 		lai_feed_tail_to_end(&follow->files[0], config->records);

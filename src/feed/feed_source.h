@@ -47,7 +47,4 @@ void lai_feed_unsay(char **error);
 /* Why a file of this kind cannot be read, as "is a directory"; NULL: it can. */
 const char *lai_feed_refusal(mode_t mode);
 
-/* CLOCK_MONOTONIC. */
-uint64_t lai_feed_now(void);
-
 #endif

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The Linux network: the loop. Sockets are in kernel_socket.c, look-ups in resolver.c. */
 #include "io/kernel_internal.h"
-#include "base/time.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The epoll keys of what is no socket; sockets are keyed by themselves. */
@@ -16,26 +15,18 @@
 #define RESUME_KEY (UINT64_MAX - 1)
 #define READY_MAX 64
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts = {0};
-
-	(void)clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * LAI_S + (uint64_t)ts.tv_nsec;
-}
-
 static uint64_t kernel_now(struct lai_net *net)
 {
 	(void)net;
-	return clock_ns(CLOCK_MONOTONIC);
+	return lai_clock_now();
 }
 
 static uint64_t kernel_slept(struct lai_net *net)
 {
-	uint64_t monotonic_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t monotonic_ns = lai_clock_now();
 
 	(void)net;
-	return lai_time_since(monotonic_ns, clock_ns(CLOCK_BOOTTIME));
+	return lai_time_since(monotonic_ns, lai_clock_read(CLOCK_BOOTTIME));
 }
 
 static void kernel_resolve_cancel(struct lai_net *net)
@@ -130,18 +121,6 @@ static int kernel_watch(struct lai_net *net, int socket, uint32_t events)
 											: -errno;
 }
 
-/* Rounded up: waking early would only mean to wait again. */
-static int timeout_ms(uint64_t deadline_ns)
-{
-	uint64_t left_ns;
-
-	if (deadline_ns == LA_NEVER)
-		return -1;
-	left_ns = lai_time_since(clock_ns(CLOCK_MONOTONIC), deadline_ns);
-	left_ns = (left_ns + LAI_MS - 1) / LAI_MS;
-	return left_ns > INT32_MAX ? INT32_MAX : (int)left_ns;
-}
-
 /*
  * A timer that never expires and is cancelled when the wall clock jumps, which it does at each
  * resume from suspend (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET): an idle loop wakes up and sees
@@ -178,7 +157,7 @@ static int kernel_wait(struct lai_net *net, struct lai_ready *ready, int max, ui
 	struct lai_kernel *kernel = lai_kernel_of(net);
 	struct epoll_event events[READY_MAX];
 	int count = epoll_wait(kernel->epoll, events, max < READY_MAX ? max : READY_MAX,
-			       deadline_ns == 0 ? 0 : timeout_ms(deadline_ns));
+			       deadline_ns == 0 ? 0 : lai_clock_timeout_ms(deadline_ns));
 	int said = 0;
 
 	for (int i = 0; i < count; i++) {

@@ -21,13 +21,13 @@ struct lai_net;
 
 /* What a socket is told before connect(). Zero or NULL: leave it to the kernel. */
 struct lai_socket_options {
-	struct lai_address
-		local;	    /* length 0: any; port 0: the kernel's choice; else SO_REUSEADDR */
+	/* length 0: any; port 0: the kernel's choice; else SO_REUSEADDR */
+	struct lai_address local;
 	const char *device; /* SO_BINDTODEVICE */
 	int tos;	    /* -1: leave */
 	bool no_delay;
-	uint64_t keepalive_ns; /* an idle peer that answers nothing dies after this; 0: no keepalive
-				*/
+	/* an idle peer that answers nothing dies after this; 0: no keepalive */
+	uint64_t keepalive_ns;
 	uint64_t user_timeout_ns;  /* TCP_USER_TIMEOUT */
 	uint32_t unsent_max_bytes; /* TCP_NOTSENT_LOWAT: the kernel takes no more than this ahead;
 				      0: off */

@@ -30,8 +30,8 @@ struct lai_replay {
 	uint64_t sent;	   /* what the present connection has been given ends here */
 	uint64_t base;	   /* where the present connection began */
 	uint64_t delivered_here_bytes; /* by the present connection */
-	uint64_t sent_before_bytes; /* written to the last connection, to be sent again by the next
-				     */
+	/* written to the last connection, to be sent again by the next */
+	uint64_t sent_before_bytes;
 	struct la_totals totals;    /* the byte and record counts of it */
 };
 

@@ -308,7 +308,7 @@ uint64_t t_plan_causes(const struct t_plan *plan)
 	if (strstr(plan->urls[0], LAI_SIM_CLIENT_V4))
 		causes |= T_CAUSE(SELF_CONNECT);
 	if (plan->ports)
-		causes |= T_CAUSE(TUPLE_IN_USE) | T_CAUSE(ADDRESS_LOST);
+		causes |= T_CAUSE(TUPLE_IN_USE) | T_CAUSE(LOCAL_LIMIT);
 	if (plan->local_address[0]) /* an IPv4 address and a server of IPv6 */
 		causes |= T_CAUSE(LOCAL_ERROR);
 	if (config->user_timeout_ns) /* it kills live peers that do not read */

@@ -155,8 +155,8 @@ struct sim_link {
 	uint64_t arrival_ns; /* of the last segment: first in, first out */
 	/* Kept in the link from the lower to the higher host index. */
 	bool nat;
-	struct sim_queue
-		nat_passes; /* of struct sim_tuple: what may pass since the state was lost */
+	/* of struct sim_tuple: what may pass since the state was lost */
+	struct sim_queue nat_passes;
 };
 
 struct lai_sim_host {

@@ -185,7 +185,7 @@ static void bad_weather(struct world *world)
 	there->reorder = back->reorder = true;
 }
 
-/* ---- what the network does --------------------------------------------------------------- */
+/* ---- what the network does -------------------------------------------------------------- */
 
 static void transfer_under_loss(void **state)
 {
@@ -464,7 +464,7 @@ static void firewall_rules(void **state)
 	world_close(&world);
 }
 
-/* ---- the client's host ------------------------------------------------------------------- */
+/* ---- the client's host ------------------------------------------------------------------ */
 
 static void lost_route_and_address(void **state)
 {
@@ -639,8 +639,7 @@ static void acked_events_get_lost(void **state)
 	world_close(&world);
 }
 
-/* ---- the end of connections
- * ---------------------------------------------------------------------- */
+/* ---- the end of connections ------------------------------------------------------------- */
 
 static void nothing_is_left_behind(void **state)
 {
@@ -708,8 +707,7 @@ static void orphan_with_silent_peer_is_given_up(void **state)
 	world_close(&world);
 }
 
-/* ---- names
- * ---------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------ */
 
 static int resolve(struct world *world, const char *name, struct lai_address *addresses)
 {
