@@ -181,20 +181,36 @@ static void test_coarse_clock(void **state)
 	assert_int_equal(lai_pulse_silent_for(&pulse, START_NS + 1), 1);
 }
 
+/* The kernel counts milliseconds: the same ACK may look a little older at the next look. */
+static void test_rounding(void **state)
+{
+	struct lai_view view = {.ack_age_ns = 0, .in_flight = 1, .tcp_state = LAI_TCP_ESTABLISHED};
+	struct lai_pulse pulse;
+
+	(void)state;
+	lai_pulse_init(&pulse, START_NS);
+	lai_pulse_on_written(&pulse, false, START_NS);
+	lai_pulse_on_view(&pulse, &view, true, START_NS + LAI_S);
+	view.ack_age_ns = 5 * LAI_MS;
+	lai_pulse_on_view(&pulse, &view, true, START_NS + LAI_S + LAI_MS);
+	assert_int_equal(lai_pulse_silent_for(&pulse, START_NS + LAI_S + LAI_MS), LAI_MS);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest others[] = {
 		{.name = "unread: what the window lacks, if that is more than half", .test_func = test_unread},
 		{.name = "the peer's kernel holds at most what it can advertise", .test_func = test_buffer_max},
 		{.name = "an ACK older than everything makes no silence", .test_func = test_coarse_clock},
+		{.name = "an ACK that looks older than before is the same ACK", .test_func = test_rounding},
 	};
-	struct CMUnitTest tests[ROWS + 3];
+	struct CMUnitTest tests[ROWS + 4];
 
 	for (size_t i = 0; i < ROWS; i++)
 		tests[i] = (struct CMUnitTest){.name = rows[i].sentence,
 					       .test_func = test_row,
 					       .initial_state = (void *)&rows[i]};
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		tests[ROWS + i] = others[i];
 	return cmocka_run_group_tests_name("conn.pulse", tests, NULL, NULL);
 }
