@@ -73,6 +73,7 @@ test-all: test
 
 ## bench: every figure beside its peers', measured in the same run
 bench: deps-test
+	$(Q)tools/deps.sh bench
 	$(Q)$(MAKE) --no-print-directory all test-programs
 	$(Q)BUILD=$(BUILD) bench/run.sh
 

@@ -115,7 +115,7 @@ struct la_link_config {
 	uint64_t stall_ns;   /* no progress after which a live peer is STALLED; default 30 s */
 	uint64_t read_ns;    /* how long the peer may owe its FIN after ours; default 30 s */
 	uint64_t stable_ns;  /* a link this old has proven itself: backoff restarts; default 10 s */
-	uint64_t backoff_min_ns; /* default 500 ms */
+	uint64_t backoff_min_ns; /* default 100 ms */
 	uint64_t backoff_max_ns; /* default 60 s */
 	uint64_t give_up_ns;	 /* without a connection for this long: DONE; default LA_NEVER */
 	uint32_t retries_max;	 /* failures in a row before DONE; UINT32_MAX (default): for ever */

@@ -81,7 +81,7 @@ static const struct lai_option options[] = {
 	HEADING("When the connection dies"),
 	ROW("backoff", 0, RANGE, backoff, "MIN..MAX",
 	    "wait a random time, at most MIN after the second failure, doubling up to MAX (default "
-	    "500ms..60s); the first retry is immediate"),
+	    "100ms..60s); the first retry is immediate"),
 	ROW("stable", 0, TIME, stable_ns, "TIME",
 	    "a connection this old makes the back-off begin anew (default 10s)"),
 	ROW("retry", 0, U32, retries_max, "N",

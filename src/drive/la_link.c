@@ -25,7 +25,7 @@ void la_link_config_default(struct la_link_config *config)
 		.stall_ns = 30 * LAI_S,
 		.read_ns = 30 * LAI_S,
 		.stable_ns = 10 * LAI_S,
-		.backoff_min_ns = 500 * LAI_MS,
+		.backoff_min_ns = 100 * LAI_MS,
 		.backoff_max_ns = 60 * LAI_S,
 		.give_up_ns = LA_NEVER,
 		.retries_max = UINT32_MAX,
