@@ -32,7 +32,7 @@ client_poll() { # as autossh does it: see whether it is there, connect, sleep
 }
 label_of() {
 	case $1 in
-	default) echo "lastack send (--backoff 500ms..60s, the default)" ;;
+	default) echo "lastack send (--backoff 100ms..60s, the default)" ;;
 	eager) echo "lastack send --backoff 10ms..100ms" ;;
 	socat) echo "while :; do socat ...; done" ;;
 	poll) echo "until nc -z; do sleep 1; done; socat ... (as autossh)" ;;

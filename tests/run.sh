@@ -4,7 +4,7 @@
 # two at a time, and counts what they say in TAP. The last line is "N passed, N failed, N skipped".
 # A test that fails leaves its output in $BUILD/tests-failed/.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 export BUILD=${BUILD:-build} CMOCKA_MESSAGE_OUTPUT=TAP
 JOBS=${JOBS:-2}
 # Nothing here takes longer unless it hangs; the runner must end all the same.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # valgrind.sh: the unit tests under memcheck: no leak, no bad access. Exit 77 without valgrind.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 BUILD=${BUILD:-build}
 command -v valgrind >/dev/null || { echo "valgrind is not installed"; exit 77; }
 passed=0 failed=0

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # layers.sh: checks who includes whom against the table in ARCHITECTURE.md ("room: what it may use").
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 status=0
 for room in $(find src -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort); do
 	allowed=$(sed -n "s/^| \`$room\` |[^|]*| \([^|]*\) |\$/\1/p" ARCHITECTURE.md)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * clock.h - the time of this host, for the rooms that may ask for it. The sans-I/O rooms (conn, link,
- * wire, serve) must not: to them time comes in as an argument.
+ * clock.h - the time of this host, for the rooms that may ask for it. The sans-I/O rooms (conn,
+ * link, wire, serve) must not: to them time comes in as an argument.
  */
 #ifndef LAI_BASE_CLOCK_H
 #define LAI_BASE_CLOCK_H
@@ -24,7 +24,8 @@ static inline uint64_t lai_clock_now(void)
 	return lai_clock_read(CLOCK_MONOTONIC);
 }
 
-/* For poll() and epoll_wait(): rounded up, since waking too early means waking twice; -1: no bound. */
+/* For poll() and epoll_wait(): rounded up, since waking too early means waking twice; -1:
+   no bound. */
 static inline int lai_clock_timeout_ms(uint64_t deadline_ns)
 {
 	uint64_t left_ns = lai_time_since(lai_clock_now(), deadline_ns);

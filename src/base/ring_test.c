@@ -41,7 +41,8 @@ static size_t below(struct model *model, size_t bound)
 	return (size_t)lai_random_below(&model->random, bound);
 }
 
-static uint64_t find_in_model(const struct model *model, uint64_t from, uint64_t to, uint8_t value, bool last)
+static uint64_t find_in_model(const struct model *model, uint64_t from, uint64_t to, uint8_t value,
+			      bool last)
 {
 	uint64_t found = LAI_RING_NONE;
 
@@ -75,7 +76,8 @@ static void check_range(struct model *model, uint64_t from, uint64_t to)
 static void pick_range(struct model *model, uint64_t *from, uint64_t *to)
 {
 	size_t used = (size_t)(model->end - model->begin);
-	uint64_t a = model->begin + below(model, used + 1), b = model->begin + below(model, used + 1);
+	uint64_t a = model->begin + below(model, used + 1),
+		 b = model->begin + below(model, used + 1);
 
 	*from = a < b ? a : b;
 	*to = a < b ? b : a;
@@ -104,7 +106,8 @@ static void fill(struct model *model, uint8_t *data, size_t size)
 static void append(struct model *model)
 {
 	uint8_t data[PIECE_MAX];
-	size_t size = below(model, PIECE_MAX), room = CAPACITY - (size_t)(model->end - model->begin);
+	size_t size = below(model, PIECE_MAX),
+	       room = CAPACITY - (size_t)(model->end - model->begin);
 	size_t fits = size < room ? size : room;
 
 	fill(model, data, size);
@@ -151,15 +154,16 @@ static void cut(struct model *model)
 
 	pick_range(model, &from, &to);
 	lai_ring_cut(&model->ring, from, to);
-	memmove(model->bytes + (from - model->begin), model->bytes + (to - model->begin), model->end - to);
+	memmove(model->bytes + (from - model->begin), model->bytes + (to - model->begin),
+		model->end - to);
 	/* What stood before moves up: it begins later, and ends where it did. */
 	model->begin += to - from;
 }
 
 static void test_walk(void **state)
 {
-	static void (*const operations[])(struct model *) = {append, fill_room, append,      fill_room,
-							     forget, forget,	truncate_end, cut};
+	static void (*const operations[])(struct model *) = {
+		append, fill_room, append, fill_room, forget, forget, truncate_end, cut};
 	struct model model = {.random = {.state = SEED}};
 
 	(void)state;
@@ -288,9 +292,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		{.name = "20000 random operations, each byte compared", .test_func = test_walk},
 		{.name = "a cut moves up what stands before it", .test_func = test_cut_order},
-		{.name = "the capacity is rounded up to a power of two", .test_func = test_capacity},
+		{.name = "the capacity is rounded up to a power of two",
+		 .test_func = test_capacity},
 		{.name = "offsets may be as large as they like", .test_func = test_far_offsets},
-		{.name = "an empty ring has all its room in one piece", .test_func = test_empty_again},
+		{.name = "an empty ring has all its room in one piece",
+		 .test_func = test_empty_again},
 		{.name = "what is not kept is asserted, not read", .test_func = test_out_of_range},
 	};
 

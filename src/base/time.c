@@ -15,7 +15,7 @@ static const struct {
 	const char *suffix;
 	double seconds;
 } units[] = {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1},     {"sec", 1},
-	     {"m", 60},    {"min", 60},  {"h", 3600},  {"d", 86400}, {"", 1}};
+	     {"m", 60},	   {"min", 60},	 {"h", 3600},  {"d", 86400}, {"", 1}};
 
 int lai_time_parse(const char *text, uint64_t *duration_ns)
 {
@@ -58,7 +58,8 @@ const char *lai_time_format(char text[LAI_TIME_TEXT_MAX], uint64_t duration_ns)
 	else if (whole < 120)
 		snprintf(text, LAI_TIME_TEXT_MAX, "%.4g s", s);
 	else if (whole < 7200)
-		snprintf(text, LAI_TIME_TEXT_MAX, "%" PRIu64 " min %" PRIu64 " s", whole / 60, whole % 60);
+		snprintf(text, LAI_TIME_TEXT_MAX, "%" PRIu64 " min %" PRIu64 " s", whole / 60,
+			 whole % 60);
 	else if (whole < 48 * 3600)
 		snprintf(text, LAI_TIME_TEXT_MAX, "%" PRIu64 " h %" PRIu64 " min", whole / 3600,
 			 whole / 60 % 60);

@@ -118,17 +118,7 @@ static int naive_choose(struct demo *demo, bool *found)
 	return 0;
 }
 
-static int open_signals(void)
-{
-	static const int wanted[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGCHLD};
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		sigaddset(&set, wanted[i]);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
+static const int wanted_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGCHLD, 0};
 
 /* The numeric port in a writable text of its own, since execve() takes no const. */
 static int naive_start(struct demo *demo, struct lai_demo_side *side)
@@ -207,7 +197,7 @@ static int conclude(const struct demo *demo)
 		print_complaint(demo, &board->sides[i]);
 	if (!healthy)
 		lai_command_complain(command.name, "lastack did not do what it promises; "
-						       "this is a bug");
+						   "this is a bug");
 	if (demo->settings.json)
 		print_json(board, healthy);
 	return healthy && fflush(stdout) == 0 ? LAI_EXIT_DONE : LAI_EXIT_FAILED;
@@ -216,7 +206,7 @@ static int conclude(const struct demo *demo)
 static int refuse_sample(int error)
 {
 	lai_command_complain(command.name, "the kernel's list of sockets cannot be read: %s",
-				 strerror(-error));
+			     strerror(-error));
 	return error == -EPROTONOSUPPORT ? LAI_EXIT_CANNOT : LAI_EXIT_FAILED;
 }
 
@@ -243,21 +233,22 @@ static int run(struct demo *demo)
 	if (exit_code != 0)
 		return exit_code;
 	error = lai_demo_records_open(&demo->records);
-	if (error)
-		return lai_command_refuse(command.name, "no counters in /proc: %s",
-					  strerror(-error)),
-		       LAI_EXIT_FAILED;
+	if (error) {
+		lai_command_complain(command.name, "no counters in /proc: %s", strerror(-error));
+		return LAI_EXIT_FAILED;
+	}
 	/* After opening the records: they are to be the host's, not those of an empty namespace. */
 	story->space = demo->settings.here ? LAI_DEMO_SPACE_PRESENT : lai_demo_space_enter();
-	story->signals = open_signals();
+	story->signals = lai_command_signals(wanted_signals);
 	story->sides = demo->sides;
 	story->records = &demo->records;
 	story->out = story_stream(demo);
 	story->fast = demo->settings.fast;
-	error = story->signals < 0 ? -errno : start(demo, naive_found);
-	if (error)
-		return lai_command_refuse(command.name, "cannot start: %s", strerror(-error)),
-		       LAI_EXIT_FAILED;
+	error = story->signals < 0 ? story->signals : start(demo, naive_found);
+	if (error) {
+		lai_command_complain(command.name, "cannot start: %s", strerror(-error));
+		return LAI_EXIT_FAILED;
+	}
 	error = lai_demo_story_run(story);
 	for (size_t i = 0; i < story->side_count; i++)
 		lai_demo_side_conclude(&demo->sides[i]);

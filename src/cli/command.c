@@ -2,9 +2,11 @@
 #include "cli/command.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 
 static int print_help(const struct lai_option_command *command)
 {
@@ -62,4 +64,17 @@ int lai_command_refuse(const char *name, const char *format, ...)
 	complain(name, format, args);
 	va_end(args);
 	return LAI_EXIT_USAGE;
+}
+
+int lai_command_signals(const int *signals)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	for (; *signals; signals++)
+		sigaddset(&set, *signals);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
 }

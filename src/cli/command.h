@@ -33,4 +33,10 @@ void lai_command_complain(const char *name, const char *format, ...)
 int lai_command_refuse(const char *name, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * Takes these signals (a list that ends with 0) by a descriptor instead of by handlers.
+ * The descriptor (non-blocking; read struct signalfd_siginfo), or a negative errno.
+ */
+int lai_command_signals(const int *signals);
+
 #endif

@@ -209,8 +209,9 @@ static void append_naive(struct lai_text *text, const struct lai_demo_side *side
 			" descriptors used;\n" INDENT,
 			side->close_wait_left, side->fds_left, side->client.fds_max);
 	if (side->client.believed_records != UINT64_MAX)
-		lai_text_append(text, "it believes that it sent %" PRIu64 ", and never mentions the rest; ",
-				side->client.believed_records);
+		lai_text_append(
+			text, "it believes that it sent %" PRIu64 ", and never mentions the rest; ",
+			side->client.believed_records);
 	append_exit(text, &side->client);
 	lai_text_append(text, "\n");
 }
@@ -226,7 +227,8 @@ static void append_lastack(struct lai_text *text, const struct lai_demo_side *si
 			side->close_wait_left, side->sockets_most, side->server.tally->connections);
 	if (lost->max_bytes > 0 && lost->max_bytes != UINT64_MAX)
 		lai_text_append(text,
-				"what it could not prove by itself: %" PRIu64 " to %" PRIu64 " bytes; ",
+				"what it could not prove by itself: %" PRIu64 " to %" PRIu64
+				" bytes; ",
 				lost->min_bytes, lost->max_bytes);
 	append_exit(text, &side->client);
 	lai_text_append(text, "\n");

@@ -14,7 +14,7 @@ struct lai_demo_board {
 	const char *story;   /* one line on what the server is doing */
 	uint64_t elapsed_ns; /* since the story began */
 	uint64_t length_ns;  /* what it will take */
-	bool styled;         /* with ANSI attributes */
+	bool styled;	     /* with ANSI attributes */
 };
 
 /* Appends the table; returns how many lines it has. */

@@ -21,27 +21,27 @@
 #define LAI_DEMO_WORD_MAX 32
 
 struct lai_demo_client {
-	pid_t pid;       /* 0: none */
-	int input;       /* its standard input, our end; -1: closed */
-	int output;      /* its standard output, our end; -1: closed */
-	int complaints;  /* file that took its standard error */
-	bool finishing;  /* input is closed as soon as the queue is empty */
-	bool ended;      /* it has exited; status is valid */
-	int status;      /* as of waitpid() */
+	pid_t pid;	  /* 0: none */
+	int input;	  /* its standard input, our end; -1: closed */
+	int output;	  /* its standard output, our end; -1: closed */
+	int complaints;	  /* file that took its standard error */
+	bool finishing;	  /* input is closed as soon as the queue is empty */
+	bool ended;	  /* it has exited; status is valid */
+	int status;	  /* as of waitpid() */
 	uint32_t fds_max; /* RLIMIT_NOFILE; 0: unchanged */
 
-	struct lai_ring queue;     /* whole records and the rest of one that the pipe took in part */
-	uint32_t queued_records;   /* in the queue, the partly taken one included */
+	struct lai_ring queue;	 /* whole records and the rest of one that the pipe took in part */
+	uint32_t queued_records; /* in the queue, the partly taken one included */
 	uint32_t accepted_records; /* the pipe has them whole */
 	uint32_t refused_records;  /* the queue was full, or the client is gone */
 
 	/* What it says of itself. "" or UINT64_MAX: nothing yet. */
 	struct lai_text line;
-	char state[LAI_DEMO_WORD_MAX];  /* lastack: of its link */
-	char cause[LAI_DEMO_WORD_MAX];  /* lastack: of the last connection that ended */
+	char state[LAI_DEMO_WORD_MAX]; /* lastack: of its link */
+	char cause[LAI_DEMO_WORD_MAX]; /* lastack: of the last connection that ended */
 	struct la_interval lost;       /* lastack: bytes, at its end */
-	uint64_t close_wait;            /* lastack: its self-check, at its end */
-	uint64_t believed_records;      /* naive: at its end */
+	uint64_t close_wait;	       /* lastack: its self-check, at its end */
+	uint64_t believed_records;     /* naive: at its end */
 };
 
 /*

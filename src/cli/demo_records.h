@@ -23,7 +23,7 @@
 
 struct lai_demo_records {
 	int fds[LAI_DEMO_SOURCES_MAX]; /* by source; -1: this host does not have it */
-	uint32_t next;                 /* sequence number of the next record, from 0 */
+	uint32_t next;		       /* sequence number of the next record, from 0 */
 };
 
 /*

@@ -15,12 +15,12 @@
 #include <sys/types.h>
 
 enum lai_demo_fault {
-	LAI_DEMO_SERVE,  /* reads everything for ever */
-	LAI_DEMO_CLOSE,  /* sends FIN after every few records, reads to the client's FIN, closes */
-	LAI_DEMO_RESET,  /* the same with RST; what its kernel had acknowledged it has read before */
+	LAI_DEMO_SERVE, /* reads everything for ever */
+	LAI_DEMO_CLOSE, /* sends FIN after every few records, reads to the client's FIN, closes */
+	LAI_DEMO_RESET, /* the same with RST; what its kernel had acknowledged it has read before */
 	LAI_DEMO_FREEZE, /* SIGSTOP, ended by the next order */
 	LAI_DEMO_VANISH, /* closes all connections and its listener: who connects is refused */
-	LAI_DEMO_END,    /* it exits, after a last look at its connections */
+	LAI_DEMO_END,	 /* it exits, after a last look at its connections */
 	LAI_DEMO_FAULT_COUNT
 };
 
@@ -28,8 +28,8 @@ enum lai_demo_fault {
 struct lai_demo_tally {
 	_Atomic uint32_t connections; /* accepted so far */
 	_Atomic uint32_t damaged;     /* lines that are no record */
-	_Atomic uint32_t torn;        /* connections that ended inside a record */
-	_Atomic uint32_t end;         /* the highest sequence number that arrived, plus 1 */
+	_Atomic uint32_t torn;	      /* connections that ended inside a record */
+	_Atomic uint32_t end;	      /* the highest sequence number that arrived, plus 1 */
 	_Atomic uint8_t arrived[LAI_DEMO_RECORDS_MAX]; /* how often each did; stays at 255 */
 };
 

@@ -13,22 +13,23 @@
 struct lai_demo_records_count {
 	uint32_t accepted;   /* the client took them from us */
 	uint32_t delivered;  /* the server's program read them */
-	uint32_t lost;       /* they will not come any more */
+	uint32_t lost;	     /* they will not come any more */
 	uint32_t waiting;    /* the rest: with us, in the client, in a kernel */
 	uint32_t duplicated; /* arrivals beyond the first */
 };
 
 struct lai_demo_side {
 	const char *name;
-	bool remembers; /* the client keeps what was not delivered, so what is nowhere is not lost */
+	/* the client keeps what was not delivered, so what is nowhere is not lost */
+	bool remembers;
 	struct lai_demo_client client;
 	struct lai_demo_server server;
 
 	/* The last sample: the kernel's numbers. */
-	struct lai_census held;    /* sockets that the client's process holds */
-	struct lai_census outer;   /* sockets with the client's end of a connection, held or not */
-	struct lai_census inner;   /* the same at the server's end */
-	uint64_t queued_bytes;     /* in sockets, on the way from program to program */
+	struct lai_census held;	 /* sockets that the client's process holds */
+	struct lai_census outer; /* sockets with the client's end of a connection, held or not */
+	struct lai_census inner; /* the same at the server's end */
+	uint64_t queued_bytes;	 /* in sockets, on the way from program to program */
 	struct lai_demo_records_count records;
 
 	/* The largest that any sample saw. */

@@ -4,10 +4,11 @@
 #define LAI_CLI_DEMO_SPACE_H
 
 enum lai_demo_space {
-	LAI_DEMO_SPACE_OWN,      /* a network namespace of its own, by privilege */
-	LAI_DEMO_SPACE_OWN_USER, /* the same inside a user namespace of its own, without privilege */
-	LAI_DEMO_SPACE_DENIED,   /* neither is allowed here: the present one */
-	LAI_DEMO_SPACE_PRESENT,  /* the present one, as asked for */
+	LAI_DEMO_SPACE_OWN,	 /* a network namespace of its own, by privilege */
+	LAI_DEMO_SPACE_OWN_USER, /* the same inside a user namespace of its own, without privilege
+				  */
+	LAI_DEMO_SPACE_DENIED,	 /* neither is allowed here: the present one */
+	LAI_DEMO_SPACE_PRESENT,	 /* the present one, as asked for */
 	LAI_DEMO_SPACE_COUNT
 };
 

@@ -13,13 +13,13 @@ struct lai_demo_story {
 	size_t side_count;
 	struct lai_demo_records *records;
 	enum lai_demo_space space;
-	FILE *out;   /* a live table if it is a terminal of 80 columns, otherwise a line per phase */
+	FILE *out; /* a live table if it is a terminal of 80 columns, otherwise a line per phase */
 	int signals; /* signalfd() of what ends the story */
 	bool fast;   /* some seconds instead of most of a minute */
 
 	/* What has become of it. */
 	struct lai_demo_board board; /* its last picture; for the summary */
-	int stopped_by;              /* the signal that ended it before its time; 0: none */
+	int stopped_by;		     /* the signal that ended it before its time; 0: none */
 
 	/* Inside. */
 	bool live;

@@ -48,31 +48,20 @@ static void abort_all(struct receiver *receiver, enum lai_session_why why)
 
 void lai_receiver_output_failed(struct receiver *receiver, const char *path, int error)
 {
-	lai_command_complain(receiver->log.name,
-				 "cannot write to %s: %s; connections end by RST, so that nothing that is "
-				 "not written counts as received",
-				 path ? path : "standard output", strerror(error));
+	lai_command_complain(
+		receiver->log.name,
+		"cannot write to %s: %s; connections end by RST, so that nothing that is "
+		"not written counts as received",
+		path ? path : "standard output", strerror(error));
 	receiver->exit_code = LAI_EXIT_FAILED;
 	lai_serve_stop(&receiver->serve, lai_receiver_now(receiver));
 	close_listener(receiver);
 	abort_all(receiver, LAI_SESSION_NOT_STORED);
 }
 
-/* ---- signals ---------------------------------------------------------------------------------- */
+/* ---- signals ---------------------------------------------------------------------------- */
 
-static int open_signals(void)
-{
-	static const int wanted[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		sigaddset(&set, wanted[i]);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return fd < 0 ? -errno : fd;
-}
+static const int wanted_signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP, 0};
 
 static void stop(struct receiver *receiver, int signal)
 {
@@ -133,7 +122,8 @@ static void take_signals(struct receiver *receiver)
 	}
 }
 
-/* ---- the loop --------------------------------------------------------------------------------- */
+/* ---- the
+   loop --------------------------------------------------------------------------------- */
 
 static uint64_t deadline(const struct receiver *receiver)
 {
@@ -157,7 +147,8 @@ static void wait_for_work(struct receiver *receiver)
 	struct pollfd slots[SLOT_COUNT] = {
 		[NETWORK] = {.fd = LAI_NET(receiver, fd), .events = POLLIN},
 		[SIGNALS] = {.fd = receiver->signals, .events = POLLIN},
-		/* Without events it tells of a reader that has gone, before anything is lost by it. */
+		/* Without events it tells of a reader that has gone, before anything is lost
+		   by it. */
 		[OUTPUT] = {.fd = blocked ? blocked->output->fd : receiver->output.fd,
 			    .events = blocked ? POLLOUT : 0},
 	};
@@ -167,7 +158,8 @@ static void wait_for_work(struct receiver *receiver)
 		take_signals(receiver);
 	if (slots[OUTPUT].revents && receiver->blocked)
 		lai_connection_store(receiver, receiver->blocked);
-	else if (slots[OUTPUT].revents & POLLERR && !blocked && receiver->exit_code == LAI_EXIT_DONE)
+	else if (slots[OUTPUT].revents & POLLERR && !blocked &&
+		 receiver->exit_code == LAI_EXIT_DONE)
 		lai_receiver_output_failed(receiver, receiver->output.path, EPIPE);
 }
 
@@ -183,7 +175,8 @@ static void dispatch(struct receiver *receiver)
 			continue; /* after the others: their ends make room */
 		if (ready[i].socket >= 0 && socket < receiver->by_socket_room &&
 		    receiver->by_socket[socket])
-			lai_connection_on_ready(receiver, receiver->by_socket[socket], ready[i].events);
+			lai_connection_on_ready(receiver, receiver->by_socket[socket],
+						ready[i].events);
 	}
 }
 
@@ -226,7 +219,8 @@ static void tend_listener(struct receiver *receiver)
 		close_listener(receiver);
 	if (receiver->listener < 0)
 		return;
-	wanted = lai_serve_may_accept(&receiver->serve, lai_receiver_now(receiver)) ? LAI_READABLE : 0;
+	wanted = lai_serve_may_accept(&receiver->serve, lai_receiver_now(receiver)) ? LAI_READABLE
+										    : 0;
 	if (wanted != receiver->listener_watched &&
 	    LAI_NET(receiver, watch, receiver->listener, wanted) == 0)
 		receiver->listener_watched = wanted;
@@ -244,7 +238,8 @@ static void run(struct receiver *receiver)
 	}
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------ */
+/* ---- beginning and
+   end ------------------------------------------------------------------------ */
 
 static void init_limits(struct receiver *receiver)
 {
@@ -263,7 +258,8 @@ static void init_limits(struct receiver *receiver)
 		.read_timeout_ns = config->read_timeout_ns,
 		.record_bytes_max = config->record_bytes_max,
 		.limits = {.dead_ns = config->dead_ns,
-			   .stall_ns = LA_NEVER, /* a sentence to a refused peer is all that we send */
+			   .stall_ns =
+				   LA_NEVER, /* a sentence to a refused peer is all that we send */
 			   .read_ns = PEER_FIN_NS,
 			   .close_policy = LA_CLOSE_GRACEFUL,
 			   .on_peer_fin = LA_PEER_FIN_RECONNECT},
@@ -292,7 +288,7 @@ static int open_all(struct receiver *receiver)
 	status = lai_log_open(&receiver->log, name, config->report, config->quiet, config->verbose);
 	if (status != 0) {
 		lai_command_complain(name, "cannot open the report file %s: %s", config->report,
-					 strerror(-status));
+				     strerror(-status));
 		return status;
 	}
 	status = config->into_each ? 0
@@ -300,13 +296,13 @@ static int open_all(struct receiver *receiver)
 						     config->endpoint.wire->has_records);
 	if (status != 0) {
 		lai_command_complain(name, "cannot open %s for writing: %s%s", config->into,
-					 strerror(-status),
-					 status == -ENXIO ? ": a FIFO that nobody reads" : "");
+				     strerror(-status),
+				     status == -ENXIO ? ": a FIFO that nobody reads" : "");
 		return status;
 	}
 	status = lai_net_kernel_new(&receiver->net);
 	if (status == 0) {
-		receiver->signals = open_signals();
+		receiver->signals = lai_command_signals(wanted_signals);
 		status = receiver->signals < 0 ? receiver->signals : 0;
 	}
 	if (status != 0) {
@@ -326,9 +322,10 @@ static int conclude(struct receiver *receiver)
 		receiver->exit_code = LAI_EXIT_FAILED;
 
 	if (close_wait > 0) {
-		lai_command_complain(receiver->log.name,
-					 "self-check: %d sockets of ours are in CLOSE_WAIT; this is a bug",
-					 close_wait);
+		lai_command_complain(
+			receiver->log.name,
+			"self-check: %d sockets of ours are in CLOSE_WAIT; this is a bug",
+			close_wait);
 		return LAI_EXIT_FAILED;
 	}
 	if (receiver->exit_code != LAI_EXIT_DONE)

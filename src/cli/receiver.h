@@ -13,12 +13,13 @@ struct lai_receiver_config {
 	uint64_t read_timeout_ns, dead_ns;
 	uint64_t record_bytes_max;
 	uint32_t open_max;
-	uint64_t accept_max; /* UINT64_MAX: for ever */
+	uint64_t accept_max;		/* UINT64_MAX: for ever */
 	const char *port_file, *report; /* or NULL */
 	bool quiet, verbose;
 };
 
-/* Runs until a signal, an error of the output or the last connection ends it; returns an exit code. */
+/* Runs until a signal, an error of the output or the last connection ends it; returns an
+   exit code. */
 int lai_receiver_run(const char *name, const struct lai_receiver_config *config);
 
 #endif

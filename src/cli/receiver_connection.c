@@ -19,7 +19,8 @@
 /* New connections in one turn. */
 #define ACCEPTS_PER_TURN 64
 
-/* ---- storing and replying --------------------------------------------------------------------- */
+/* ---- storing and
+   replying --------------------------------------------------------------------- */
 
 void lai_connection_store(struct receiver *receiver, struct connection *connection)
 {
@@ -40,7 +41,8 @@ void lai_connection_store(struct receiver *receiver, struct connection *connecti
 			lai_receiver_output_failed(receiver, connection->output->path, (int)-size);
 			return;
 		}
-		lai_session_on_stored(&connection->session, (size_t)size, lai_receiver_now(receiver));
+		lai_session_on_stored(&connection->session, (size_t)size,
+				      lai_receiver_now(receiver));
 	}
 }
 
@@ -83,7 +85,7 @@ static void reply(struct receiver *receiver, struct connection *connection)
 	}
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------- */
 
 /* When asked to stop, what has come is wanted now: the rate was for the time before. */
 static bool is_limited(const struct receiver *receiver, const struct connection *connection)
@@ -127,7 +129,8 @@ static bool read_once(struct receiver *receiver, struct connection *connection)
 	size = LAI_NET(receiver, recv, connection->socket, room,
 		       room_bytes < allowed ? room_bytes : allowed);
 	if (size == 0)
-		look(receiver, connection); /* the state in which the FIN found us is for the report */
+		look(receiver,
+		     connection); /* the state in which the FIN found us is for the report */
 	now_ns = lai_receiver_now(receiver);
 	if (size > 0)
 		take(receiver, connection, (size_t)size);
@@ -169,7 +172,7 @@ static void read_rest(struct receiver *receiver, struct connection *connection)
 	lai_session_on_rest_read(&connection->session, lai_receiver_now(receiver));
 }
 
-/* ---- news ------------------------------------------------------------------------------------- */
+/* ---- news ------------------------------------------------------------------------------- */
 
 /* Both directions are over, without an error to fetch: proper if our FIN is acknowledged. */
 static void hang_up(struct receiver *receiver, struct connection *connection)
@@ -183,7 +186,8 @@ static void hang_up(struct receiver *receiver, struct connection *connection)
 		lai_session_on_error(&connection->session, ECONNRESET, lai_receiver_now(receiver));
 }
 
-void lai_connection_on_ready(struct receiver *receiver, struct connection *connection, uint32_t events)
+void lai_connection_on_ready(struct receiver *receiver, struct connection *connection,
+			     uint32_t events)
 {
 	int error;
 
@@ -203,7 +207,7 @@ void lai_connection_on_ready(struct receiver *receiver, struct connection *conne
 		hang_up(receiver, connection);
 }
 
-/* ---- actions ---------------------------------------------------------------------------------- */
+/* ---- actions ---------------------------------------------------------------------------- */
 
 static void end_socket(struct receiver *receiver, struct connection *connection, unsigned actions)
 {
@@ -223,7 +227,8 @@ static void carry_out(struct receiver *receiver, struct connection *connection, 
 	if (actions & LAI_CONN_LOOK)
 		look(receiver, connection);
 	if (actions & LAI_CONN_WHY_SILENT) {
-		error = LAI_NET(receiver, why_silent, &connection->local, &connection->remote, NULL);
+		error = LAI_NET(receiver, why_silent, &connection->local, &connection->remote,
+				NULL);
 		lai_session_on_why_silent(session, -error, lai_receiver_now(receiver));
 	}
 	if (actions & LAI_CONN_READ_REST)
@@ -278,7 +283,8 @@ bool lai_connection_tend(struct receiver *receiver, struct connection *connectio
 	return lai_session_over(session) && connection->socket < 0;
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------ */
+/* ---- beginning and
+   end ------------------------------------------------------------------------ */
 
 /* Room for one more in both tables. */
 static int make_room(struct receiver *receiver, int socket)
@@ -307,7 +313,8 @@ static int make_room(struct receiver *receiver, int socket)
 	return 0;
 }
 
-/* Its own file, or the one of all. 0, or a negative errno that has been said and ends everything. */
+/* Its own file, or the one of all. 0, or a negative errno that has been said and
+   ends everything. */
 static int open_output(struct receiver *receiver, struct connection *connection, uint64_t serial)
 {
 	char *path = NULL;
@@ -320,7 +327,8 @@ static int open_output(struct receiver *receiver, struct connection *connection,
 	connection->output = &connection->own;
 	if (asprintf(&path, "%s.%llu", receiver->config->into_each, (unsigned long long)serial) < 0)
 		return -ENOMEM;
-	status = lai_output_open(&connection->own, path, receiver->config->endpoint.wire->has_records);
+	status = lai_output_open(&connection->own, path,
+				 receiver->config->endpoint.wire->has_records);
 	if (status != 0)
 		lai_receiver_output_failed(receiver, path, -status);
 	free(path);

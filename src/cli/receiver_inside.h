@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * receiver_inside.h - shared by receiver.c (the loop), receiver_listen.c, receiver_connection.c (one
- * connection's I/O) and receiver_say.c (what is said).
+ * receiver_inside.h - shared by receiver.c (the loop), receiver_listen.c, receiver_connection.c
+ * (one connection's I/O) and receiver_say.c (what is said).
  *
  * One output at a time may be full. Until the connection whose bytes did not fit has got them out,
  * nothing is read from any socket: the windows close, and no record is ever cut by another one.
@@ -35,7 +35,7 @@ struct receiver {
 	int listener; /* -1: closed */
 	uint32_t listener_watched;
 	int signals;
-	struct lai_output output; /* fd -1 with --into-each */
+	struct lai_output output;   /* fd -1 with --into-each */
 	struct connection *blocked; /* whose bytes its output did not take, or NULL */
 	struct connection **open;   /* serve.open of them */
 	size_t open_room;
@@ -44,11 +44,11 @@ struct receiver {
 	uint64_t slept_ns;
 	bool reopen_wished;
 	bool interrupted; /* stopping already */
-	bool exhausted;   /* the lack of descriptors has been said */
+	bool exhausted;	  /* the lack of descriptors has been said */
 	int exit_code;
 };
 
-#define LAI_NET(receiver, operation, ...)                                                              \
+#define LAI_NET(receiver, operation, ...)                                                          \
 	((receiver)->net->ops->operation((receiver)->net, ##__VA_ARGS__))
 
 static inline uint64_t lai_receiver_now(const struct receiver *receiver)
@@ -59,8 +59,8 @@ static inline uint64_t lai_receiver_now(const struct receiver *receiver)
 /* receiver.c */
 
 /*
- * An output cannot be written any more: says so, and ends everything by RST. path: NULL for standard
- * output; error: positive errno value.
+ * An output cannot be written any more: says so, and ends everything by RST. path: NULL for
+ * standard output; error: positive errno value.
  */
 void lai_receiver_output_failed(struct receiver *receiver, const char *path, int error);
 
@@ -74,7 +74,8 @@ int lai_receiver_listen(struct receiver *receiver);
 /* Takes what waits in the backlog, as much as the limits allow. */
 void lai_receiver_accept(struct receiver *receiver);
 /* The kernel has news of the connection. */
-void lai_connection_on_ready(struct receiver *receiver, struct connection *connection, uint32_t events);
+void lai_connection_on_ready(struct receiver *receiver, struct connection *connection,
+			     uint32_t events);
 /* Timers, actions, writing; true: it has ended. */
 bool lai_connection_tend(struct receiver *receiver, struct connection *connection);
 /* Writes what waits; may end everything. */
@@ -85,7 +86,8 @@ void lai_connection_free(struct receiver *receiver, struct connection *connectio
 /* receiver_say.c */
 
 void lai_receiver_say_report(struct receiver *receiver, const struct connection *connection);
-/* The state of things, "status" or "end", with the self-check; returns the sockets in CLOSE_WAIT. */
+/* The state of things, "status" or "end", with the self-check; returns the sockets
+   in CLOSE_WAIT. */
 int lai_receiver_say_totals(struct receiver *receiver, const char *event);
 /* Why it cannot listen. error: positive errno value. */
 void lai_receiver_say_cannot_listen(const struct receiver *receiver, int error);

@@ -12,7 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* As many as the kernel allows (net.core.somaxconn cuts it): over --max-connections they wait here. */
+/* As many as the kernel allows (net.core.somaxconn cuts it): over --max-connections they
+   wait here. */
 #define BACKLOG 4096
 #define RESOLVE_NS (10 * LAI_S)
 
@@ -74,19 +75,20 @@ int lai_receiver_listen(struct receiver *receiver)
 	}
 	if (status == 0)
 		status = LAI_NET(receiver, keepalive, receiver->listener,
-				 receiver->config->dead_ns == LA_NEVER
-					 ? 0
-					 : receiver->config->dead_ns);
+				 receiver->config->dead_ns == LA_NEVER ? 0
+								       : receiver->config->dead_ns);
 	if (status != 0) {
 		lai_receiver_say_cannot_listen(receiver, -status);
 		return status;
 	}
-	lai_log_say(&receiver->log, "listening on %s for %s", lai_address_format(text, &receiver->local),
+	lai_log_say(&receiver->log, "listening on %s for %s",
+		    lai_address_format(text, &receiver->local),
 		    receiver->config->endpoint.wire->what);
 	if (receiver->config->port_file)
-		status = write_port(receiver->config->port_file, lai_address_port(&receiver->local));
+		status =
+			write_port(receiver->config->port_file, lai_address_port(&receiver->local));
 	if (status != 0)
 		lai_command_complain(receiver->log.name, "cannot write the port file %s: %s",
-					 receiver->config->port_file, strerror(-status));
+				     receiver->config->port_file, strerror(-status));
 	return status;
 }

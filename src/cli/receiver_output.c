@@ -64,7 +64,8 @@ static bool lacks_newline(const char *path)
 
 static int open_file(const char *path, bool ends_in_newline)
 {
-	/* O_NONBLOCK means nothing to files; a FIFO without a reader is said instead of waited for. */
+	/* O_NONBLOCK means nothing to files; a FIFO without a reader is said instead of
+	   waited for. */
 	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, MODE);
 	int status = 0;
 

@@ -3,7 +3,8 @@
  * receiver_output.h - where received bytes are written to, without ever blocking on a full pipe.
  *
  * Standard output is shared with other processes: O_NONBLOCK on it would be theirs too. A pipe is
- * opened again through /proc, which gives a description of our own; a socket is told with each send.
+ * opened again through /proc, which gives a description of our own; a socket is told with each
+ * send.
  */
 #ifndef LAI_CLI_RECEIVER_OUTPUT_H
 #define LAI_CLI_RECEIVER_OUTPUT_H
@@ -38,7 +39,8 @@ ssize_t lai_output_write(const struct lai_output *output, const struct iovec *io
 /* Opens the file anew after a rotation; keeps the old one if that fails. 0, or a negative errno. */
 int lai_output_reopen(struct lai_output *output, bool ends_in_newline);
 
-/* 0, or the negative errno of the last write, as file systems over a network say it. Then as new. */
+/* 0, or the negative errno of the last write, as file systems over a network say it. Then
+   as new. */
 int lai_output_close(struct lai_output *output);
 
 #endif

@@ -11,7 +11,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* ---- one connection --------------------------------------------------------------------------- */
+/* ---- one
+   connection --------------------------------------------------------------------------- */
 
 /* Its last bytes stand in the output: they are data here, and a report is no place for them. */
 static struct la_report without_words(const struct la_report *report)
@@ -49,7 +50,8 @@ static void append_session(struct lai_text *text, const struct lai_session *sess
 	if (session->config->wire->has_records)
 		lai_text_append(text, " (%" PRIu64 " records)", lai_session_records(session));
 	if (session->kept_tail_bytes)
-		lai_text_append(text, "; its last %" PRIu64 " bytes had no newline and were given one",
+		lai_text_append(text,
+				"; its last %" PRIu64 " bytes had no newline and were given one",
 				session->kept_tail_bytes);
 	if (session->dropped_tail_bytes)
 		lai_text_append(text, "; dropped the %" PRIu64 " bytes of an unfinished record",
@@ -74,7 +76,8 @@ void lai_receiver_say_report(struct receiver *receiver, const struct connection 
 	lai_text_done(&text);
 }
 
-/* ---- the sums --------------------------------------------------------------------------------- */
+/* ---- the
+   sums --------------------------------------------------------------------------------- */
 
 static void totals_json(struct receiver *receiver, const char *event,
 			const struct lai_serve_totals *totals, int close_wait)
@@ -112,10 +115,12 @@ static void totals_text(struct receiver *receiver, const struct lai_serve_totals
 		lai_text_append(&text, ", %" PRIu64 " records", totals->records);
 	lai_text_append(&text, ")");
 	if (totals->dropped_tails)
-		lai_text_append(&text, "; dropped %" PRIu64 " unfinished records (%" PRIu64 " bytes)",
+		lai_text_append(&text,
+				"; dropped %" PRIu64 " unfinished records (%" PRIu64 " bytes)",
 				totals->dropped_tails, totals->dropped_tail_bytes);
 	if (totals->kept_tails)
-		lai_text_append(&text, "; gave %" PRIu64 " last lines a newline", totals->kept_tails);
+		lai_text_append(&text, "; gave %" PRIu64 " last lines a newline",
+				totals->kept_tails);
 	if (totals->refused)
 		lai_text_append(&text, "; refused %" PRIu64 " for a record that was too long",
 				totals->refused);
@@ -139,14 +144,15 @@ int lai_receiver_say_totals(struct receiver *receiver, const char *event)
 	return close_wait;
 }
 
-/* ---- refusals --------------------------------------------------------------------------------- */
+/* ---- refusals --------------------------------------------------------------------------- */
 
 static const char *reason(int error)
 {
 	switch (error) {
 	case EADDRINUSE: return "another socket listens on this port ('ss -ltnp' shows which)";
 	case EADDRNOTAVAIL: return "no interface of this host has this address";
-	case EACCES: return "this port needs CAP_NET_BIND_SERVICE (net.ipv4.ip_unprivileged_port_start)";
+	case EACCES:
+		return "this port needs CAP_NET_BIND_SERVICE (net.ipv4.ip_unprivileged_port_start)";
 	case ENOENT: return "there is no such name, or it has no address";
 	case EAGAIN: return "the name server did not answer";
 	default: return strerror(error);

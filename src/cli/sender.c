@@ -35,12 +35,12 @@ struct sender {
 	struct lai_feed *feed;
 	int signals;
 	bool input_over;
-	bool full;           /* the last look found no room */
-	bool stopping;       /* one signal has come */
-	bool waits_for_file; /* and it was said: the followed name cannot be opened now */
-	bool replies_failed; /* standard output cannot be written; said once */
+	bool full;	      /* the last look found no room */
+	bool stopping;	      /* one signal has come */
+	bool waits_for_file;  /* and it was said: the followed name cannot be opened now */
+	bool replies_failed;  /* standard output cannot be written; said once */
 	uint64_t progress_ns; /* when to redraw; LA_NEVER: never */
-	int exit_code;        /* LAI_EXIT_DONE unless the input was bad */
+	int exit_code;	      /* LAI_EXIT_DONE unless the input was bad */
 };
 
 /* What the server says is data, too: it is not thrown away without a word. */
@@ -103,7 +103,7 @@ static void input_failed(struct sender *sender)
 	const char *why = lai_feed_error(sender->feed);
 
 	lai_command_complain(sender->log.name, "%s; what was read before is delivered",
-				 why ? why : "the input cannot be read");
+			     why ? why : "the input cannot be read");
 	sender->exit_code = LAI_EXIT_FAILED;
 	end_input(sender, LA_NEVER);
 }
@@ -144,17 +144,7 @@ static void read_input(struct sender *sender)
 
 /* ---- signals ---------------------------------------------------------------------------- */
 
-static int open_signals(void)
-{
-	static const int wanted[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		sigaddset(&set, wanted[i]);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
+static const int wanted_signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP, 0};
 
 static void stop(struct sender *sender, int signal)
 {
@@ -258,14 +248,26 @@ static int refuse(const char *name, char *why, int status)
 	return status == -EINVAL || why ? exit_code : LAI_EXIT_FAILED;
 }
 
+static void say_input(struct sender *sender)
+{
+	struct lai_feed_counts counts;
+
+	lai_feed_counts(sender->feed, &counts);
+	if (counts.rotations || counts.truncations)
+		lai_log_say(&sender->log, "%s was rotated %llu and truncated %llu times",
+			    lai_feed_name(sender->feed), (unsigned long long)counts.rotations,
+			    (unsigned long long)counts.truncations);
+	if (!sender->input_over)
+		lai_log_say(&sender->log, "gave up; the input was not read to its end");
+}
+
 static int conclude(struct sender *sender)
 {
 	int close_wait = lai_self_check();
 	struct la_totals totals;
 
 	la_link_totals(sender->link, &totals);
-	if (!sender->input_over)
-		lai_log_say(&sender->log, "gave up; the input was not read to its end");
+	say_input(sender);
 	lai_log_status(&sender->log, "end", sender->link, sender->config->link.proof, close_wait);
 	if (close_wait > 0) {
 		lai_command_complain(
@@ -305,8 +307,10 @@ int lai_sender_run(const char *name, const struct lai_sender_config *config)
 	status = la_link_new(&sender.link, &link_config, &why);
 	if (status == 0)
 		status = lai_feed_new(&sender.feed, &feed_config, &why);
-	if (status == 0 && (sender.signals = open_signals()) < 0)
-		status = -errno;
+	if (status == 0) {
+		sender.signals = lai_command_signals(wanted_signals);
+		status = sender.signals < 0 ? sender.signals : 0;
+	}
 	if (status == 0) {
 		run(&sender);
 		exit_code = conclude(&sender);

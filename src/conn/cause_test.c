@@ -13,8 +13,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* What an error says of an attempt, of one with a chosen port, of one with a chosen address, and of a
-   connection; NULL: not a case. */
+/* What an error says of an attempt, of one with a chosen port, of one with a chosen address, and of
+   a connection; NULL: not a case. */
 static const struct {
 	int error;
 	const char *attempt, *port, *address, *connection;
@@ -70,8 +70,8 @@ static void test_every_error(void **state)
 
 static void test_silence(void **state)
 {
-	static const char *const silent[] = {"silent-idle", "silent-busy", "lost-in-suspend", "route-lost",
-					     "address-lost"};
+	static const char *const silent[] = {"silent-idle", "silent-busy", "lost-in-suspend",
+					     "route-lost", "address-lost"};
 	size_t count = 0;
 
 	(void)state;
@@ -98,7 +98,8 @@ static void test_cause_names(void **state)
 		check_name(la_cause_name((enum la_cause)i));
 		assert_true(strlen(la_cause_sentence((enum la_cause)i)) > 10);
 		for (int k = 0; k < i; k++) {
-			assert_string_not_equal(la_cause_name((enum la_cause)i), la_cause_name((enum la_cause)k));
+			assert_string_not_equal(la_cause_name((enum la_cause)i),
+						la_cause_name((enum la_cause)k));
 			assert_string_not_equal(la_cause_sentence((enum la_cause)i),
 						la_cause_sentence((enum la_cause)k));
 		}
@@ -145,9 +146,11 @@ int main(void)
 		{.name = "each error has the cause of its row", .test_func = test_errors},
 		{.name = "every error number has a cause", .test_func = test_every_error},
 		{.name = "which causes are silence", .test_func = test_silence},
-		{.name = "cause names are unique, lower case, and ? beyond", .test_func = test_cause_names},
+		{.name = "cause names are unique, lower case, and ? beyond",
+		 .test_func = test_cause_names},
 		{.name = "so are proofs, sides and aftermaths", .test_func = test_other_names},
-		{.name = "TCP states have the kernel's numbers and RFC names", .test_func = test_tcp_states},
+		{.name = "TCP states have the kernel's numbers and RFC names",
+		 .test_func = test_tcp_states},
 	};
 
 	return cmocka_run_group_tests_name("conn.cause", tests, NULL, NULL);

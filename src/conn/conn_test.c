@@ -29,7 +29,8 @@ void __assert_fail(const char *assertion, const char *file, unsigned line, const
 	abort();
 }
 
-static const struct lai_conn_limits usual = {.dead_ns = DEAD_NS, .stall_ns = STALL_NS, .read_ns = READ_NS};
+static const struct lai_conn_limits usual = {
+	.dead_ns = DEAD_NS, .stall_ns = STALL_NS, .read_ns = READ_NS};
 
 /* The connection, and the kernel's numbers as they are now. */
 struct story {
@@ -43,8 +44,8 @@ static void begin(struct story *story, const struct lai_conn_limits *limits)
 	const struct la_report attempt = {.serial = 7, .began_ns = START_NS - 1};
 
 	*story = (struct story){.now_ns = START_NS, .heard_ns = START_NS};
-	story->view = (struct lai_view){.window_bytes = WINDOW, .window_scale = SCALE,
-					.tcp_state = LAI_TCP_ESTABLISHED};
+	story->view = (struct lai_view){
+		.window_bytes = WINDOW, .window_scale = SCALE, .tcp_state = LAI_TCP_ESTABLISHED};
 	lai_conn_init(&story->conn, limits, &attempt, START_NS);
 }
 
@@ -119,7 +120,8 @@ static void expect_states(const struct story *story, const char *send, const cha
 }
 
 /* Reads the last words and gives the end. */
-static void expect_end(struct story *story, unsigned action, enum la_cause cause, enum la_side first)
+static void expect_end(struct story *story, unsigned action, enum la_cause cause,
+		       enum la_side first)
 {
 	if (story->conn.recv.state == LAI_RECV_LAST_WORDS) {
 		assert_true(lai_conn_take(&story->conn) & LAI_CONN_READ_REST);
@@ -134,7 +136,7 @@ static void expect_end(struct story *story, unsigned action, enum la_cause cause
 	assert_true(lai_conn_deadline(&story->conn) == LA_NEVER);
 }
 
-/* ---- the ladder ------------------------------------------------------------------------------- */
+/* ---- the ladder ---------------------------------------------------------------------------- */
 
 static void test_ladder(void **state)
 {
@@ -339,7 +341,7 @@ static void test_sooner_finish_wins(void **state)
 	assert_int_equal(lai_conn_deadline(&story.conn), START_NS + 2 * LAI_S);
 }
 
-/* ---- the other policies ----------------------------------------------------------------------- */
+/* ---- the other policies -------------------------------------------------------------------- */
 
 static void test_linger(void **state)
 {
@@ -408,9 +410,10 @@ static void test_abort(void **state)
 	assert_memory_equal(story.conn.report.last_words, "bye", 3);
 }
 
-/* ---- RST ---------------------------------------------------------------------------------------- */
+/* ---- RST -------------------------------------------------------------------------------- */
 
-/* The last step of each row is an RST; the cause that it must be given, and by whom it was first. */
+/* The last step of each row is an RST; the cause that it must be given, and by whom it was first.
+ */
 static const struct reset_row {
 	const char *sentence;
 	enum { OPEN, FLYING, DRAINING, AWAIT_ACK, FIN_SENT, FIN_ACKED, FIN_CAME } where;
@@ -418,17 +421,20 @@ static const struct reset_row {
 	enum la_cause cause;
 	enum la_proof proof;
 } resets[] = {
-	{"RST while open and idle: peer-reset", OPEN, LA_SIDE_PEER, LA_CAUSE_PEER_RESET, LA_PROOF_ACKED},
+	{"RST while open and idle: peer-reset", OPEN, LA_SIDE_PEER, LA_CAUSE_PEER_RESET,
+	 LA_PROOF_ACKED},
 	{"RST with data in flight: peer-reset, written", FLYING, LA_SIDE_PEER, LA_CAUSE_PEER_RESET,
 	 LA_PROOF_WRITTEN},
-	{"RST while draining: peer-reset", DRAINING, LA_SIDE_PEER, LA_CAUSE_PEER_RESET, LA_PROOF_WRITTEN},
-	{"RST in await-ack: peer-reset", AWAIT_ACK, LA_SIDE_PEER, LA_CAUSE_PEER_RESET, LA_PROOF_WRITTEN},
+	{"RST while draining: peer-reset", DRAINING, LA_SIDE_PEER, LA_CAUSE_PEER_RESET,
+	 LA_PROOF_WRITTEN},
+	{"RST in await-ack: peer-reset", AWAIT_ACK, LA_SIDE_PEER, LA_CAUSE_PEER_RESET,
+	 LA_PROOF_WRITTEN},
 	{"RST in fin-sent: peer-reset, we closed first", FIN_SENT, LA_SIDE_US, LA_CAUSE_PEER_RESET,
 	 LA_PROOF_ACKED},
-	{"RST in fin-acked: peer-reset, and never consumed", FIN_ACKED, LA_SIDE_US, LA_CAUSE_PEER_RESET,
-	 LA_PROOF_ACKED},
-	{"RST after the peer's FIN: its FIN was first", FIN_CAME, LA_SIDE_PEER, LA_CAUSE_PEER_CLOSED,
-	 LA_PROOF_WRITTEN},
+	{"RST in fin-acked: peer-reset, and never consumed", FIN_ACKED, LA_SIDE_US,
+	 LA_CAUSE_PEER_RESET, LA_PROOF_ACKED},
+	{"RST after the peer's FIN: its FIN was first", FIN_CAME, LA_SIDE_PEER,
+	 LA_CAUSE_PEER_CLOSED, LA_PROOF_WRITTEN},
 };
 
 #define RESETS (sizeof(resets) / sizeof(resets[0]))
@@ -543,8 +549,9 @@ static void test_local_errors(void **state)
 		int error;
 		enum la_cause cause;
 	} rows[] = {
-		{ENOMEM, LA_CAUSE_LOCAL_LIMIT}, {ENOBUFS, LA_CAUSE_LOCAL_LIMIT}, {EPERM, LA_CAUSE_DENIED},
-		{EIO, LA_CAUSE_LOCAL_ERROR},    {EBADF, LA_CAUSE_LOCAL_ERROR},
+		{ENOMEM, LA_CAUSE_LOCAL_LIMIT}, {ENOBUFS, LA_CAUSE_LOCAL_LIMIT},
+		{EPERM, LA_CAUSE_DENIED},	{EIO, LA_CAUSE_LOCAL_ERROR},
+		{EBADF, LA_CAUSE_LOCAL_ERROR},
 	};
 
 	(void)state;
@@ -597,7 +604,7 @@ static void test_eof_after_error(void **state)
 	assert_int_equal(story.conn.report.proof, LA_PROOF_ACKED);
 }
 
-/* ---- silence ---------------------------------------------------------------------------------- */
+/* ---- silence ------------------------------------------------------------------------------- */
 
 static void fall_silent(struct story *story)
 {
@@ -715,7 +722,7 @@ static void test_fin_unanswered(void **state)
 	expect_end(&story, LAI_CONN_ABORT, LA_CAUSE_SILENT_BUSY, LA_SIDE_US);
 }
 
-/* ---- stall ------------------------------------------------------------------------------------ */
+/* ---- stall -------------------------------------------------------------------------------- */
 
 /* A closed window for so long, each probe answered. */
 static void close_window(struct story *story, uint64_t duration_ns)
@@ -803,7 +810,7 @@ static void test_stall_and_finish(void **state)
 	assert_true(story.conn.report.stalled_ns >= 3 * DEAD_NS);
 }
 
-/* ---- suspend ---------------------------------------------------------------------------------- */
+/* ---- suspend ------------------------------------------------------------------------------- */
 
 static void test_suspend_survived(void **state)
 {
@@ -848,7 +855,7 @@ static void test_suspend_lost(void **state)
 	}
 }
 
-/* ---- last words ------------------------------------------------------------------------------- */
+/* ---- last words ---------------------------------------------------------------------------- */
 
 static void test_last_words(void **state)
 {
@@ -889,7 +896,7 @@ static void test_last_words_after_reset(void **state)
 	assert_memory_equal(story.conn.report.last_words, "no such queue", 13);
 }
 
-/* ---- looking ---------------------------------------------------------------------------------- */
+/* ---- looking ------------------------------------------------------------------------------- */
 
 static void test_looks(void **state)
 {
@@ -902,7 +909,8 @@ static void test_looks(void **state)
 	written(&story, 1);
 	assert_true(lai_conn_deadline(&story.conn) <= story.now_ns + 10 * LAI_MS);
 	for (int i = 0; i < 20; i++) {
-		uint64_t deadline_ns = lai_conn_deadline(&story.conn), gap_ns = deadline_ns - story.now_ns;
+		uint64_t deadline_ns = lai_conn_deadline(&story.conn),
+			 gap_ns = deadline_ns - story.now_ns;
 
 		assert_true(gap_ns >= before_ns);
 		assert_true(gap_ns <= DEAD_NS / 8);
@@ -927,7 +935,8 @@ static void test_looks(void **state)
 	X("the peer's FIN first: stop writing, wait for the ACK, FIN, close", test_peer_fin_first) \
 	X("keep-sending: a half-closed peer gets everything", test_keep_sending)                   \
 	X("a FIN acknowledged and never answered: never-closed after read_ns", test_never_closed)  \
-	X("an unacknowledged FIN is not called never-closed", test_fin_not_acked_is_not_never_closed) \
+	X("an unacknowledged FIN is not called never-closed",                                      \
+	  test_fin_not_acked_is_not_never_closed)                                                  \
 	X("drain-timeout aborts and says what it destroyed", test_drain_timeout)                   \
 	X("what is acknowledged at the last moment counts", test_last_moment)                      \
 	X("of several wishes to finish the soonest holds", test_sooner_finish_wins)                \
@@ -938,7 +947,8 @@ static void test_looks(void **state)
 	X("RST while the window was shrunk: reset-unread", test_reset_unread)                      \
 	X("half a window less is no sign of unread data", test_reset_half_window)                  \
 	X("RST to the first write after an hour: reset-after-silence", test_reset_after_quiet)     \
-	X("RST after unanswered retransmissions: reset-after-silence", test_reset_after_retransmits) \
+	X("RST after unanswered retransmissions: reset-after-silence",                             \
+	  test_reset_after_retransmits)                                                            \
 	X("one unanswered window probe is no silence: reset-unread", test_reset_after_probe)       \
 	X("errors of this host have their causes, and nobody closed first", test_local_errors)     \
 	X("the first cause stays through everything that follows", test_first_cause)               \

@@ -45,9 +45,9 @@ struct world {
 	uint64_t now_ns, heard_ns, acked_bytes;
 	uint32_t in_flight, unanswered, window_bytes, tcp_state;
 	bool fin_carried, fin_acked;
-	unsigned asked;   /* questions that are still open */
+	unsigned asked;	  /* questions that are still open */
 	unsigned actions; /* of the last event */
-	bool unnamed;     /* why the peer is silent was asked, and something else ended it first */
+	bool unnamed;	  /* why the peer is silent was asked, and something else ended it first */
 	unsigned ends, fins;
 	bool reset, failed, peer_fin, fin_answers_ours;
 	uint8_t words[LA_LAST_WORDS_MAX];
@@ -87,7 +87,7 @@ static bool outstanding(const struct world *world)
 	return world->conn.report.written_bytes > world->acked_bytes;
 }
 
-/* ---- events ----------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------------- */
 
 static void look(struct world *world)
 {
@@ -310,9 +310,34 @@ static bool fin_is_out(const struct world *world)
 }
 
 enum event {
-	WRITTEN, QUEUE_EMPTY, RECEIVED, PEER_FIN, RESET, PIPE, TIMEOUT, NO_ROUTE, NO_MEMORY, ODD_ERROR,
-	ALL_ACKED, SOME_ACKED, FIN_ACKED, LOOK, SILENCE, CLOSED_WINDOW, WAY, NO_WAY, ADDRESS_GONE,
-	REST_READ, RESUMED, TIMER, LATE_TIMER, FINISH, FINISH_SOON, ABORT, EVENTS, NONE = EVENTS,
+	WRITTEN,
+	QUEUE_EMPTY,
+	RECEIVED,
+	PEER_FIN,
+	RESET,
+	PIPE,
+	TIMEOUT,
+	NO_ROUTE,
+	NO_MEMORY,
+	ODD_ERROR,
+	ALL_ACKED,
+	SOME_ACKED,
+	FIN_ACKED,
+	LOOK,
+	SILENCE,
+	CLOSED_WINDOW,
+	WAY,
+	NO_WAY,
+	ADDRESS_GONE,
+	REST_READ,
+	RESUMED,
+	TIMER,
+	LATE_TIMER,
+	FINISH,
+	FINISH_SOON,
+	ABORT,
+	EVENTS,
+	NONE = EVENTS,
 };
 
 static const struct {
@@ -348,7 +373,7 @@ static const struct {
 	[ABORT] = {"abort", on_abort, NULL},
 };
 
-/* ---- laws ------------------------------------------------------------------------------------- */
+/* ---- laws -------------------------------------------------------------------------------- */
 
 /* Which pairs of states there are: a dead half never stands beside an open one. */
 static const bool together[LAI_SEND_COUNT][LAI_RECV_COUNT] = {
@@ -363,7 +388,8 @@ static const bool together[LAI_SEND_COUNT][LAI_RECV_COUNT] = {
 static bool halves_over(const struct lai_conn *conn)
 {
 	return (conn->send.state == LAI_SEND_DEAD && conn->recv.state == LAI_RECV_DEAD) ||
-	       (conn->send.state == LAI_SEND_FIN_ACKED && conn->recv.state == LAI_RECV_FIN_RECEIVED);
+	       (conn->send.state == LAI_SEND_FIN_ACKED &&
+		conn->recv.state == LAI_RECV_FIN_RECEIVED);
 }
 
 static void check_states(const struct world *world)
@@ -387,7 +413,8 @@ static void check_actions(const struct world *world)
 	unsigned last = world->actions & LAST_ACTIONS;
 	bool policy_linger = conn->limits.close_policy == LA_CLOSE_LINGER;
 
-	LAW(world->ends == lai_conn_over(conn), "one of close, linger, abort, exactly once, at the end");
+	LAW(world->ends == lai_conn_over(conn),
+	    "one of close, linger, abort, exactly once, at the end");
 	LAW(world->fins <= 1, "our FIN is sent once");
 	LAW(!world->fins || conn->limits.close_policy == LA_CLOSE_GRACEFUL,
 	    "only the whole ladder has a FIN of its own");
@@ -398,7 +425,8 @@ static void check_actions(const struct world *world)
 	LAW(last != LAI_CONN_CLOSE || world->failed || !outstanding(world),
 	    "a plain close destroys nothing that the kernel still has to deliver");
 	if (last && lai_cause_is_silence(conn->report.cause) && !world->failed && !world->unnamed)
-		LAW(last != LAI_CONN_CLOSE, "silence ends by abort: the kernel must not go on sending");
+		LAW(last != LAI_CONN_CLOSE,
+		    "silence ends by abort: the kernel must not go on sending");
 }
 
 /* A deadline, a question that is answered in the same step, or the reason in half.h. */
@@ -431,8 +459,9 @@ static enum la_side expected_first(const struct world *world, enum event event)
 		return world->before.report.closed_first;
 	if (world->actions & LAI_CONN_SEND_FIN)
 		return LA_SIDE_US;
-	if (new_cause && (report->cause == LA_CAUSE_ABORTED || report->cause == LA_CAUSE_LINGERED ||
-			  report->cause == LA_CAUSE_STALLED || report->cause == LA_CAUSE_DRAIN_TIMEOUT))
+	if (new_cause &&
+	    (report->cause == LA_CAUSE_ABORTED || report->cause == LA_CAUSE_LINGERED ||
+	     report->cause == LA_CAUSE_STALLED || report->cause == LA_CAUSE_DRAIN_TIMEOUT))
 		return LA_SIDE_US;
 	if (event == PEER_FIN && world->before.recv.state == LAI_RECV_OPEN)
 		return LA_SIDE_PEER;
@@ -455,7 +484,8 @@ static void check_report(const struct world *world, enum event event)
 	    "the first error stays");
 	LAW(before->cause == LA_CAUSE_ALIVE || report->detected_ns == before->detected_ns,
 	    "the time of the first cause stays");
-	LAW((report->cause == LA_CAUSE_ALIVE) == (report->detected_ns == 0), "a cause has its time");
+	LAW((report->cause == LA_CAUSE_ALIVE) == (report->detected_ns == 0),
+	    "a cause has its time");
 	if (before->closed_first == LA_SIDE_NOBODY && lai_cause_is_silence(report->cause))
 		LAW(report->closed_first != LA_SIDE_PEER || world->reset || world->peer_fin,
 		    "a silent peer has not closed first");
@@ -489,12 +519,13 @@ static void check_end(const struct world *world)
 	LAW(report->ended_ns == world->now_ns, "the end has its time");
 	LAW(report->detected_ns <= report->ended_ns && report->detected_ns >= report->connected_ns,
 	    "begun, detected, ended, in this order");
-	LAW(report->destroyed_bytes == (destroys ? left : 0), "destroyed: what was left, by abort or linger");
+	LAW(report->destroyed_bytes == (destroys ? left : 0),
+	    "destroyed: what was left, by abort or linger");
 	LAW(report->proof == expected_proof(world), "the proof that holds for all bytes");
 	LAW(!world->conn.stalled, "nothing is stalled after the end");
 }
 
-/* ---- running it --------------------------------------------------------------------------------- */
+/* ---- running it ---------------------------------------------------------------------------- */
 
 static void note(struct world *world, const char *text)
 {
@@ -505,7 +536,8 @@ static void note(struct world *world, const char *text)
 
 static void happen(struct world *world, enum event event)
 {
-	if (lai_conn_over(&world->conn) || (events[event].possible && !events[event].possible(world)))
+	if (lai_conn_over(&world->conn) ||
+	    (events[event].possible && !events[event].possible(world)))
 		return;
 	note(world, events[event].name);
 	world->now_ns += LAI_MS;
@@ -590,18 +622,30 @@ static const struct place {
 	{"open/open, silent and asked why", LAI_SEND_OPEN, LAI_RECV_OPEN, {WRITTEN, SILENCE, NONE}},
 	{"draining/open", LAI_SEND_DRAINING, LAI_RECV_OPEN, {WRITTEN, FINISH, NONE}},
 	{"await-ack/open", LAI_SEND_AWAIT_ACK, LAI_RECV_OPEN, {WRITTEN, FINISH, QUEUE_EMPTY, NONE}},
-	{"fin-sent/open", LAI_SEND_FIN_SENT, LAI_RECV_OPEN,
+	{"fin-sent/open",
+	 LAI_SEND_FIN_SENT,
+	 LAI_RECV_OPEN,
 	 {WRITTEN, FINISH, QUEUE_EMPTY, ALL_ACKED, NONE}},
-	{"fin-acked/open", LAI_SEND_FIN_ACKED, LAI_RECV_OPEN,
+	{"fin-acked/open",
+	 LAI_SEND_FIN_ACKED,
+	 LAI_RECV_OPEN,
 	 {WRITTEN, FINISH, QUEUE_EMPTY, ALL_ACKED, FIN_ACKED, NONE}},
 	{"open/fin-received", LAI_SEND_OPEN, LAI_RECV_FIN_RECEIVED, {WRITTEN, PEER_FIN, NONE}},
-	{"open/fin-received, silent and asked why", LAI_SEND_OPEN, LAI_RECV_FIN_RECEIVED,
+	{"open/fin-received, silent and asked why",
+	 LAI_SEND_OPEN,
+	 LAI_RECV_FIN_RECEIVED,
 	 {WRITTEN, PEER_FIN, SILENCE, NONE}},
-	{"draining/fin-received", LAI_SEND_DRAINING, LAI_RECV_FIN_RECEIVED,
+	{"draining/fin-received",
+	 LAI_SEND_DRAINING,
+	 LAI_RECV_FIN_RECEIVED,
 	 {WRITTEN, PEER_FIN, FINISH, NONE}},
-	{"await-ack/fin-received", LAI_SEND_AWAIT_ACK, LAI_RECV_FIN_RECEIVED,
+	{"await-ack/fin-received",
+	 LAI_SEND_AWAIT_ACK,
+	 LAI_RECV_FIN_RECEIVED,
 	 {WRITTEN, PEER_FIN, FINISH, QUEUE_EMPTY, NONE}},
-	{"fin-sent/fin-received", LAI_SEND_FIN_SENT, LAI_RECV_FIN_RECEIVED,
+	{"fin-sent/fin-received",
+	 LAI_SEND_FIN_SENT,
+	 LAI_RECV_FIN_RECEIVED,
 	 {WRITTEN, PEER_FIN, FINISH, QUEUE_EMPTY, ALL_ACKED, NONE}},
 	{"dead/last-words, reset", LAI_SEND_DEAD, LAI_RECV_LAST_WORDS, {WRITTEN, RESET, NONE}},
 	{"dead/last-words, aborted", LAI_SEND_DEAD, LAI_RECV_LAST_WORDS, {WRITTEN, ABORT, NONE}},
@@ -646,7 +690,8 @@ static void test_walks(void **state)
 
 	(void)state;
 	for (int walk = 0; walk < WALKS; walk++) {
-		const struct lai_conn_limits limits = limits_of((unsigned)lai_random_below(&random, POLICIES));
+		const struct lai_conn_limits limits =
+			limits_of((unsigned)lai_random_below(&random, POLICIES));
 		struct world world;
 
 		begin(&world, &limits);
@@ -664,7 +709,8 @@ int main(void)
 		tests[i] = (struct CMUnitTest){.name = places[i].sentence,
 					       .test_func = test_place,
 					       .initial_state = (void *)&places[i]};
-	tests[PLACES] = (struct CMUnitTest){
-		.name = "random walks keep every law and end in time", .test_func = test_walks};
-	return cmocka_run_group_tests_name("conn.conn, every state x event x event", tests, NULL, NULL);
+	tests[PLACES] = (struct CMUnitTest){.name = "random walks keep every law and end in time",
+					    .test_func = test_walks};
+	return cmocka_run_group_tests_name("conn.conn, every state x event x event", tests, NULL,
+					   NULL);
 }

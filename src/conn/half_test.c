@@ -54,7 +54,8 @@ static const struct drawn send_drawn[] = {
 	{"dead", ""},
 };
 
-/* What the peer had said is read before a half that was open dies: there is no way past last-words. */
+/* What the peer had said is read before a half that was open dies: there is no way past last-words.
+ */
 static const struct drawn recv_drawn[] = {
 	{"open", "fin-received last-words"},
 	{"last-words", "dead"},

@@ -17,13 +17,13 @@
 
 enum kind {
 	END,
-	WRITE,   /* bytes went to the kernel */
-	FLY,     /* a view: something in flight, nothing new */
-	PROBE,   /* a view: window closed, a probe or retransmission unanswered */
-	CLOSED,  /* a view: window closed, the last probe answered at this moment */
-	ACK,     /* a view: the last segment was acknowledged at this moment; more in flight */
+	WRITE,	 /* bytes went to the kernel */
+	FLY,	 /* a view: something in flight, nothing new */
+	PROBE,	 /* a view: window closed, a probe or retransmission unanswered */
+	CLOSED,	 /* a view: window closed, the last probe answered at this moment */
+	ACK,	 /* a view: the last segment was acknowledged at this moment; more in flight */
 	ACK_ALL, /* the same, and nothing is outstanding any more */
-	DEATH,   /* a view of a connection that the kernel has ended */
+	DEATH,	 /* a view of a connection that the kernel has ended */
 };
 
 struct moment {
@@ -34,40 +34,58 @@ struct moment {
 static const struct row {
 	const char *sentence;
 	struct moment moments[MOMENTS_MAX];
-	uint64_t asked_s; /* when the questions are asked */
-	uint64_t silent_s, stuck_s;
-	bool was_silent;
+	struct {
+		uint64_t at_s; /* when the questions are asked */
+		uint64_t silent_s, stuck_s;
+		bool was_silent;
+	} asked;
 } rows[] = {
-	{"nothing was ever written: not silent, however long", {{0, END}}, 3600, 0, 3600, false},
-	{"in flight and unanswered: silent since the write", {{0, WRITE}, {1, FLY}}, 20, 20, 20, false},
+	{"nothing was ever written: not silent, however long", {{0, END}}, {3600, 0, 3600, false}},
+	{"in flight and unanswered: silent since the write",
+	 {{0, WRITE}, {1, FLY}},
+	 {20, 20, 20, false}},
 	{"in flight, answered now and then: silent since the last ACK",
-	 {{0, WRITE}, {1, FLY}, {10, ACK}, {11, FLY}}, 25, 15, 15, false},
+	 {{0, WRITE}, {1, FLY}, {10, ACK}, {11, FLY}},
+	 {25, 15, 15, false}},
 	{"a quiet time, a write, no answer yet: an RST would end a silence",
-	 {{5, WRITE}, {5, FLY}}, 5, 0, 0, true},
+	 {{5, WRITE}, {5, FLY}},
+	 {5, 0, 0, true}},
 	{"a quiet time, a stream that was answered since: it would not",
-	 {{5, WRITE}, {6, ACK}, {7, ACK}, {8, ACK}}, 8, 0, 0, false},
+	 {{5, WRITE}, {6, ACK}, {7, ACK}, {8, ACK}},
+	 {8, 0, 0, false}},
 	{"an idle hour, then a write: the time counts from the write",
-	 {{5, WRITE}, {6, ACK_ALL}, {3606, WRITE}}, 3610, 4, 4, true},
-	{"the same with a look after it", {{5, WRITE}, {6, ACK_ALL}, {3606, WRITE}, {3607, FLY}}, 3616, 10,
-	 10, true},
-	{"all acknowledged: not silent, however long after", {{5, WRITE}, {6, ACK_ALL}}, 3600, 0, 3594,
-	 false},
+	 {{5, WRITE}, {6, ACK_ALL}, {3606, WRITE}},
+	 {3610, 4, 4, true}},
+	{"the same with a look after it",
+	 {{5, WRITE}, {6, ACK_ALL}, {3606, WRITE}, {3607, FLY}},
+	 {3616, 10, 10, true}},
+	{"all acknowledged: not silent, however long after",
+	 {{5, WRITE}, {6, ACK_ALL}},
+	 {3600, 0, 3594, false}},
 	{"a closed window, probes answered: never silent, but stuck",
-	 {{5, WRITE}, {6, FLY}, {7, ACK}, {20, CLOSED}, {40, CLOSED}, {60, CLOSED}}, 61, 0, 54, false},
+	 {{5, WRITE}, {6, FLY}, {7, ACK}, {20, CLOSED}, {40, CLOSED}, {60, CLOSED}},
+	 {61, 0, 54, false}},
 	{"a trickle into the buffer behind a closed window: stuck all the same",
-	 {{5, WRITE}, {7, ACK}, {20, CLOSED}, {21, WRITE}, {22, CLOSED}, {23, WRITE}}, 30, 7, 23, true},
+	 {{5, WRITE}, {7, ACK}, {20, CLOSED}, {21, WRITE}, {22, CLOSED}, {23, WRITE}},
+	 {30, 7, 23, true}},
 	{"between two answered probes a day passes: not silent",
-	 {{5, WRITE}, {7, ACK}, {20, CLOSED}}, 86400, 0, 86393, false},
+	 {{5, WRITE}, {7, ACK}, {20, CLOSED}},
+	 {86400, 0, 86393, false}},
 	{"a closed window, probes unanswered: silent since the last answer",
-	 {{5, WRITE}, {7, ACK}, {20, CLOSED}, {22, PROBE}, {30, PROBE}}, 45, 23, 38, true},
+	 {{5, WRITE}, {7, ACK}, {20, CLOSED}, {22, PROBE}, {30, PROBE}},
+	 {45, 23, 38, true}},
 	{"a probe answered after all: not silent",
-	 {{5, WRITE}, {7, ACK}, {22, PROBE}, {30, CLOSED}}, 45, 0, 38, false},
+	 {{5, WRITE}, {7, ACK}, {22, PROBE}, {30, CLOSED}},
+	 {45, 0, 38, false}},
 	{"the kernel empties its queue at death: what was asked stays asked",
-	 {{0, WRITE}, {1, FLY}, {20, DEATH}}, 20, 20, 20, false},
-	{"more written does not make the silence shorter", {{0, WRITE}, {1, FLY}, {15, WRITE}}, 25, 25, 25,
-	 false},
+	 {{0, WRITE}, {1, FLY}, {20, DEATH}},
+	 {20, 20, 20, false}},
+	{"more written does not make the silence shorter",
+	 {{0, WRITE}, {1, FLY}, {15, WRITE}},
+	 {25, 25, 25, false}},
 	{"an unanswered retransmission half a second after an ACK is no silence yet",
-	 {{5, WRITE}, {7, ACK}, {7, PROBE}}, 7, 0, 0, false},
+	 {{5, WRITE}, {7, ACK}, {7, PROBE}},
+	 {7, 0, 0, false}},
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -106,15 +124,15 @@ static void test_row(void **state)
 {
 	const struct row *row = *state;
 	struct kernel kernel = {.heard_ns = START_NS};
-	uint64_t asked_ns = START_NS + row->asked_s * LAI_S;
+	uint64_t asked_ns = START_NS + row->asked.at_s * LAI_S;
 	struct lai_pulse pulse;
 
 	lai_pulse_init(&pulse, START_NS);
 	for (int i = 0; i < MOMENTS_MAX && row->moments[i].kind != END; i++)
 		happen(&pulse, &kernel, &row->moments[i]);
-	assert_int_equal(lai_pulse_silent_for(&pulse, asked_ns), row->silent_s * LAI_S);
-	assert_int_equal(lai_pulse_stuck_for(&pulse, asked_ns), row->stuck_s * LAI_S);
-	assert_int_equal(lai_pulse_was_silent(&pulse, asked_ns), row->was_silent);
+	assert_int_equal(lai_pulse_silent_for(&pulse, asked_ns), row->asked.silent_s * LAI_S);
+	assert_int_equal(lai_pulse_stuck_for(&pulse, asked_ns), row->asked.stuck_s * LAI_S);
+	assert_int_equal(lai_pulse_was_silent(&pulse, asked_ns), row->asked.was_silent);
 }
 
 static void see_window(struct lai_pulse *pulse, uint32_t window_bytes, uint32_t scale)
@@ -199,10 +217,14 @@ static void test_rounding(void **state)
 int main(void)
 {
 	static const struct CMUnitTest others[] = {
-		{.name = "unread: what the window lacks, if that is more than half", .test_func = test_unread},
-		{.name = "the peer's kernel holds at most what it can advertise", .test_func = test_buffer_max},
-		{.name = "an ACK older than everything makes no silence", .test_func = test_coarse_clock},
-		{.name = "an ACK that looks older than before is the same ACK", .test_func = test_rounding},
+		{.name = "unread: what the window lacks, if that is more than half",
+		 .test_func = test_unread},
+		{.name = "the peer's kernel holds at most what it can advertise",
+		 .test_func = test_buffer_max},
+		{.name = "an ACK older than everything makes no silence",
+		 .test_func = test_coarse_clock},
+		{.name = "an ACK that looks older than before is the same ACK",
+		 .test_func = test_rounding},
 	};
 	struct CMUnitTest tests[ROWS + 4];
 

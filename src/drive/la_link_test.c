@@ -36,7 +36,7 @@
 #define BOUND_NS (20 * LAI_S)
 #define BOUND_MS 20000
 
-/* ---- the server ------------------------------------------------------------------------------- */
+/* ---- the server ---------------------------------------------------------------------------- */
 
 enum ending {
 	READ_TO_EOF, /* then close: everything was read */
@@ -132,7 +132,8 @@ static void *run_server(void *arg)
 
 static int listen_on_loopback(uint16_t *port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -143,7 +144,8 @@ static int listen_on_loopback(uint16_t *port)
 	return fd;
 }
 
-static void server_start(struct server *server, const char *scheme, const struct script *scripts, int count)
+static void server_start(struct server *server, const char *scheme, const struct script *scripts,
+			 int count)
 {
 	uint16_t port;
 
@@ -177,7 +179,7 @@ static void server_stop(struct server *server)
 	server_join(server);
 }
 
-/* ---- the link --------------------------------------------------------------------------------- */
+/* ---- the link ------------------------------------------------------------------------------ */
 
 #define REPORTS_MAX 8
 
@@ -195,7 +197,8 @@ static void on_event(void *arg, const struct la_event *event)
 
 	if (event->kind == LA_EVENT_REPORT && log->count < REPORTS_MAX)
 		log->reports[log->count++] = *event->report;
-	if (event->kind == LA_EVENT_RECEIVED && event->size <= sizeof(log->received) - log->received_bytes) {
+	if (event->kind == LA_EVENT_RECEIVED &&
+	    event->size <= sizeof(log->received) - log->received_bytes) {
 		memcpy(log->received + log->received_bytes, event->data, event->size);
 		log->received_bytes += event->size;
 	}
@@ -256,11 +259,12 @@ static void expect_totals(const struct la_link *link, uint64_t accepted, uint64_
 	assert_int_equal(totals.accepted_bytes, accepted);
 	assert_int_equal(totals.delivered_bytes, delivered);
 	assert_int_equal(totals.accepted_bytes, totals.delivered_bytes + totals.waiting_bytes +
-							totals.dropped_bytes + totals.abandoned_bytes);
+							totals.dropped_bytes +
+							totals.abandoned_bytes);
 }
 
-static void expect_report(const struct la_report *report, const char *cause, const char *closed_first,
-			  const char *proof)
+static void expect_report(const struct la_report *report, const char *cause,
+			  const char *closed_first, const char *proof)
 {
 	assert_string_equal(la_cause_name(report->cause), cause);
 	assert_string_equal(la_side_name(report->closed_first), closed_first);
@@ -285,7 +289,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * LAI_S + (uint64_t)ts.tv_nsec;
 }
 
-/* ---- use -------------------------------------------------------------------------------------- */
+/* ---- use -------------------------------------------------------------------------------- */
 
 static void test_blocking(void **state)
 {
@@ -346,11 +350,13 @@ static void test_own_loop(void **state)
 				 : deadline_ns <= now	 ? 0
 							 : (int)((deadline_ns - now) / LAI_MS) + 1;
 
-		/* The promise of la_link_deadline(): with nothing to read before it, nothing is missed. */
+		/* The promise of la_link_deadline(): with nothing to read before it, nothing is
+		 * missed. */
 		if (poll(&ready, 1, timeout_ms) == 0 && timeout_ms == BOUND_MS)
 			fail_msg("nothing happened for %d ms", BOUND_MS);
 		done = la_link_dispatch(link);
-		took = given < BIG_BYTES ? la_link_submit(link, data + given, BIG_BYTES - given) : 0;
+		took = given < BIG_BYTES ? la_link_submit(link, data + given, BIG_BYTES - given)
+					 : 0;
 		given += took > 0 ? (size_t)took : 0;
 		if (given == BIG_BYTES)
 			la_link_finish(link, BOUND_NS);
@@ -450,7 +456,8 @@ static void test_flush(void **state)
 /* The proof costs a connection, and is asked for before there is one. */
 static void test_flush_consumed(void **state)
 {
-	static const struct script scripts[] = {{READ_TO_EOF, 0}, {READ_TO_EOF, 0}, {READ_TO_EOF, 0}};
+	static const struct script scripts[] = {
+		{READ_TO_EOF, 0}, {READ_TO_EOF, 0}, {READ_TO_EOF, 0}};
 	struct server server;
 	struct log log = {.count = 0};
 	struct la_link_config config;
@@ -500,7 +507,7 @@ static void test_by_name(void **state)
 	server_free(&server);
 }
 
-/* ---- ends of connections ---------------------------------------------------------------------- */
+/* ---- ends of connections ------------------------------------------------------------------- */
 
 static void test_resets(void **state)
 {
@@ -641,7 +648,7 @@ static void test_refused(void **state)
 	la_link_free(link);
 }
 
-/* ---- closing policies ------------------------------------------------------------------------- */
+/* ---- closing policies ---------------------------------------------------------------------- */
 
 static const struct policy_row {
 	const char *sentence;
@@ -650,9 +657,10 @@ static const struct policy_row {
 	int error; /* what the server's recv() said; the linger's FIN is a proper one */
 	int status;
 } policies[] = {
-	{"policy graceful: the server reads EOF, all delivered", LA_CLOSE_GRACEFUL, "finished", "us", 0, 0},
-	{"policy linger: the server reads EOF, all that was acknowledged is delivered", LA_CLOSE_LINGER,
-	 "lingered", "us", 0, 0},
+	{"policy graceful: the server reads EOF, all delivered", LA_CLOSE_GRACEFUL, "finished",
+	 "us", 0, 0},
+	{"policy linger: the server reads EOF, all that was acknowledged is delivered",
+	 LA_CLOSE_LINGER, "lingered", "us", 0, 0},
 	{"policy abort: the server gets RST", LA_CLOSE_ABORT, "aborted", "us", ECONNRESET, 0},
 };
 
@@ -769,7 +777,7 @@ static void test_timeouts(void **state)
 	(void)close(listener);
 }
 
-/* ---- input ------------------------------------------------------------------------------------ */
+/* ---- input -------------------------------------------------------------------------------- */
 
 static void test_full(void **state)
 {
@@ -791,7 +799,8 @@ static void test_full(void **state)
 	free(data);
 }
 
-/* The record that is too long lies across the end of the ring: of neither part anything is accepted. */
+/* The record that is too long lies across the end of the ring: of neither part anything is
+ * accepted. */
 static void test_too_long_across_the_wrap(void **state)
 {
 	static const struct script scripts[] = {{READ_TO_EOF, 0}};
@@ -827,7 +836,7 @@ static void test_too_long_across_the_wrap(void **state)
 	server_free(&server);
 }
 
-/* ---- the socket's options ----------------------------------------------------------------------- */
+/* ---- the socket's options ------------------------------------------------------------------ */
 
 static int option_of(const struct la_link *link, int level, int name)
 {
@@ -843,7 +852,8 @@ static uint16_t local_port_of(const struct la_link *link)
 	struct sockaddr_in address;
 	socklen_t length = sizeof(address);
 
-	assert_int_equal(getsockname(la_link_socket(link), (struct sockaddr *)&address, &length), 0);
+	assert_int_equal(getsockname(la_link_socket(link), (struct sockaddr *)&address, &length),
+			 0);
 	return ntohs(address.sin_port);
 }
 
@@ -916,7 +926,8 @@ static void test_no_keepalive(void **state)
 /* Our own TIME_WAIT does not stand in the way of the same port, with an address and without. */
 static void test_pinned_port(void **state)
 {
-	static const struct script scripts[] = {{READ_TO_EOF, 0}, {READ_TO_EOF, 0}, {READ_TO_EOF, 0}};
+	static const struct script scripts[] = {
+		{READ_TO_EOF, 0}, {READ_TO_EOF, 0}, {READ_TO_EOF, 0}};
 	static const char *const addresses[] = {NULL, "127.0.0.1", NULL};
 	struct server server;
 	uint16_t port;
@@ -965,7 +976,7 @@ static void test_port_held(void **state)
 	(void)close(holder);
 }
 
-/* ---- bad settings ----------------------------------------------------------------------------- */
+/* ---- bad settings -------------------------------------------------------------------------- */
 
 static const char *const two_schemes[] = {"tcp://127.0.0.1:1", "lines://127.0.0.1:2"};
 static const char *const two_families[] = {"tcp://127.0.0.1:1", "tcp://[::1]:1"};
@@ -1091,7 +1102,8 @@ static void test_zero_config(void **state)
 	struct server server;
 	char url[URL_MAX], local[] = "127.0.0.1";
 	const char *urls[] = {url};
-	struct la_link_config config = {.urls = urls, .url_count = 1, .local_address = local, .tos = -1};
+	struct la_link_config config = {
+		.urls = urls, .url_count = 1, .local_address = local, .tos = -1};
 	struct la_link *link;
 
 	(void)state;
@@ -1110,7 +1122,7 @@ static void test_zero_config(void **state)
 	server_free(&server);
 }
 
-/* ---- descriptors ------------------------------------------------------------------------------ */
+/* ---- descriptors --------------------------------------------------------------------------- */
 
 static int count_descriptors(void)
 {
@@ -1156,9 +1168,11 @@ int main(void)
 		CLAIM("the deadline is now after a submit", test_deadline_after_submit),
 		CLAIM("reserve and commit; the last line gets its newline", test_reserve),
 		CLAIM("flush: acknowledged, a hundred times", test_flush),
-		CLAIM("flush with proof consumed, before there is a connection", test_flush_consumed),
+		CLAIM("flush with proof consumed, before there is a connection",
+		      test_flush_consumed),
 		CLAIM("a server by its name", test_by_name),
-		CLAIM("reset, reset with words, FIN: the fourth connection completes it", test_resets),
+		CLAIM("reset, reset with words, FIN: the fourth connection completes it",
+		      test_resets),
 		CLAIM("the last words before an RST are read", test_last_words),
 		CLAIM("the peer's FIN first: peer-closed, seen in CLOSE_WAIT", test_peer_fin),
 		CLAIM("a half-closed peer gets everything", test_half_closed_peer),

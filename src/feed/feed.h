@@ -25,14 +25,14 @@ struct lai_feed;
 /* Zero is a good value for every field: standard input, as it is. */
 struct lai_feed_config {
 	const char *const *files; /* read in this order; "-" is standard input. Copied */
-	size_t file_count;        /* 0: standard input alone */
-	const char *follow;       /* read this file for ever instead; no files then. Copied */
-	bool from_end;            /* follow: begin at the end of what is there; with records,
+	size_t file_count;	  /* 0: standard input alone */
+	const char *follow;	  /* read this file for ever instead; no files then. Copied */
+	bool from_end;		  /* follow: begin at the end of what is there; with records,
 				     at the beginning of an unfinished last line */
-	bool records;             /* end a piece that has no newline with one if another follows */
-	int stdin_fd;             /* what "standard input" is: 0 in real life. Stays the caller's */
-	uint64_t recheck_ns;      /* follow: LAI_FEED_RECHECK_NS if 0 */
-	bool no_inotify;          /* follow: rely on re-checks alone */
+	bool records;		  /* end a piece that has no newline with one if another follows */
+	int stdin_fd;		  /* what "standard input" is: 0 in real life. Stays the caller's */
+	uint64_t recheck_ns;	  /* follow: LAI_FEED_RECHECK_NS if 0 */
+	bool no_inotify;	  /* follow: rely on re-checks alone */
 };
 
 /*
@@ -43,7 +43,7 @@ struct lai_feed_config {
 #define LAI_FEED_RECHECK_NS 1000000000ull
 
 struct lai_feed_counts {
-	uint64_t bytes;       /* given out by lai_feed_read(), inserted newlines included */
+	uint64_t bytes;	      /* given out by lai_feed_read(), inserted newlines included */
 	uint64_t newlines;    /* inserted because of .records */
 	uint64_t rotations;   /* follow: times the name has become another file */
 	uint64_t truncations; /* follow: times the file was cut and written anew */

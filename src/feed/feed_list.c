@@ -31,7 +31,7 @@ struct list {
 	size_t count;
 	size_t current;
 	int stdin_fd;
-	int fd;       /* of the current file; -1: not open yet */
+	int fd;	      /* of the current file; -1: not open yet */
 	bool waits;   /* no regular file: reading it may wait */
 	bool no_wait; /* RWF_NOWAIT works on it, as far as we know */
 };

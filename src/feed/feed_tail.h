@@ -22,7 +22,7 @@
 #define LAI_FEED_TAIL_KEPT 64
 
 struct lai_feed_tail {
-	int fd;    /* the tail's own; -1: none */
+	int fd;	   /* the tail's own; -1: none */
 	int watch; /* of feed_watch.h, kept here for its owner */
 	dev_t device;
 	ino_t inode;

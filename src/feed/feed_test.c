@@ -312,18 +312,19 @@ static void test_refused_files(void **state)
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
 	assert_refused(room, &(struct lai_feed_config){.files = missing, .file_count = 2}, -ENOENT,
 		       "cannot read %s: No such file or directory", room->b);
-	assert_refused(room, &(struct lai_feed_config){.files = directory, .file_count = 2}, -EINVAL,
-		       "cannot read %s: it is a directory", room->directory);
-	assert_refused(room, &(struct lai_feed_config){.files = socket_file, .file_count = 1}, -EINVAL,
-		       "cannot read %s: it is a socket, which cannot be opened as a file", room->c);
-	assert_refused(room,
-		       &(struct lai_feed_config){
-			       .files = twice, .file_count = 3, .stdin_fd = pipe_fds[0]},
-		       -EINVAL, "%s is named twice, but has only one end", "standard input");
-	assert_refused(room,
-		       &(struct lai_feed_config){
-			       .files = missing, .file_count = 1, .follow = room->a},
-		       -EINVAL, "cannot follow %s and read other files as well", room->a);
+	assert_refused(room, &(struct lai_feed_config){.files = directory, .file_count = 2},
+		       -EINVAL, "cannot read %s: it is a directory", room->directory);
+	assert_refused(room, &(struct lai_feed_config){.files = socket_file, .file_count = 1},
+		       -EINVAL, "cannot read %s: it is a socket, which cannot be opened as a file",
+		       room->c);
+	assert_refused(
+		room,
+		&(struct lai_feed_config){.files = twice, .file_count = 3, .stdin_fd = pipe_fds[0]},
+		-EINVAL, "%s is named twice, but has only one end", "standard input");
+	assert_refused(
+		room,
+		&(struct lai_feed_config){.files = missing, .file_count = 1, .follow = room->a},
+		-EINVAL, "cannot follow %s and read other files as well", room->a);
 	(void)close(pipe_fds[0]);
 	(void)close(pipe_fds[1]);
 }
@@ -362,7 +363,8 @@ static void test_vanished(void **state)
 	expect(room, "one\n");
 	assert_int_equal(unlink(room->b), 0);
 	assert_int_equal(lai_feed_read(room->feed, &byte, 1), -ENOENT);
-	(void)snprintf(sentence, sizeof(sentence), "cannot read %s: No such file or directory", room->b);
+	(void)snprintf(sentence, sizeof(sentence), "cannot read %s: No such file or directory",
+		       room->b);
 	assert_string_equal(lai_feed_error(room->feed), sentence);
 	put(room->b, "back\n");
 	expect(room, "back\n");
@@ -478,8 +480,9 @@ static void test_stdin_among_files(void **state)
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
 	put_fd(pipe_fds[1], "pipe");
 	(void)close(pipe_fds[1]);
-	start(room, &(struct lai_feed_config){
-			    .files = files, .file_count = 3, .records = true, .stdin_fd = pipe_fds[0]});
+	start(room,
+	      &(struct lai_feed_config){
+		      .files = files, .file_count = 3, .records = true, .stdin_fd = pipe_fds[0]});
 	expect(room, "a\npipe\nb\n");
 	expect_end(room);
 	(void)close(pipe_fds[0]);
@@ -551,7 +554,8 @@ static void test_follow_from_end(void **state)
 	struct room *room = *state;
 
 	put(room->a, "old\nhalf");
-	start(room, &(struct lai_feed_config){.follow = room->a, .from_end = true, .recheck_ns = LATE_NS});
+	start(room, &(struct lai_feed_config){
+			    .follow = room->a, .from_end = true, .recheck_ns = LATE_NS});
 	expect_nothing(room);
 	put(room->a, " line\n");
 	expect(room, " line\n");
@@ -563,8 +567,9 @@ static void test_follow_from_end_records(void **state)
 	struct room *room = *state;
 
 	put(room->a, "old\nhalf");
-	start(room, &(struct lai_feed_config){
-			    .follow = room->a, .from_end = true, .records = true, .recheck_ns = LATE_NS});
+	start(room,
+	      &(struct lai_feed_config){
+		      .follow = room->a, .from_end = true, .records = true, .recheck_ns = LATE_NS});
 	expect(room, "half");
 	put(room->a, " line\n");
 	expect(room, " line\n");
@@ -575,7 +580,8 @@ static void test_follow_from_end_new_file(void **state)
 {
 	struct room *room = *state;
 
-	start(room, &(struct lai_feed_config){.follow = room->a, .from_end = true, .recheck_ns = LATE_NS});
+	start(room, &(struct lai_feed_config){
+			    .follow = room->a, .from_end = true, .recheck_ns = LATE_NS});
 	expect_nothing(room);
 	put(room->a, "all of it\n");
 	expect(room, "all of it\n");
@@ -721,7 +727,8 @@ static void test_follow_records(void **state)
 	struct room *room = *state;
 
 	put(room->a, "1");
-	start(room, &(struct lai_feed_config){.follow = room->a, .recheck_ns = SOON_NS, .records = true});
+	start(room,
+	      &(struct lai_feed_config){.follow = room->a, .recheck_ns = SOON_NS, .records = true});
 	expect(room, "1");
 	rotate(room->a, room->b);
 	put(room->a, "2\n");
@@ -817,7 +824,8 @@ static void test_follow_truncation_records(void **state)
 	struct room *room = *state;
 
 	put(room->a, "unfinished");
-	start(room, &(struct lai_feed_config){.follow = room->a, .recheck_ns = LATE_NS, .records = true});
+	start(room,
+	      &(struct lai_feed_config){.follow = room->a, .recheck_ns = LATE_NS, .records = true});
 	expect(room, "unfinished");
 	assert_int_equal(truncate(room->a, 0), 0);
 	put(room->a, "new\n");
@@ -957,7 +965,8 @@ static void test_follow_turned_unreadable(void **state)
 	rotate(room->a, room->b);
 	assert_int_equal(mkdir(room->a, 0755), 0);
 	expect_nothing(room);
-	(void)snprintf(sentence, sizeof(sentence), "cannot follow %s: it is not a regular file", room->a);
+	(void)snprintf(sentence, sizeof(sentence), "cannot follow %s: it is not a regular file",
+		       room->a);
 	assert_string_equal(lai_feed_error(room->feed), sentence);
 	assert_int_equal(rmdir(room->a), 0);
 	put(room->a, "2 ");
@@ -1055,7 +1064,8 @@ static void test_follow_concurrent(void **state)
 	assert_int_equal(pipe2(seen_fds, O_CLOEXEC), 0);
 	start_follow(room, LAI_MS);
 	assert_int_equal(pthread_create(&thread, NULL, scribe_run,
-					&(struct scribe){.room = room, .seen_fd = seen_fds[0]}), 0);
+					&(struct scribe){.room = room, .seen_fd = seen_fds[0]}),
+			 0);
 	lines = check_lines(room, 0, seen_fds[1]);
 	(void)close(seen_fds[1]);
 	assert_int_equal(pthread_join(thread, NULL), 0);
@@ -1068,16 +1078,21 @@ static void test_follow_concurrent(void **state)
 int main(void)
 {
 #define IN_ROOM(sentence, function)                                                                \
-	{.name = (sentence), .test_func = (function), .setup_func = room_open, .teardown_func = room_close}
+	{                                                                                          \
+		.name = (sentence), .test_func = (function), .setup_func = room_open,              \
+		.teardown_func = room_close                                                        \
+	}
 	const struct CMUnitTest tests[] = {
 		IN_ROOM("files are read one after another, as they are", test_two_files),
-		IN_ROOM("records: a missing newline between files is inserted", test_two_files_records),
+		IN_ROOM("records: a missing newline between files is inserted",
+			test_two_files_records),
 		IN_ROOM("the last file's missing newline stays missing", test_last_without_newline),
 		IN_ROOM("missing files, directories and sockets are found before the first byte",
 			test_refused_files),
 		IN_ROOM("files without permission are found before the first byte",
 			test_refused_permission),
-		IN_ROOM("a file that vanishes before its turn is an error that names it", test_vanished),
+		IN_ROOM("a file that vanishes before its turn is an error that names it",
+			test_vanished),
 		IN_ROOM("a pipe is read without waiting and left in blocking mode", test_pipe),
 		IN_ROOM("a pipe is made larger, never smaller", test_pipe_grows),
 		IN_ROOM("standard input may be a socket", test_stdin_socket),
@@ -1095,8 +1110,10 @@ int main(void)
 		IN_ROOM("follow: rotation by rename", test_follow_rotation),
 		IN_ROOM("follow: the old file is read to its end before the new one",
 			test_follow_rotation_unread),
-		IN_ROOM("follow: a writer that reopens late loses nothing", test_follow_late_writer),
-		IN_ROOM("follow: an old file is not left for an empty one", test_follow_empty_successor),
+		IN_ROOM("follow: a writer that reopens late loses nothing",
+			test_follow_late_writer),
+		IN_ROOM("follow: an old file is not left for an empty one",
+			test_follow_empty_successor),
 		IN_ROOM("follow: no file of a quick series is missed", test_follow_series),
 		IN_ROOM("follow: files held open are bounded", test_follow_too_many),
 		IN_ROOM("follow: records: a newline ends the old file", test_follow_records),
@@ -1122,7 +1139,8 @@ int main(void)
 		IN_ROOM("follow: a name that turns unreadable is told and waited for",
 			test_follow_turned_unreadable),
 		IN_ROOM("follow: what cannot be followed is refused", test_follow_refused),
-		IN_ROOM("follow: no line is lost or torn under a busy writer", test_follow_concurrent),
+		IN_ROOM("follow: no line is lost or torn under a busy writer",
+			test_follow_concurrent),
 	};
 
 	return cmocka_run_group_tests_name("feed.feed", tests, NULL, NULL);

@@ -13,8 +13,8 @@
 
 struct lai_feed_watch {
 	int fd;
-	bool works;      /* fd is an inotify */
-	int directory;   /* its watch descriptor; -1: none */
+	bool works;    /* fd is an inotify */
+	int directory; /* its watch descriptor; -1: none */
 	char *directory_path;
 };
 

@@ -141,7 +141,8 @@ static void test_not_yet(void **state)
 
 static void test_cancelled(void **state)
 {
-	size_t descriptors = count_entries("/proc/self/fd"), threads = count_entries("/proc/self/task");
+	size_t descriptors = count_entries("/proc/self/fd"),
+	       threads = count_entries("/proc/self/task");
 
 	(void)state;
 	for (int i = 0; i < MANY; i++) {
@@ -176,14 +177,17 @@ static void test_no_descriptor(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		{.name = "localhost is a loopback address, with the port", .test_func = test_localhost},
+		{.name = "localhost is a loopback address, with the port",
+		 .test_func = test_localhost},
 		{.name = "a numeric host is itself", .test_func = test_numeric},
 		{.name = "no such name, or nobody to ask: an error, nothing written",
 		 .test_func = test_no_such_name},
 		{.name = "what is no name has an answer too", .test_func = test_nonsense},
 		{.name = "taken too early it is in progress", .test_func = test_not_yet},
-		{.name = "cancelled look-ups leave no thread and no descriptor", .test_func = test_cancelled},
-		{.name = "out of descriptors: EMFILE, and nothing is left", .test_func = test_no_descriptor},
+		{.name = "cancelled look-ups leave no thread and no descriptor",
+		 .test_func = test_cancelled},
+		{.name = "out of descriptors: EMFILE, and nothing is left",
+		 .test_func = test_no_descriptor},
 	};
 
 	return cmocka_run_group_tests_name("io.resolver", tests, NULL, NULL);

@@ -14,7 +14,8 @@
 #define BUCKETS 10
 
 /* The ceiling of the n-th wait (1: the first that waits), written down and not computed. */
-static const uint64_t ceilings_ms[] = {500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000, 60000};
+static const uint64_t ceilings_ms[] = {500,   1000,  2000,  4000,  8000,
+				       16000, 32000, 60000, 60000, 60000};
 
 #define CEILINGS (sizeof(ceilings_ms) / sizeof(ceilings_ms[0]))
 
@@ -52,7 +53,8 @@ static void test_bounds(void **state)
 		assert_true(longest_ns[i] > ceilings_ms[i] * LAI_MS / 100 * 99);
 }
 
-/* Full jitter is uniform: each tenth of the range gets its tenth, within five standard deviations. */
+/* Full jitter is uniform: each tenth of the range gets its tenth, within five standard deviations.
+ */
 static void test_spread(void **state)
 {
 	unsigned buckets[BUCKETS] = {0};
@@ -65,7 +67,8 @@ static void test_spread(void **state)
 		buckets[lai_backoff_next(&backoff, &random) * BUCKETS / MIN_NS]++;
 	}
 	for (int i = 0; i < BUCKETS; i++) {
-		assert_true(buckets[i] > SAMPLES / BUCKETS - 5 * 43); /* sqrt(20000 * 0.1 * 0.9) = 42.4 */
+		assert_true(buckets[i] >
+			    SAMPLES / BUCKETS - 5 * 43); /* sqrt(20000 * 0.1 * 0.9) = 42.4 */
 		assert_true(buckets[i] < SAMPLES / BUCKETS + 5 * 43);
 	}
 }
@@ -115,7 +118,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		{.name = "the first failure is retried at once", .test_func = test_first_at_once},
-		{.name = "waits double up to the maximum and use the whole range", .test_func = test_bounds},
+		{.name = "waits double up to the maximum and use the whole range",
+		 .test_func = test_bounds},
 		{.name = "full jitter: an even spread", .test_func = test_spread},
 		{.name = "the same seed waits the same time, another one does not",
 		 .test_func = test_seeds_differ},

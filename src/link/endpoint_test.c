@@ -27,7 +27,8 @@ struct good {
 static const struct good goods[] = {
 	{"tcp://example.org:80", false, "tcp", "example.org", 80, "example.org:80", false},
 	{"lines://example.org:1", false, "lines", "example.org", 1, "example.org:1", false},
-	{"tcp://example.org:65535/", false, "tcp", "example.org", 65535, "example.org:65535", false},
+	{"tcp://example.org:65535/", false, "tcp", "example.org", 65535, "example.org:65535",
+	 false},
 	{"tcp://192.0.2.1:80", false, "tcp", "192.0.2.1", 80, "192.0.2.1:80", true},
 	{"tcp://[2001:db8::1]:80", false, "tcp", "2001:db8::1", 80, "[2001:db8::1]:80", true},
 	{"tcp://[::1]:80", true, "tcp", "::1", 80, "[::1]:80", true},
@@ -35,11 +36,19 @@ static const struct good goods[] = {
 	{"tcp://localhost:0", true, "tcp", "localhost", 0, "localhost:0", false},
 	{"tcp://:4711", true, "tcp", "::", 4711, "[::]:4711", true},
 	{"tcp://*:4711", true, "tcp", "::", 4711, "[::]:4711", true},
-	{"lines://my_host-1.example:9", false, "lines", "my_host-1.example", 9, "my_host-1.example:9", false},
+	{"lines://my_host-1.example:9", false, "lines", "my_host-1.example", 9,
+	 "my_host-1.example:9", false},
 	/* No valid IPv4 address: a name, which the resolver may know or not. */
 	{"tcp://1.2.3.4.5:80", false, "tcp", "1.2.3.4.5", 80, "1.2.3.4.5:80", false},
-	{"tcp://b\xc3\xbc" "cher.example:80", false, "tcp", "b\xc3\xbc" "cher.example", 80,
-	 "b\xc3\xbc" "cher.example:80", false},
+	{"tcp://b\xc3\xbc"
+	 "cher.example:80",
+	 false, "tcp",
+	 "b\xc3\xbc"
+	 "cher.example",
+	 80,
+	 "b\xc3\xbc"
+	 "cher.example:80",
+	 false},
 };
 
 /* What the sentence must say: what is wrong, in the user's words, and what is accepted. */
@@ -108,7 +117,8 @@ static void test_bad(void **state)
 
 	memset(&endpoint, 0x5a, sizeof(endpoint));
 	before = endpoint;
-	assert_int_equal(lai_endpoint_parse(&endpoint, bads[row].url, bads[row].server, &error), -EINVAL);
+	assert_int_equal(lai_endpoint_parse(&endpoint, bads[row].url, bads[row].server, &error),
+			 -EINVAL);
 	assert_non_null(error);
 	for (size_t k = 0; k < 3 && bads[row].says[k]; k++)
 		if (!strstr(error, bads[row].says[k]))
@@ -169,7 +179,8 @@ static void test_any_byte(void **state)
 int main(void)
 {
 	static const struct CMUnitTest others[] = {
-		{.name = "a host of 255 characters is taken, of 256 refused", .test_func = test_long_host},
+		{.name = "a host of 255 characters is taken, of 256 refused",
+		 .test_func = test_long_host},
 		{.name = "any byte at any place has an answer", .test_func = test_any_byte},
 	};
 	static char names[GOODS + BADS][NAME_MAX_BYTES];
@@ -180,7 +191,8 @@ int main(void)
 		const char *url = good ? goods[i].url : bads[i - GOODS].url;
 
 		/* A line of TAP has one line. */
-		snprintf(names[i], NAME_MAX_BYTES, "%s: %s%s", good ? "taken" : "refused with a sentence",
+		snprintf(names[i], NAME_MAX_BYTES, "%s: %s%s",
+			 good ? "taken" : "refused with a sentence",
 			 strchr(url, '\n') ? "a line break in the host" : url,
 			 (good ? goods[i].server : bads[i - GOODS].server) ? " (server)" : "");
 		tests[i] = (struct CMUnitTest){

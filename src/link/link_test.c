@@ -44,8 +44,8 @@ static void on_event(void *arg, const struct la_event *event)
 	size_t used = strlen(story->states);
 
 	if (event->kind == LA_EVENT_STATE)
-		snprintf(story->states + used, sizeof(story->states) - used, "%s%s", used ? " " : "",
-			 la_link_state_name(event->to));
+		snprintf(story->states + used, sizeof(story->states) - used, "%s%s",
+			 used ? " " : "", la_link_state_name(event->to));
 	if (event->kind == LA_EVENT_REPORT) {
 		story->report = *event->report;
 		story->reports++;
@@ -88,7 +88,8 @@ static void begin(struct story *story, const struct la_link_config *settings, co
 	*story = (struct story){.now_ns = START_NS};
 	snprintf(list, sizeof(list), "%s", urls);
 	for (char *url = strtok_r(list, " ", &rest); url; url = strtok_r(NULL, " ", &rest))
-		assert_int_equal(lai_endpoint_parse(&story->servers[count++], url, false, &error), 0);
+		assert_int_equal(lai_endpoint_parse(&story->servers[count++], url, false, &error),
+				 0);
 	config.on_event = on_event;
 	config.arg = story;
 	assert_int_equal(lai_link_init(&story->link, &config, story->servers, count), 0);
@@ -239,7 +240,7 @@ static void connect_one(struct story *story, const struct la_link_config *config
 	expect_state(story, "up");
 }
 
-/* ---- attempts --------------------------------------------------------------------------------- */
+/* ---- attempts ------------------------------------------------------------------------------ */
 
 static void test_whole_life(void **state)
 {
@@ -394,7 +395,8 @@ static void test_connect_timeout(void **state)
 	start(&story);
 	resolve(&story, "2001:db8::1 192.0.2.1");
 	pass(&story, LAI_RACE_STAGGER_NS);
-	expect_actions(&story, "resolve a.example:80, connect 0 [2001:db8::1]:80, connect 1 192.0.2.1:80");
+	expect_actions(&story,
+		       "resolve a.example:80, connect 0 [2001:db8::1]:80, connect 1 192.0.2.1:80");
 	assert_int_equal(lai_link_deadline(&story.link), START_NS + 6 * LAI_S);
 	pass(&story, 6 * LAI_S - LAI_RACE_STAGGER_NS);
 	expect_actions(&story, "discard 0, discard 1");
@@ -473,7 +475,7 @@ static void test_failover(void **state)
 	end(&story);
 }
 
-/* ---- patience --------------------------------------------------------------------------------- */
+/* ---- patience ------------------------------------------------------------------------------ */
 
 static void test_backoff(void **state)
 {
@@ -500,7 +502,8 @@ static void test_backoff(void **state)
 	end(&story);
 }
 
-/* A server that accepts and resets at once is not hammered; one that was stable is tried at once. */
+/* A server that accepts and resets at once is not hammered; one that was stable is tried at once.
+ */
 static void test_stable_resets_backoff(void **state)
 {
 	struct la_link_config config = usual();
@@ -592,7 +595,7 @@ static void test_give_up_counts_apart(void **state)
 	end(&story);
 }
 
-/* ---- replay ----------------------------------------------------------------------------------- */
+/* ---- replay -------------------------------------------------------------------------------- */
 
 static void test_replay(void **state)
 {
@@ -698,7 +701,8 @@ static void test_checkpoint_refused(void **state)
 	end(&story);
 }
 
-/* A FIN that is not acknowledged in time ends the connection, not a link that nobody wants to finish. */
+/* A FIN that is not acknowledged in time ends the connection, not a link that nobody wants to
+ * finish. */
 static void test_checkpoint_fails(void **state)
 {
 	struct la_link_config config = usual();
@@ -722,7 +726,8 @@ static void test_checkpoint_fails(void **state)
 	end(&story);
 }
 
-/* A peer that reads slowly owes its FIN for long: each never-closed doubles the time, an end resets it. */
+/* A peer that reads slowly owes its FIN for long: each never-closed doubles the time, an end resets
+ * it. */
 static void test_patience_with_slow_readers(void **state)
 {
 	struct la_link_config config = usual();
@@ -784,21 +789,24 @@ static void test_crowd(void **state)
 	end(&story);
 }
 
-/* ---- ends ------------------------------------------------------------------------------------- */
+/* ---- ends -------------------------------------------------------------------------------- */
 
 /* Each row goes to a state and finishes there. What it must wait for, and what it must not. */
 static const struct end_row {
 	const char *sentence;
 	bool name, submitted, started, resolved, connected, failed;
-	const char *after; /* the state right after finish */
+	const char *after;   /* the state right after finish */
 	const char *aborted; /* the actions of an abort instead */
 } ends[] = {
 	{"idle, nothing to send", true, false, false, false, false, false, "done", ""},
 	{"idle, something to send", true, true, false, false, false, false, "idle", ""},
 	{"resolving, nothing to send", true, false, true, false, false, false, "done", "cancel"},
-	{"resolving, something to send", true, true, true, false, false, false, "resolving", "cancel"},
-	{"connecting, nothing to send", false, false, true, false, false, false, "done", "discard 0"},
-	{"connecting, something to send", false, true, true, false, false, false, "connecting", "discard 0"},
+	{"resolving, something to send", true, true, true, false, false, false, "resolving",
+	 "cancel"},
+	{"connecting, nothing to send", false, false, true, false, false, false, "done",
+	 "discard 0"},
+	{"connecting, something to send", false, true, true, false, false, false, "connecting",
+	 "discard 0"},
 	{"up, nothing to send", false, false, true, false, true, false, "closing", "read-rest"},
 	{"up, something to send", false, true, true, false, true, false, "closing", "read-rest"},
 	{"waiting, nothing to send", false, false, true, false, false, true, "done", ""},
@@ -848,7 +856,8 @@ static void test_finish_in_time(void **state)
 		go_to(&story, &ends[i]);
 		lai_link_finish(&story.link, story.now_ns + 2 * LAI_S, story.now_ns);
 		start(&story);
-		for (int n = 0; n < 1000 && !story.link.connected && story.link.state != LA_LINK_DONE; n++)
+		for (int n = 0;
+		     n < 1000 && !story.link.connected && story.link.state != LA_LINK_DONE; n++)
 			pass_to_deadline(&story);
 		if (!story.link.connected && story.now_ns > START_NS + 2 * LAI_S)
 			fail_msg("%s: not in time", ends[i].sentence);
@@ -950,7 +959,7 @@ static void test_finish_through_a_reconnect(void **state)
 	end(&story);
 }
 
-/* ---- aftermath -------------------------------------------------------------------------------- */
+/* ---- aftermath ----------------------------------------------------------------------------- */
 
 static void fall_silent(struct story *story)
 {
@@ -975,8 +984,8 @@ static void test_aftermath(void **state)
 		int error;
 		const char *aftermath;
 	} rows[] = {
-		{0, "host-answers"},	  {ECONNREFUSED, "host-refuses"}, {ETIMEDOUT, "host-silent"},
-		{ENETUNREACH, "no-way"},  {EHOSTUNREACH, "no-way"},
+		{0, "host-answers"},	 {ECONNREFUSED, "host-refuses"}, {ETIMEDOUT, "host-silent"},
+		{ENETUNREACH, "no-way"}, {EHOSTUNREACH, "no-way"},
 	};
 
 	(void)state;
@@ -1057,23 +1066,28 @@ int main(void)
 		CLAIM("resolve, connect, send, finish: the whole life", test_whole_life),
 		CLAIM("each cycle resolves anew and leaves its report", test_resolve_each_cycle),
 		CLAIM("a name that does not exist: resolve-failed", test_resolve_fails),
-		CLAIM("no answer: resolve-timeout, and a late one is nobody's", test_resolve_timeout),
+		CLAIM("no answer: resolve-timeout, and a late one is nobody's",
+		      test_resolve_timeout),
 		CLAIM("a race: staggered, a failure starts the next, losers discarded", test_race),
 		CLAIM("a lost race: its first failure is the cause", test_race_lost),
 		CLAIM("nothing answers: connect-timeout, all discarded", test_connect_timeout),
 		CLAIM("the address that worked is tried first", test_last_good_first),
 		CLAIM("a connection to itself is no connection", test_self_connect),
 		CLAIM("failover: the list in order, a wait only after a round", test_failover),
-		CLAIM("no attempt before the back-off is over; it doubles, and has a ceiling", test_backoff),
+		CLAIM("no attempt before the back-off is over; it doubles, and has a ceiling",
+		      test_backoff),
 		CLAIM("only a stable connection resets the back-off", test_stable_resets_backoff),
 		CLAIM("retries_max: so many retries, then done", test_retries),
 		CLAIM("give_up_ns ends it in whatever state, with a report", test_give_up),
 		CLAIM("give_up_ns counts anew after each connection", test_give_up_counts_apart),
-		CLAIM("a reset: the next connection begins at the first line not acknowledged", test_replay),
-		CLAIM("the peer's FIN: what comes after it waits for the next connection", test_peer_fin),
+		CLAIM("a reset: the next connection begins at the first line not acknowledged",
+		      test_replay),
+		CLAIM("the peer's FIN: what comes after it waits for the next connection",
+		      test_peer_fin),
 		CLAIM("a checkpoint: proof consumed, and on without a wait", test_checkpoint),
 		CLAIM("a peer that closed first has not consumed", test_checkpoint_refused),
-		CLAIM("a checkpoint that fails ends the connection, not the link", test_checkpoint_fails),
+		CLAIM("a checkpoint that fails ends the connection, not the link",
+		      test_checkpoint_fails),
 		CLAIM("with proof consumed a slow reader gets more and more time",
 		      test_patience_with_slow_readers),
 		CLAIM("a full buffer and proof consumed: a checkpoint of its own", test_crowd),

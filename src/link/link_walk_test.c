@@ -5,8 +5,8 @@
  * and holds the link to its laws:
  *
  *   one socket outside a race; no attempt before the back-off is over; the drawn transitions only;
- *   every attempt leaves one report; accepted = delivered + waiting + dropped + abandoned; nothing is
- *   delivered that has not reached its proof; a deadline in every state; finishing ends in time.
+ *   every attempt leaves one report; accepted = delivered + waiting + dropped + abandoned; nothing
+ * is delivered that has not reached its proof; a deadline in every state; finishing ends in time.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -88,9 +88,10 @@ static void note(struct world *world, const char *text)
 	snprintf(world->trace + used, sizeof(world->trace) - used, " %s", text);
 }
 
-/* ---- the owner -------------------------------------------------------------------------------- */
+/* ---- the owner ----------------------------------------------------------------------------- */
 
-/* link.h in words: a state, and all that may follow it. UP is always left through CLOSING or STALLED. */
+/* link.h in words: a state, and all that may follow it. UP is always left through CLOSING or
+ * STALLED. */
 static const char *const drawn[LA_LINK_COUNT] = {
 	[LA_LINK_IDLE] = "resolving connecting done",
 	[LA_LINK_RESOLVING] = "connecting waiting done",
@@ -106,7 +107,8 @@ static void on_state(struct world *world, const struct la_event *event)
 {
 	LAW(event->from == world->seen, "states follow each other without a gap");
 	LAW(event->to != event->from, "a state event is a change");
-	LAW(strstr(drawn[event->from], la_link_state_name(event->to)), "a transition that is not drawn");
+	LAW(strstr(drawn[event->from], la_link_state_name(event->to)),
+	    "a transition that is not drawn");
 	world->seen = event->to;
 }
 
@@ -115,7 +117,8 @@ static void on_report(struct world *world, const struct la_report *report)
 	world->reports++;
 	LAW(report->serial == world->reports, "each attempt leaves one report, in order");
 	LAW(report->cause != LA_CAUSE_ALIVE, "a report has a cause");
-	LAW(report->began_ns <= report->ended_ns && report->ended_ns == world->now_ns, "times in order");
+	LAW(report->began_ns <= report->ended_ns && report->ended_ns == world->now_ns,
+	    "times in order");
 	if (report->connected && report->proof == LA_PROOF_CONSUMED)
 		world->consumed_total += report->written_bytes;
 	world->silent_death |= lai_cause_is_silence(report->cause);
@@ -133,7 +136,8 @@ static void on_event(void *arg, const struct la_event *event)
 	else if (event->kind == LA_EVENT_WAIT)
 		world->wait_until_ns = world->now_ns + event->delay_ns;
 	if (event->kind == LA_EVENT_WAIT)
-		LAW(event->delay_ns <= world->link.config.backoff_max_ns, "no wait over the maximum");
+		LAW(event->delay_ns <= world->link.config.backoff_max_ns,
+		    "no wait over the maximum");
 	if (event->kind != LA_EVENT_AFTERMATH)
 		return;
 	LAW(world->silent_death, "an aftermath explains a silent death, once");
@@ -141,11 +145,12 @@ static void on_event(void *arg, const struct la_event *event)
 	world->silent_death = false;
 }
 
-/* ---- the driver ------------------------------------------------------------------------------- */
+/* ---- the driver ---------------------------------------------------------------------------- */
 
 static void look(struct world *world)
 {
-	bool flying = world->written_bytes > world->acked_bytes || (world->fin_sent && !world->fin_acked);
+	bool flying =
+		world->written_bytes > world->acked_bytes || (world->fin_sent && !world->fin_acked);
 	const struct lai_view view = {
 		.acked_bytes = world->acked_bytes,
 		.ack_age_ns = world->now_ns - world->heard_ns,
@@ -215,22 +220,27 @@ static void check(const struct world *world)
 	const struct la_totals *totals = &link->replay.totals;
 	uint64_t waiting = lai_ring_used(&link->replay.ring), deadline_ns = lai_link_deadline(link);
 	uint64_t proven = link->config.proof == LA_PROOF_WRITTEN ? world->written_total
-			  : link->config.proof == LA_PROOF_ACKED ? world->acked_total + world->consumed_total
-								 : world->consumed_total;
+			  : link->config.proof == LA_PROOF_ACKED
+				  ? world->acked_total + world->consumed_total
+				  : world->consumed_total;
 
 	LAW(totals->accepted_bytes == totals->delivered_bytes + waiting + totals->dropped_bytes +
 					      totals->abandoned_bytes,
 	    "accepted = delivered + waiting + dropped + abandoned");
 	LAW(totals->delivered_bytes <= proven, "delivered is what has reached its proof");
 	LAW(world->socket == link->connected, "a socket exactly while connected");
-	LAW(sockets_open(world) <= 1 || link->state == LA_LINK_CONNECTING, "one socket outside a race");
+	LAW(sockets_open(world) <= 1 || link->state == LA_LINK_CONNECTING,
+	    "one socket outside a race");
 	LAW(world->seen == link->state, "each change of state was said");
-	LAW(world->resolving == (link->state == LA_LINK_RESOLVING), "a look-up exactly while resolving");
+	LAW(world->resolving == (link->state == LA_LINK_RESOLVING),
+	    "a look-up exactly while resolving");
 	if (link->state == LA_LINK_DONE) {
-		LAW(deadline_ns == LA_NEVER && waiting == 0 && sockets_open(world) == 0, "DONE is done");
+		LAW(deadline_ns == LA_NEVER && waiting == 0 && sockets_open(world) == 0,
+		    "DONE is done");
 		LAW(world->reports == link->report.serial, "every attempt has left its report");
 	} else if (deadline_ns == LA_NEVER) {
-		LAW(link->state == LA_LINK_UP || link->state == LA_LINK_CLOSING, "a deadline is missing");
+		LAW(link->state == LA_LINK_UP || link->state == LA_LINK_CLOSING,
+		    "a deadline is missing");
 		LAW(link->conn.send.state <= LAI_SEND_DRAINING &&
 			    link->conn.report.written_bytes == link->conn.report.acked_bytes,
 		    "something is owed, and there is no deadline");
@@ -246,7 +256,7 @@ static void pump(struct world *world)
 	check(world);
 }
 
-/* ---- events ----------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------------- */
 
 static void addresses_of(struct lai_address addresses[ADDRESSES])
 {
@@ -278,7 +288,8 @@ static void decide(struct world *world, int attempt, int error, bool self)
 	assert_int_equal(lai_address_parse("192.0.2.9", 40000, &local), 0);
 	if (error)
 		world->racing[attempt] = false;
-	lai_link_on_attempt(&world->link, attempt, error, self ? &remote : &local, &remote, world->now_ns);
+	lai_link_on_attempt(&world->link, attempt, error, self ? &remote : &local, &remote,
+			    world->now_ns);
 	if (was_connected || !world->link.connected)
 		return;
 	world->racing[attempt] = false;
@@ -511,9 +522,36 @@ static bool fin_is_out(const struct world *world)
 }
 
 enum event {
-	START, RESOLVED, NOT_RESOLVED, CONNECTED, LAST_CONNECTED, REFUSED, SELF, WRITE_ALL, WRITE_SOME,
-	RECEIVED, PEER_FIN, RESET, TIMED_OUT, LOOK, ALL_ACKED, SOME_ACKED, FIN_ACKED, SILENCE, WINDOW_CLOSED,
-	RESUMED, TIMER, TICK, SUBMIT, FINISH, FINISH_SOON, ABORT, CHECKPOINT, CROWD, EVENTS, NONE = EVENTS,
+	START,
+	RESOLVED,
+	NOT_RESOLVED,
+	CONNECTED,
+	LAST_CONNECTED,
+	REFUSED,
+	SELF,
+	WRITE_ALL,
+	WRITE_SOME,
+	RECEIVED,
+	PEER_FIN,
+	RESET,
+	TIMED_OUT,
+	LOOK,
+	ALL_ACKED,
+	SOME_ACKED,
+	FIN_ACKED,
+	SILENCE,
+	WINDOW_CLOSED,
+	RESUMED,
+	TIMER,
+	TICK,
+	SUBMIT,
+	FINISH,
+	FINISH_SOON,
+	ABORT,
+	CHECKPOINT,
+	CROWD,
+	EVENTS,
+	NONE = EVENTS,
 };
 
 static const struct {
@@ -551,7 +589,8 @@ static const struct {
 	[CROWD] = {"crowd", crowd, NULL},
 };
 
-/* What the kernel says comes in batches; actions are carried out before a timer and after a wish. */
+/* What the kernel says comes in batches; actions are carried out before a timer and after a wish.
+ */
 static bool comes_in_batches(enum event event)
 {
 	return event >= RESOLVED && event <= RESUMED;
@@ -570,7 +609,7 @@ static void happen(struct world *world, enum event event)
 		pump(world);
 }
 
-/* ---- running it --------------------------------------------------------------------------------- */
+/* ---- running it ---------------------------------------------------------------------------- */
 
 /* The settings that change what a link does, drawn from one number. */
 static struct la_link_config config_of(struct world *world, unsigned kind)
@@ -613,7 +652,8 @@ static unsigned at_most(unsigned usual, unsigned part)
 
 static void begin(struct world *world, unsigned kind)
 {
-	static const char *const urls[SERVERS] = {"lines://name.example:80", "lines://192.0.2.7:81"};
+	static const char *const urls[SERVERS] = {"lines://name.example:80",
+						  "lines://192.0.2.7:81"};
 	struct la_link_config config;
 	char *error = NULL;
 
@@ -656,19 +696,25 @@ static const struct place {
 	{"idle", LA_LINK_IDLE, {NONE}},
 	{"idle, something to send", LA_LINK_IDLE, {SUBMIT, NONE}},
 	{"resolving", LA_LINK_RESOLVING, {SUBMIT, START, NONE}},
-	{"connecting, a race of three", LA_LINK_CONNECTING, {SUBMIT, START, RESOLVED, TIMER, TIMER, NONE}},
+	{"connecting, a race of three",
+	 LA_LINK_CONNECTING,
+	 {SUBMIT, START, RESOLVED, TIMER, TIMER, NONE}},
 	{"connecting, the second server", LA_LINK_CONNECTING, {START, NOT_RESOLVED, NONE}},
 	{"up, idle", LA_LINK_UP, {START, RESOLVED, CONNECTED, NONE}},
 	{"up, in flight", LA_LINK_UP, {SUBMIT, START, RESOLVED, CONNECTED, WRITE_ALL, NONE}},
-	{"stalled", LA_LINK_STALLED,
+	{"stalled",
+	 LA_LINK_STALLED,
 	 {SUBMIT, START, RESOLVED, CONNECTED, WRITE_ALL, LOOK, WINDOW_CLOSED, NONE}},
 	{"closing, draining", LA_LINK_CLOSING, {SUBMIT, START, RESOLVED, CONNECTED, FINISH, NONE}},
-	{"closing, a checkpoint", LA_LINK_CLOSING,
+	{"closing, a checkpoint",
+	 LA_LINK_CLOSING,
 	 {SUBMIT, START, RESOLVED, CONNECTED, WRITE_ALL, CHECKPOINT, NONE}},
-	{"closing, the peer's FIN came first", LA_LINK_CLOSING,
+	{"closing, the peer's FIN came first",
+	 LA_LINK_CLOSING,
 	 {SUBMIT, START, RESOLVED, CONNECTED, WRITE_ALL, PEER_FIN, NONE}},
 	{"waiting", LA_LINK_WAITING, {SUBMIT, START, NOT_RESOLVED, REFUSED, NONE}},
-	{"waiting after a silent death", LA_LINK_WAITING,
+	{"waiting after a silent death",
+	 LA_LINK_WAITING,
 	 {SUBMIT, START, RESOLVED, CONNECTED, WRITE_ALL, SILENCE, NONE}},
 	{"done", LA_LINK_DONE, {SUBMIT, START, ABORT, NONE}},
 };
@@ -722,11 +768,12 @@ static void test_walks(void **state)
 		begin(&world, (unsigned)lai_random_below(&random, KINDS));
 		for (int i = 0; i < WALK_EVENTS; i++) {
 			world.batch = batches;
-			for (uint64_t n = lai_random_below(&random, BATCH_MAX); batches && n > 0; n--)
+			for (uint64_t n = lai_random_below(&random, BATCH_MAX); batches && n > 0;
+			     n--)
 				happen(&world, draw(&random));
-			happen(&world, lai_random_below(&random, 20) ? draw(&random)
+			happen(&world, lai_random_below(&random, 20)  ? draw(&random)
 				       : lai_random_below(&random, 2) ? CHECKPOINT
-								     : CROWD);
+								      : CROWD);
 			if (batches)
 				note(&world, ";");
 			pump(&world);
@@ -753,7 +800,9 @@ int main(void)
 {
 	static const struct CMUnitTest others[] = {
 		{.name = "random walks, one event at a time", .test_func = test_walks},
-		{.name = "random walks, events in batches", .test_func = test_walks, .initial_state = (void *)1},
+		{.name = "random walks, events in batches",
+		 .test_func = test_walks,
+		 .initial_state = (void *)1},
 		{.name = "the table has every drawn transition, and nothing after done",
 		 .test_func = test_table},
 	};
@@ -764,5 +813,6 @@ int main(void)
 					       .test_func = test_place,
 					       .initial_state = (void *)&places[i]};
 	memcpy(tests + PLACES, others, sizeof(others));
-	return cmocka_run_group_tests_name("link.link, every state x event x event", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("link.link, every state x event x event", tests, NULL,
+					   NULL);
 }

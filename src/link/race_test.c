@@ -160,7 +160,8 @@ static void test_full(void **state)
 
 	(void)state;
 	for (int i = 0; i < LAI_ADDRESSES_MAX; i++)
-		assert_int_equal(lai_address_parse("192.0.2.1", (uint16_t)(i + 1), &addresses[i]), 0);
+		assert_int_equal(lai_address_parse("192.0.2.1", (uint16_t)(i + 1), &addresses[i]),
+				 0);
 	lai_race_init(&race, addresses, LAI_ADDRESSES_MAX, START_NS);
 	for (int i = 0; i < LAI_ADDRESSES_MAX; i++) {
 		assert_int_equal(lai_race_next(&race, START_NS), i);
@@ -172,11 +173,14 @@ static void test_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		{.name = "families alternate, beginning with the resolver's first", .test_func = test_order},
+		{.name = "families alternate, beginning with the resolver's first",
+		 .test_func = test_order},
 		{.name = "the next attempt starts after 250 ms", .test_func = test_stagger},
-		{.name = "a failure starts the next one at once", .test_func = test_failure_starts_next},
+		{.name = "a failure starts the next one at once",
+		 .test_func = test_failure_starts_next},
 		{.name = "lost when every address has failed", .test_func = test_lost},
-		{.name = "the preferred address goes first, if it is there", .test_func = test_prefer},
+		{.name = "the preferred address goes first, if it is there",
+		 .test_func = test_prefer},
 		{.name = "as many addresses as there can be", .test_func = test_full},
 	};
 

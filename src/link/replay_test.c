@@ -33,7 +33,7 @@ void __assert_fail(const char *assertion, const char *file, unsigned line, const
 	abort();
 }
 
-/* ---- the model -------------------------------------------------------------------------------- */
+/* ---- the model ----------------------------------------------------------------------------- */
 
 struct model {
 	struct lai_replay replay;
@@ -52,8 +52,8 @@ struct model {
 	uint32_t serial;
 };
 
-static void model_new(struct model *model, bool lines, enum la_proof proof, enum la_full_policy on_full,
-		      size_t buffer_bytes)
+static void model_new(struct model *model, bool lines, enum la_proof proof,
+		      enum la_full_policy on_full, size_t buffer_bytes)
 {
 	const struct la_link_config config = {
 		.proof = proof,
@@ -62,10 +62,12 @@ static void model_new(struct model *model, bool lines, enum la_proof proof, enum
 		.record_bytes_max = RECORD_BYTES_MAX,
 	};
 
-	*model = (struct model){.random = {.state = SEED}, .lines = lines, .buffer_bytes = buffer_bytes};
+	*model = (struct model){
+		.random = {.state = SEED}, .lines = lines, .buffer_bytes = buffer_bytes};
 	model->stop = SIZE_MAX;
 	assert_int_equal(
-		lai_replay_init(&model->replay, lines ? &lai_wire_lines : &lai_wire_raw, &config), 0);
+		lai_replay_init(&model->replay, lines ? &lai_wire_lines : &lai_wire_raw, &config),
+		0);
 }
 
 static size_t below(struct model *model, size_t bound)
@@ -147,8 +149,9 @@ static void check(const struct model *model)
 	size_t to_send = 0;
 	int count;
 
-	assert_int_equal(totals->accepted_bytes, totals->delivered_bytes + lai_ring_used(&replay->ring) +
-							 totals->dropped_bytes + totals->abandoned_bytes);
+	assert_int_equal(totals->accepted_bytes,
+			 totals->delivered_bytes + lai_ring_used(&replay->ring) +
+				 totals->dropped_bytes + totals->abandoned_bytes);
 	assert_int_equal(totals->accepted_bytes, model->accepted);
 	assert_int_equal(totals->delivered_bytes, model->delivered);
 	assert_int_equal(totals->dropped_bytes, model->dropped);
@@ -161,15 +164,17 @@ static void check(const struct model *model)
 	count = lai_replay_to_send(replay, iov);
 	for (int i = 0; i < count; i++) {
 		assert_true(iov[i].iov_len > 0);
-		assert_memory_equal(iov[i].iov_base, model->kept + model->sent + to_send, iov[i].iov_len);
+		assert_memory_equal(iov[i].iov_base, model->kept + model->sent + to_send,
+				    iov[i].iov_len);
 		to_send += iov[i].iov_len;
 	}
 	assert_int_equal(to_send, limit_of(model) - model->sent);
 }
 
-/* ---- the accepting side ----------------------------------------------------------------------- */
+/* ---- the accepting side -------------------------------------------------------------------- */
 
-/* A record that can be told from every other, of random length; now and then one that is too long. */
+/* A record that can be told from every other, of random length; now and then one that is too long.
+ */
 static void next_record(struct model *model)
 {
 	size_t bytes = 1 + below(model, below(model, 20) ? RECORD_BYTES_MAX : 2 * RECORD_BYTES_MAX);
@@ -182,7 +187,8 @@ static void next_record(struct model *model)
 	model->record_given = 0;
 }
 
-/* drop-oldest cut something out: which bytes, is found by comparing; that it was allowed, by the marks. */
+/* drop-oldest cut something out: which bytes, is found by comparing; that it was allowed, by the
+ * marks. */
 static void find_cut(struct model *model)
 {
 	size_t cut = (size_t)(model->replay.totals.dropped_bytes - model->dropped);
@@ -319,7 +325,7 @@ static void terminate(struct model *model)
 	}
 }
 
-/* ---- the connection's side -------------------------------------------------------------------- */
+/* ---- the connection's side ----------------------------------------------------------------- */
 
 static void begin(struct model *model)
 {
@@ -335,7 +341,8 @@ static void begin(struct model *model)
 static void model_reach(struct model *model, uint64_t bytes)
 {
 	if (bytes > model->delivered_here)
-		model_deliver(model, boundary_before(model, (size_t)(bytes - model->delivered_here)));
+		model_deliver(model,
+			      boundary_before(model, (size_t)(bytes - model->delivered_here)));
 }
 
 static void written(struct model *model)
@@ -390,7 +397,7 @@ static void end(struct model *model)
 	if (consumed)
 		model->acked_here = model->written_here;
 	report.acked_bytes = model->acked_here;
-	report.proof = consumed				   ? LA_PROOF_CONSUMED
+	report.proof = consumed					  ? LA_PROOF_CONSUMED
 		       : model->acked_here == model->written_here ? LA_PROOF_ACKED
 								  : LA_PROOF_WRITTEN;
 	lai_replay_end(&model->replay, &report, peer_buffer);
@@ -426,8 +433,9 @@ static const struct {
 	void (*run)(struct model *model);
 	unsigned weight;
 } operations[] = {
-	{"submit", submit, 30},   {"written", written, 15}, {"acked", acked, 10}, {"begin", begin, 6},
-	{"end", end, 2},          {"stop-here", stop_here, 1}, {"terminate", terminate, 1},
+	{"submit", submit, 30},	     {"written", written, 15}, {"acked", acked, 10},
+	{"begin", begin, 6},	     {"end", end, 2},	       {"stop-here", stop_here, 1},
+	{"terminate", terminate, 1},
 };
 
 static void random_operation(struct model *model)
@@ -469,7 +477,7 @@ static void test_walk(void **state)
 	lai_replay_done(&model.replay);
 }
 
-/* ---- single claims ---------------------------------------------------------------------------- */
+/* ---- single claims ------------------------------------------------------------------------- */
 
 static ssize_t put(struct lai_replay *replay, const char *text)
 {
@@ -562,7 +570,8 @@ static void test_terminate(void **state)
 	lai_replay_done(&model.replay);
 }
 
-/* The full ring holds one unfinished record: no room for its newline, until something is delivered. */
+/* The full ring holds one unfinished record: no room for its newline, until something is delivered.
+ */
 static void test_terminate_without_room(void **state)
 {
 	struct model model;
@@ -582,7 +591,8 @@ static void test_terminate_without_room(void **state)
 
 static void test_stop_here(void **state)
 {
-	struct la_report report = {.written_bytes = 4, .acked_bytes = 4, .proof = LA_PROOF_CONSUMED};
+	struct la_report report = {
+		.written_bytes = 4, .acked_bytes = 4, .proof = LA_PROOF_CONSUMED};
 	struct model model;
 
 	(void)state;
@@ -621,7 +631,8 @@ static void test_oldest_is_under_way(void **state)
 	assert_true(lai_replay_room(&model.replay, &room) > 0);
 	assert_int_equal(model.replay.totals.dropped_records, 1);
 	assert_int_equal(model.replay.totals.dropped_bytes, 6);
-	expect_to_send(&model.replay, "er way\nsecond\nthird\nfourth\nfifth\nsixth\nseventh\n1234567\n");
+	expect_to_send(&model.replay,
+		       "er way\nsecond\nthird\nfourth\nfifth\nsixth\nseventh\n1234567\n");
 	lai_replay_on_written(&model.replay, lai_ring_used(&model.replay.ring) - 3);
 	(void)put(&model.replay, "a new");
 	(void)put(&model.replay, "\n");
@@ -669,8 +680,10 @@ static void test_crowded(void **state)
 }
 
 #define WALK(kind, records, proof, full, policy)                                                   \
-	{"10000 random operations: " kind ", " #proof ", " full, records, LA_PROOF_##proof,        \
-	 LA_FULL_##policy}
+	{                                                                                          \
+		"10000 random operations: " kind ", " #proof ", " full, records, LA_PROOF_##proof, \
+			LA_FULL_##policy                                                           \
+	}
 #define WALKS_OF(kind, records)                                                                    \
 	WALK(kind, records, WRITTEN, "block", BLOCK), WALK(kind, records, ACKED, "block", BLOCK),  \
 		WALK(kind, records, CONSUMED, "block", BLOCK),                                     \
@@ -690,13 +703,17 @@ int main(void)
 	static const struct CMUnitTest claims[] = {
 		{.name = "the next connection starts at the first record not delivered whole",
 		 .test_func = test_again_from_a_boundary},
-		{.name = "a record that is too long is taken back whole", .test_func = test_too_long},
+		{.name = "a record that is too long is taken back whole",
+		 .test_func = test_too_long},
 		{.name = "the last line gets its newline, once", .test_func = test_terminate},
-		{.name = "no room for the newline: asked again later", .test_func = test_terminate_without_room},
-		{.name = "stop here: what comes later is for the next connection", .test_func = test_stop_here},
+		{.name = "no room for the newline: asked again later",
+		 .test_func = test_terminate_without_room},
+		{.name = "stop here: what comes later is for the next connection",
+		 .test_func = test_stop_here},
 		{.name = "drop-oldest never cuts a record of which a part was sent",
 		 .test_func = test_oldest_is_under_way},
-		{.name = "drop-new drops a record once it is whole", .test_func = test_new_is_dropped_whole},
+		{.name = "drop-new drops a record once it is whole",
+		 .test_func = test_new_is_dropped_whole},
 		{.name = "crowded is more than half", .test_func = test_crowded},
 	};
 	const size_t count = sizeof(claims) / sizeof(claims[0]);

@@ -21,16 +21,16 @@
 
 /* A value: nothing in it points anywhere. */
 struct lai_socket_fact {
-	int family;                 /* AF_INET or AF_INET6; a v4-mapped socket is AF_INET6 */
-	enum lai_tcp_state state;   /* never LAI_TCP_NONE or LAI_TCP_COUNT */
+	int family;		  /* AF_INET or AF_INET6; a v4-mapped socket is AF_INET6 */
+	enum lai_tcp_state state; /* never LAI_TCP_NONE or LAI_TCP_COUNT */
 	struct lai_address local;
 	struct lai_address remote;
-	uint64_t inode;  /* 0: held by no descriptor: TIME_WAIT, orphaned, or not accepted yet */
+	uint64_t inode;	 /* 0: held by no descriptor: TIME_WAIT, orphaned, or not accepted yet */
 	uint64_t cookie; /* SO_COOKIE, unique while the system runs */
-	uint32_t uid;    /* of the user who made it; 0 also for TIME_WAIT */
+	uint32_t uid;	 /* of the user who made it; 0 also for TIME_WAIT */
 	/* Not read yet by the program. The peer's FIN counts as one byte until the program has read
-	   EOF: in CLOSE_WAIT 0 means "was told", 1 "no data lost, does not read". LISTEN: connections
-	   waiting to be accepted. */
+	   EOF: in CLOSE_WAIT 0 means "was told", 1 "no data lost, does not read". LISTEN:
+	   connections waiting to be accepted. */
 	uint32_t rqueue_bytes;
 	uint32_t wqueue_bytes; /* written and not acknowledged. LISTEN: the backlog */
 };

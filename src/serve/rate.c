@@ -22,8 +22,8 @@ static void refill(struct lai_rate *rate, uint64_t now_ns)
 {
 	unsigned __int128 most = (unsigned __int128)rate->burst_bytes * LAI_S;
 
-	rate->credit += (unsigned __int128)rate->bytes_per_s *
-			lai_time_since(rate->updated_ns, now_ns);
+	rate->credit +=
+		(unsigned __int128)rate->bytes_per_s * lai_time_since(rate->updated_ns, now_ns);
 	if (rate->credit > most)
 		rate->credit = most;
 	if (now_ns > rate->updated_ns)

@@ -2,8 +2,8 @@
 /*
  * rate.h - a token bucket: how many bytes may be read now, so that over time it is bytes_per_s.
  *
- * The bucket holds a tenth of a second's worth. Once empty it rests until it is half full, so that a
- * slow rate does not mean to wake up for every byte.
+ * The bucket holds a tenth of a second's worth. Once empty it rests until it is half full, so that
+ * a slow rate does not mean to wake up for every byte.
  */
 #ifndef LAI_SERVE_RATE_H
 #define LAI_SERVE_RATE_H

@@ -8,7 +8,8 @@
 #include "serve/rate.h"
 
 /* Takes all it gets for that long, as a reader with a fast peer does; returns the sum. */
-static uint64_t read_for(struct lai_rate *rate, uint64_t from_ns, uint64_t duration_ns, unsigned *rests)
+static uint64_t read_for(struct lai_rate *rate, uint64_t from_ns, uint64_t duration_ns,
+			 unsigned *rests)
 {
 	uint64_t now_ns = from_ns, sum_bytes = 0;
 
@@ -87,10 +88,13 @@ static void test_extremes(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		{.name = "over 100 s a reader gets the rate, give or take one bucket", .test_func = test_rates},
+		{.name = "over 100 s a reader gets the rate, give or take one bucket",
+		 .test_func = test_rates},
 		{.name = "no limit is no limit", .test_func = test_no_limit},
-		{.name = "a long pause saves one bucket at most", .test_func = test_pause_saves_little},
-		{.name = "the largest rate and the longest time do not overflow", .test_func = test_extremes},
+		{.name = "a long pause saves one bucket at most",
+		 .test_func = test_pause_saves_little},
+		{.name = "the largest rate and the longest time do not overflow",
+		 .test_func = test_extremes},
 	};
 
 	return cmocka_run_group_tests_name("serve.rate", tests, NULL, NULL);

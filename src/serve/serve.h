@@ -12,22 +12,22 @@
 #include "serve/session.h"
 
 struct lai_serve_limits {
-	uint32_t open_max;     /* connections at once, > 0; more wait in the backlog */
-	uint64_t accept_max;   /* connections in all; UINT64_MAX: for ever */
-	uint64_t bytes_per_s;  /* over all connections; 0: no limit */
-	uint64_t retry_ns;     /* after a failed accept() */
+	uint32_t open_max;    /* connections at once, > 0; more wait in the backlog */
+	uint64_t accept_max;  /* connections in all; UINT64_MAX: for ever */
+	uint64_t bytes_per_s; /* over all connections; 0: no limit */
+	uint64_t retry_ns;    /* after a failed accept() */
 };
 
 struct lai_serve_totals {
-	uint64_t connections;  /* accepted */
-	uint64_t proper;       /* ended with the peer's FIN, everything stored */
-	uint64_t refused;      /* for a record that was too long */
+	uint64_t connections; /* accepted */
+	uint64_t proper;      /* ended with the peer's FIN, everything stored */
+	uint64_t refused;     /* for a record that was too long */
 	uint64_t received_bytes;
 	uint64_t stored_bytes; /* with the newlines that kept tails were given */
 	uint64_t records;
 	uint64_t kept_tails;
 	uint64_t dropped_tails, dropped_tail_bytes;
-	uint64_t not_stored;   /* of which bytes were thrown away, but for the refused ones */
+	uint64_t not_stored; /* of which bytes were thrown away, but for the refused ones */
 	uint64_t discarded_bytes;
 };
 
@@ -37,18 +37,20 @@ struct lai_serve {
 	struct lai_serve_totals totals; /* of ended sessions, but for .connections */
 	uint32_t open;
 	bool stopping;
-	uint64_t finish_by_ns; /* of the stop */
+	uint64_t finish_by_ns;	  /* of the stop */
 	uint64_t accept_again_ns; /* after a failed accept(); 0: at once */
 };
 
-void lai_serve_init(struct lai_serve *serve, const struct lai_serve_limits *limits, uint64_t now_ns);
+void lai_serve_init(struct lai_serve *serve, const struct lai_serve_limits *limits,
+		    uint64_t now_ns);
 
 /* Whether accept() may be called. When it may again: lai_serve_deadline(), or after an end. */
 bool lai_serve_may_accept(const struct lai_serve *serve, uint64_t now_ns);
 /* Whether no connection will ever be accepted again: the listener can go. */
 bool lai_serve_has_enough(const struct lai_serve *serve);
 
-/* How many bytes one session may take of the rate at once, so that each gets its share; 0: none now. */
+/* How many bytes one session may take of the rate at once, so that each gets its share; 0: none
+ * now. */
 size_t lai_serve_share(struct lai_serve *serve, uint64_t now_ns);
 
 /* A connection was accepted and has become a session. */

@@ -11,7 +11,8 @@
 
 static struct lai_serve serve_of(uint32_t open_max, uint64_t accept_max)
 {
-	struct lai_serve_limits limits = {.open_max = open_max, .accept_max = accept_max, .retry_ns = LAI_S};
+	struct lai_serve_limits limits = {
+		.open_max = open_max, .accept_max = accept_max, .retry_ns = LAI_S};
 	struct lai_serve serve;
 
 	lai_serve_init(&serve, &limits, 0);
@@ -160,8 +161,10 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		{.name = "at most so many at once; an end makes room", .test_func = test_open_max},
 		{.name = "so many in all, then it is over", .test_func = test_accept_max},
-		{.name = "one that did not end properly is missed, and the sums are right", .test_func = test_missed},
-		{.name = "out of descriptors: later, or as soon as one is free", .test_func = test_exhausted},
+		{.name = "one that did not end properly is missed, and the sums are right",
+		 .test_func = test_missed},
+		{.name = "out of descriptors: later, or as soon as one is free",
+		 .test_func = test_exhausted},
 		{.name = "each session gets its share of the rate", .test_func = test_share},
 		{.name = "stop: no more, over when the last has ended", .test_func = test_stop},
 	};

@@ -50,7 +50,8 @@ void lai_session_done(struct lai_session *session)
 	lai_ring_done(&session->ring);
 }
 
-/* ---- what waits ------------------------------------------------------------------------------- */
+/* ---- what
+   waits ------------------------------------------------------------------------------- */
 
 static bool unstored(const struct lai_session *session)
 {
@@ -101,8 +102,9 @@ static void begin_finish(struct lai_session *session, uint64_t now_ns)
 }
 
 /*
- * Our FIN is a receipt, which a refused sender must not get: one whose own FIN is here gets RST behind the
- * words. To one that is still sending the FIN says "stop", and is no answer to a FIN of its own.
+ * Our FIN is a receipt, which a refused sender must not get: one whose own FIN is here gets RST
+ * behind the words. To one that is still sending the FIN says "stop", and is no answer to a FIN of
+ * its own.
  */
 static bool words_acked(const struct lai_session *session)
 {
@@ -137,7 +139,7 @@ static void advance(struct lai_session *session, uint64_t now_ns)
 	}
 }
 
-/* ---- records ---------------------------------------------------------------------------------- */
+/* ---- records ---------------------------------------------------------------------------- */
 
 static void refuse(struct lai_session *session, uint64_t now_ns)
 {
@@ -210,7 +212,7 @@ static void make_room(struct lai_session *session, uint64_t now_ns)
 		lai_session_abort(session, LAI_SESSION_NO_MEMORY, now_ns);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------- */
 
 bool lai_session_discards(const struct lai_session *session)
 {
@@ -289,7 +291,8 @@ void lai_session_pause(struct lai_session *session, bool paused)
 	session->paused = paused;
 }
 
-/* ---- storing and replying --------------------------------------------------------------------- */
+/* ---- storing and
+   replying --------------------------------------------------------------------- */
 
 int lai_session_to_store(const struct lai_session *session, struct iovec iov[2])
 {
@@ -307,14 +310,15 @@ void lai_session_on_stored(struct lai_session *session, size_t size, uint64_t no
 
 uint64_t lai_session_records(const struct lai_session *session)
 {
-	return session->records - session->config->wire->count(&session->ring, session->ring.begin,
-							       session->ready);
+	return session->records -
+	       session->config->wire->count(&session->ring, session->ring.begin, session->ready);
 }
 
 size_t lai_session_to_send(const struct lai_session *session, const void **data)
 {
 	*data = session->reply + session->replied_bytes;
-	return lai_conn_may_write(&session->conn) ? session->reply_bytes - session->replied_bytes : 0;
+	return lai_conn_may_write(&session->conn) ? session->reply_bytes - session->replied_bytes
+						  : 0;
 }
 
 void lai_session_on_sent(struct lai_session *session, size_t size, uint64_t now_ns)
@@ -325,7 +329,8 @@ void lai_session_on_sent(struct lai_session *session, size_t size, uint64_t now_
 		lai_conn_on_queue_empty(&session->conn, now_ns);
 }
 
-/* ---- the conn's other events ------------------------------------------------------------------ */
+/* ---- the conn's other
+   events ------------------------------------------------------------------ */
 
 void lai_session_on_view(struct lai_session *session, const struct lai_view *view, uint64_t now_ns)
 {
@@ -381,10 +386,10 @@ uint64_t lai_session_deadline(const struct lai_session *session)
 	return deadline_ns;
 }
 
-/* ---- wishes ----------------------------------------------------------------------------------- */
+/* ---- wishes ----------------------------------------------------------------------------- */
 
-void lai_session_finish(struct lai_session *session, enum lai_session_why why, uint64_t finish_by_ns,
-			uint64_t now_ns)
+void lai_session_finish(struct lai_session *session, enum lai_session_why why,
+			uint64_t finish_by_ns, uint64_t now_ns)
 {
 	if (session->why == LAI_SESSION_NONE && !session->fin_came)
 		session->why = why;

@@ -22,13 +22,13 @@
 #include "wire/wire.h"
 
 /* Why we ended it and not the peer. X(enumerator, name, sentence). */
-#define LAI_SESSION_WHYS(X)                                                                            \
-	X(NONE, "peer", "the end was the peer's, or the network's")                                    \
-	X(READ_TIMEOUT, "read-timeout", "nothing came for too long")                                   \
-	X(RECORD_TOO_LONG, "record-too-long", "a record was too long")                                 \
-	X(STOPPED, "stopped", "we were asked to stop")                                                 \
-	X(ABORTED, "aborted", "we were asked to abort")                                                \
-	X(NOT_STORED, "not-stored", "what it sent could not be stored")                                \
+#define LAI_SESSION_WHYS(X)                                                                        \
+	X(NONE, "peer", "the end was the peer's, or the network's")                                \
+	X(READ_TIMEOUT, "read-timeout", "nothing came for too long")                               \
+	X(RECORD_TOO_LONG, "record-too-long", "a record was too long")                             \
+	X(STOPPED, "stopped", "we were asked to stop")                                             \
+	X(ABORTED, "aborted", "we were asked to abort")                                            \
+	X(NOT_STORED, "not-stored", "what it sent could not be stored")                            \
 	X(NO_MEMORY, "no-memory", "there was no memory for its record")
 
 enum lai_session_why {
@@ -52,23 +52,23 @@ struct lai_session {
 	const struct lai_session_config *config;
 	struct lai_conn conn;
 	struct lai_ring ring;
-	uint64_t ready;   /* everything before it is whole records */
+	uint64_t ready;	  /* everything before it is whole records */
 	uint64_t scanned; /* no record ends in (ready, scanned] */
 	uint64_t heard_ns;
 	enum lai_session_why why;
-	bool paused;        /* the owner does not read now */
-	bool fin_came;      /* the peer's; said to the conn when all before it is stored */
-	bool finish_wished; /* our FIN goes as soon as nothing is left to read or to store */
+	bool paused;		 /* the owner does not read now */
+	bool fin_came;		 /* the peer's; said to the conn when all before it is stored */
+	bool finish_wished;	 /* our FIN goes as soon as nothing is left to read or to store */
 	uint64_t finish_soon_ns; /* ... and from then on without waiting for nothing left to read */
 	uint64_t finish_by_ns;
 	char reply[LAI_SESSION_REPLY_MAX];
 	size_t reply_bytes, replied_bytes;
 
-	uint64_t records;            /* whole ones, read: see lai_session_records() */
+	uint64_t records; /* whole ones, read: see lai_session_records() */
 	uint64_t stored_bytes;
-	uint64_t kept_tail_bytes;    /* without the newline that we added */
+	uint64_t kept_tail_bytes; /* without the newline that we added */
 	uint64_t dropped_tail_bytes;
-	uint64_t discarded_bytes;    /* read and not stored for any other reason */
+	uint64_t discarded_bytes; /* read and not stored for any other reason */
 };
 
 /*
@@ -91,7 +91,8 @@ void lai_session_on_error(struct lai_session *session, int error, uint64_t now_n
 
 /* Whether reading makes sense: the peer's half is open. */
 bool lai_session_wants_read(const struct lai_session *session);
-/* Whether what is read goes nowhere: neither a full output nor a rate is a reason not to read it. */
+/* Whether what is read goes nowhere: neither a full output nor a rate is a reason not to
+   read it. */
 bool lai_session_discards(const struct lai_session *session);
 /* Something waits for the news that nothing is left to read: try, even if no event says so. */
 bool lai_session_wants_try(const struct lai_session *session, uint64_t now_ns);
@@ -115,8 +116,8 @@ void lai_session_on_timer(struct lai_session *session, uint64_t now_ns);
 uint64_t lai_session_deadline(const struct lai_session *session);
 
 /*
- * Wishes. Finish: read and store what is there, then our FIN; RST if that is not done by finish_by_ns.
- * A peer that never pauses gets it all the same, soon.
+ * Wishes. Finish: read and store what is there, then our FIN; RST if that is not done by
+ * finish_by_ns. A peer that never pauses gets it all the same, soon.
  */
 void lai_session_finish(struct lai_session *session, enum lai_session_why why,
 			uint64_t finish_by_ns, uint64_t now_ns);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A session from outside: what a peer sends in, what comes out to be stored, and when our FIN goes. */
+/* A session from outside: what a peer sends in, what comes out to be stored, and when our
+   FIN goes. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -270,8 +271,8 @@ static void test_refusal_after_fin(void **state)
 static void test_refusals(void **state)
 {
 	(void)state;
-	refuse("one\n12345678", "one\n");         /* without an end in sight */
-	refuse("one\n12345678\ntwo\n", "one\n");  /* with its end, and more */
+	refuse("one\n12345678", "one\n");	 /* without an end in sight */
+	refuse("one\n12345678\ntwo\n", "one\n"); /* with its end, and more */
 	refuse("123456789", "");
 }
 
@@ -413,7 +414,8 @@ static void test_any_pieces(void **state)
 
 		/* A buffer so small that it wraps, fills and grows. */
 		lai_ring_done(&f->session.ring);
-		assert_int_equal(lai_ring_init(&f->session.ring, 1u << lai_random_below(&random, 5)), 0);
+		assert_int_equal(
+			lai_ring_init(&f->session.ring, 1u << lai_random_below(&random, 5)), 0);
 		while (at < sizeof(text) - 1) {
 			void *room;
 			size_t left = sizeof(text) - 1 - at;
@@ -466,22 +468,30 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		{.name = "lines: only whole records go out", .test_func = test_whole_records_only},
 		{.name = "raw bytes go out as they come", .test_func = test_raw},
-		{.name = "our FIN waits until everything is stored", .test_func = test_fin_is_a_receipt},
-		{.name = "a tail before a FIN is kept and given a newline", .test_func = test_tail_kept},
+		{.name = "our FIN waits until everything is stored",
+		 .test_func = test_fin_is_a_receipt},
+		{.name = "a tail before a FIN is kept and given a newline",
+		 .test_func = test_tail_kept},
 		{.name = "a tail before a reset is dropped, and the EOF behind it is no FIN",
 		 .test_func = test_tail_dropped},
-		{.name = "a record of exactly the longest length passes", .test_func = test_longest_record},
-		{.name = "a longer one is refused: sentence, FIN, drain, close", .test_func = test_refusals},
+		{.name = "a record of exactly the longest length passes",
+		 .test_func = test_longest_record},
+		{.name = "a longer one is refused: sentence, FIN, drain, close",
+		 .test_func = test_refusals},
 		{.name = "refused after the peer's FIN: sentence, then RST, no receipt",
 		 .test_func = test_refusal_after_fin},
-		{.name = "read time-out: our FIN, and what still comes is stored", .test_func = test_read_timeout},
+		{.name = "read time-out: our FIN, and what still comes is stored",
+		 .test_func = test_read_timeout},
 		{.name = "finish: read and store what is there, then FIN, then the deadline",
 		 .test_func = test_finish_reads_first},
 		{.name = "finish: a peer that never pauses gets our FIN all the same",
 		 .test_func = test_finish_without_pause},
-		{.name = "finish with an output that takes nothing: RST", .test_func = test_stuck_output},
-		{.name = "the buffer grows to the longest record", .test_func = test_large_record_grows},
-		{.name = "500 ways to cut the stream give the same records", .test_func = test_any_pieces},
+		{.name = "finish with an output that takes nothing: RST",
+		 .test_func = test_stuck_output},
+		{.name = "the buffer grows to the longest record",
+		 .test_func = test_large_record_grows},
+		{.name = "500 ways to cut the stream give the same records",
+		 .test_func = test_any_pieces},
 		{.name = "abort throws away and counts", .test_func = test_abort},
 		{.name = "every reason has a name and a sentence", .test_func = test_names},
 	};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where records begin and end, in every place of a ring, so that each boundary also meets the wrap. */
+/* Where records begin and end, in every place of a ring, so that each boundary also meets the wrap.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,7 +44,8 @@ static const struct row {
 
 static void check_row(const struct row *row, const struct lai_ring *ring)
 {
-	uint64_t base = ring->begin, from = base + (uint64_t)row->from, to = base + (uint64_t)row->to;
+	uint64_t base = ring->begin, from = base + (uint64_t)row->from,
+		 to = base + (uint64_t)row->to;
 	uint64_t next = row->next == NONE ? LAI_RING_NONE : base + (uint64_t)row->next;
 
 	assert_true(row->wire->last_boundary(ring, from, to) == base + (uint64_t)row->last);
@@ -83,7 +85,8 @@ static void test_zero_bytes(void **state)
 
 static void test_find(void **state)
 {
-	static const char *const unknown[] = {"", "t", "TCP", "tcps", "line", "linesx", "http", "tcp:"};
+	static const char *const unknown[] = {"",     "t",	"TCP",	"tcps",
+					      "line", "linesx", "http", "tcp:"};
 
 	(void)state;
 	assert_ptr_equal(lai_wire_find("tcp"), &lai_wire_raw);
@@ -115,10 +118,12 @@ static void test_terminator(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		{.name = "boundaries and counts, in every place of the ring", .test_func = test_rows},
+		{.name = "boundaries and counts, in every place of the ring",
+		 .test_func = test_rows},
 		{.name = "a zero byte is a byte like any other", .test_func = test_zero_bytes},
 		{.name = "a protocol is found by its exact scheme", .test_func = test_find},
-		{.name = "the terminator makes an unfinished record whole", .test_func = test_terminator},
+		{.name = "the terminator makes an unfinished record whole",
+		 .test_func = test_terminator},
 	};
 
 	return cmocka_run_group_tests_name("wire.wire", tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fault_test.c - one small scenario, again and again: the Nth allocation fails, or the Nth call of the
- * network, for every N until the scenario goes through without the fault. Never
+ * fault_test.c - one small scenario, again and again: the Nth allocation fails, or the Nth call of
+ * the network, for every N until the scenario goes through without the fault. Never
  *
  *   a crash, a hang, a leak of memory or of a descriptor, a torn record,
  *   a "delivered" that is not so, or a "not delivered" after everything was.
@@ -39,13 +39,14 @@
 #endif
 
 static struct t_server server;
-static int descriptors; /* open while no link is */
+static int descriptors;			/* open while no link is */
 static const struct t_net *current_net; /* of the run under way, for what is said of a failure */
 static char numeric_url[URL_MAX], name_url[URL_MAX];
 
 static const char *fault_name(void)
 {
-	return current_net && current_net->failed ? t_op_names[current_net->failed_op] : "an allocation";
+	return current_net && current_net->failed ? t_op_names[current_net->failed_op]
+						  : "an allocation";
 }
 
 static int count_descriptors(void)
@@ -59,7 +60,8 @@ static int count_descriptors(void)
 	return count;
 }
 
-/* Until the server has seen the end of every connection, and a cancelled look-up's thread is gone. */
+/* Until the server has seen the end of every connection, and a cancelled look-up's thread is gone.
+ */
 static void settle(void)
 {
 	unsigned port = t_server_probe(&server);
@@ -71,8 +73,8 @@ static void settle(void)
 			return;
 		(void)poll(NULL, 0, 1);
 	}
-	fail_msg("with a fault in %s: %d connections open, %d descriptors more than before", fault_name(),
-		 atomic_load(&server.open), count_descriptors() - descriptors);
+	fail_msg("with a fault in %s: %d connections open, %d descriptors more than before",
+		 fault_name(), atomic_load(&server.open), count_descriptors() - descriptors);
 }
 
 static struct la_link_config config_for(const char *const *url)
@@ -88,7 +90,7 @@ static struct la_link_config config_for(const char *const *url)
 	return config;
 }
 
-/* ---- the scenario ------------------------------------------------------------------------------- */
+/* ---- the scenario -------------------------------------------------------------------------- */
 
 static void submit_lines(struct la_link *link, int from, int to)
 {
@@ -108,7 +110,8 @@ static void check_truth(struct la_link *link, int status)
 	la_link_totals(link, &totals);
 	assert_int_equal(totals.accepted_bytes, LINES * T_LINE_BYTES);
 	assert_int_equal(totals.accepted_bytes, totals.delivered_bytes + totals.waiting_bytes +
-							totals.dropped_bytes + totals.abandoned_bytes);
+							totals.dropped_bytes +
+							totals.abandoned_bytes);
 	assert_int_equal(la_link_state(link), LA_LINK_DONE);
 	assert_true(status == 0 || status == -EIO);
 	assert_int_equal(status == 0, totals.delivered_bytes == totals.accepted_bytes);
@@ -142,7 +145,7 @@ static int run_link(struct la_link *link, uint64_t finish_ns)
 	return status;
 }
 
-/* ---- allocations -------------------------------------------------------------------------------- */
+/* ---- allocations --------------------------------------------------------------------------- */
 
 /* true: the fault has happened. */
 static bool run_heap_fault(unsigned nth, const char *url)
@@ -238,7 +241,7 @@ static void test_heap_and_bad_settings(void **state)
 	}
 }
 
-/* ---- the network -------------------------------------------------------------------------------- */
+/* ---- the network --------------------------------------------------------------------------- */
 
 struct net_row {
 	const char *sentence;
@@ -323,7 +326,8 @@ int main(void)
 	{.name = sentence, .test_func = function, .setup_func = start, .teardown_func = stop}
 		CLAIM("each allocation fails once: no leak, and it goes through", test_heap),
 		CLAIM("the same with a name to look up", test_heap_by_name),
-		CLAIM("each allocation fails while bad settings are refused", test_heap_and_bad_settings),
+		CLAIM("each allocation fails while bad settings are refused",
+		      test_heap_and_bad_settings),
 #undef CLAIM
 	};
 	struct CMUnitTest tests[3 + NET_ROWS];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * faulty_heap.h - malloc(), calloc(), realloc() and free() of the whole program, the C library's own
- * calls included: the Nth allocation fails, and what is not freed is counted.
+ * faulty_heap.h - malloc(), calloc(), realloc() and free() of the whole program, the C library's
+ * own calls included: the Nth allocation fails, and what is not freed is counted.
  *
  * Only while armed. The address sanitizer has its own heap, which is asked then; valgrind replaces
  * these functions again, so that nothing fails: t_heap_works() tells.

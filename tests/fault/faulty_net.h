@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * faulty_net.h - the Linux network behind a door where the Nth call that may fail does fail, with an
- * error that this call may really bring, and without being carried out.
+ * faulty_net.h - the Linux network behind a door where the Nth call that may fail does fail, with
+ * an error that this call may really bring, and without being carried out.
  */
 #ifndef T_FAULT_FAULTY_NET_H
 #define T_FAULT_FAULTY_NET_H
@@ -13,14 +13,25 @@
 #include <string.h>
 
 enum t_op {
-	T_RESOLVE, T_RESOLVED, T_CONNECT, T_SEND, T_RECV, T_ERROR, T_VIEW, T_NAMES, T_SHUTDOWN, T_WATCH,
-	T_WAIT, T_OPS,
+	T_RESOLVE,
+	T_RESOLVED,
+	T_CONNECT,
+	T_SEND,
+	T_RECV,
+	T_ERROR,
+	T_VIEW,
+	T_NAMES,
+	T_SHUTDOWN,
+	T_WATCH,
+	T_WAIT,
+	T_OPS,
 };
 
 static const char *const t_op_names[T_OPS] = {
-	[T_RESOLVE] = "resolve", [T_RESOLVED] = "resolved", [T_CONNECT] = "connect", [T_SEND] = "send",
-	[T_RECV] = "recv",	 [T_ERROR] = "error",	    [T_VIEW] = "view",	     [T_NAMES] = "names",
-	[T_SHUTDOWN] = "shutdown", [T_WATCH] = "watch",	    [T_WAIT] = "wait",
+	[T_RESOLVE] = "resolve", [T_RESOLVED] = "resolved", [T_CONNECT] = "connect",
+	[T_SEND] = "send",	 [T_RECV] = "recv",	    [T_ERROR] = "error",
+	[T_VIEW] = "view",	 [T_NAMES] = "names",	    [T_SHUTDOWN] = "shutdown",
+	[T_WATCH] = "watch",	 [T_WAIT] = "wait",
 };
 
 /* What each call may say, by variant; a call with fewer says its first ones again. */
@@ -44,7 +55,7 @@ struct t_net {
 	struct lai_net net; /* first: it is the same pointer */
 	struct lai_net *kernel;
 	unsigned calls, fail_at; /* fail_at 0: never */
-	bool for_good;           /* all calls of the same kind after it fail as well */
+	bool for_good;		 /* all calls of the same kind after it fail as well */
 	unsigned variant;
 	bool failed;
 	enum t_op failed_op;
@@ -207,17 +218,27 @@ static int t_net_fd(struct lai_net *net)
 }
 
 static const struct lai_net_ops t_net_ops = {
-	.now = t_net_now,	  .slept = t_net_slept,
-	.resolve = t_net_resolve, .resolved = t_net_resolved,
+	.now = t_net_now,
+	.slept = t_net_slept,
+	.resolve = t_net_resolve,
+	.resolved = t_net_resolved,
 	.resolve_cancel = t_net_resolve_cancel,
-	.connect = t_net_connect, .listen = t_net_listen,
-	.accept = t_net_accept,	  .send = t_net_send,
-	.recv = t_net_recv,	  .error = t_net_error,
-	.view = t_net_view,	  .names = t_net_names,
-	.shutdown = t_net_shutdown, .close = t_net_close,
-	.abort = t_net_abort,	  .linger = t_net_linger,
-	.hurry = t_net_hurry,	  .why_silent = t_net_why_silent,
-	.watch = t_net_watch,	  .wait = t_net_wait,
+	.connect = t_net_connect,
+	.listen = t_net_listen,
+	.accept = t_net_accept,
+	.send = t_net_send,
+	.recv = t_net_recv,
+	.error = t_net_error,
+	.view = t_net_view,
+	.names = t_net_names,
+	.shutdown = t_net_shutdown,
+	.close = t_net_close,
+	.abort = t_net_abort,
+	.linger = t_net_linger,
+	.hurry = t_net_hurry,
+	.why_silent = t_net_why_silent,
+	.watch = t_net_watch,
+	.wait = t_net_wait,
 	.fd = t_net_fd,
 };
 

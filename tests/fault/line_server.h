@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * line_server.h - a server that takes every connection, reads numbered lines to the end of each, and
- * remembers which numbers its program has read as whole lines. It allocates nothing while it runs.
+ * line_server.h - a server that takes every connection, reads numbered lines to the end of each,
+ * and remembers which numbers its program has read as whole lines. It allocates nothing while it
+ * runs.
  */
 #ifndef T_FAULT_LINE_SERVER_H
 #define T_FAULT_LINE_SERVER_H
@@ -83,7 +84,8 @@ static void t_server_accept(struct t_server *server)
 {
 	struct sockaddr_in peer = {0};
 	socklen_t length = sizeof(peer);
-	int fd = accept4(server->listener, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(server->listener, (struct sockaddr *)&peer, &length,
+			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	for (int i = 0; fd >= 0 && i < T_SOCKETS_MAX; i++) {
 		if (server->sockets[i].fd >= 0)
@@ -122,7 +124,8 @@ static void *t_server_run(void *arg)
 /* false: there is no loopback, or no thread. */
 static bool t_server_start(struct t_server *server)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof(address);
 
 	memset(server, 0, sizeof(*server));

@@ -3,7 +3,7 @@
 # run.sh [TARGET...]: libFuzzer with ASan and UBSan on every door where foreign bytes enter, SECONDS_EACH=60
 # by default. Corpora are kept in $BUILD/fuzz/. Exit 77 without clang's fuzzer.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 BUILD=${BUILD:-build}
 seconds=${SECONDS_EACH:-60}
 out=$BUILD/fuzz
