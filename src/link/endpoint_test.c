@@ -40,15 +40,8 @@ static const struct good goods[] = {
 	 "my_host-1.example:9", false},
 	/* No valid IPv4 address: a name, which the resolver may know or not. */
 	{"tcp://1.2.3.4.5:80", false, "tcp", "1.2.3.4.5", 80, "1.2.3.4.5:80", false},
-	{"tcp://b\xc3\xbc"
-	 "cher.example:80",
-	 false, "tcp",
-	 "b\xc3\xbc"
-	 "cher.example",
-	 80,
-	 "b\xc3\xbc"
-	 "cher.example:80",
-	 false},
+	{"tcp://b\303\274cher.example:80", false, "tcp", "b\303\274cher.example", 80,
+	 "b\303\274cher.example:80", false},
 };
 
 /* What the sentence must say: what is wrong, in the user's words, and what is accepted. */

@@ -53,7 +53,7 @@ n_root() {
 		return
 	fi
 	# shellcheck disable=SC2016
-	N_ROOTED=1 exec unshare --mount --propagation private sh -c \
+	N_ROOTED=1 exec unshare --mount --propagation unchanged sh -c \
 		'mount --rbind / /mnt && exec chroot /mnt sh -c "cd \"\$1\" && exec bash \"\$2\"" sh "$1" "$2"' sh "$PWD" "$0"
 }
 
