@@ -57,7 +57,7 @@ t_stop fair INT
 
 # The back pressure is real: what is not read stays with the sender.
 t_receive slow --once --limit-rate 1k tcp://127.0.0.1:0
-t_run big "$PEER" --connect "127.0.0.1:$T_PORT" send:100000000
+t_run big "$PEER" --connect "127.0.0.1:$T_PORT" send:100000000000
 queued() { ss -Htn state established "dport = :$T_PORT" | awk '$2 > 0 { found = 1 } END { exit !found }'; }
 t_ok "--limit-rate: the rest waits in the sender's queue" t_wait_for 10 queued
 t_stop slow INT
