@@ -48,9 +48,6 @@ struct receiver {
 	int exit_code;
 };
 
-#define LAI_NET(receiver, operation, ...)                                                          \
-	((receiver)->net->ops->operation((receiver)->net, ##__VA_ARGS__))
-
 static inline uint64_t lai_receiver_now(const struct receiver *receiver)
 {
 	return LAI_NET(receiver, now);

@@ -16,11 +16,9 @@
 /* An answer that does not come in this time was lost. */
 #define ASK_LOST_NS (1 * LAI_S)
 
-#define OPS(driver, operation, ...) (driver)->net->ops->operation((driver)->net, ##__VA_ARGS__)
-
 static uint64_t now_of(const struct lai_driver *driver)
 {
-	return OPS(driver, now);
+	return LAI_NET(driver, now);
 }
 
 void lai_driver_init(struct lai_driver *driver, struct lai_net *net, struct lai_link *link,
@@ -29,7 +27,7 @@ void lai_driver_init(struct lai_driver *driver, struct lai_net *net, struct lai_
 	*driver = (struct lai_driver){.net = net, .link = link, .options = *options, .socket = -1};
 	for (int i = 0; i < LAI_ADDRESSES_MAX; i++)
 		driver->racing[i] = -1;
-	driver->slept_ns = OPS(driver, slept);
+	driver->slept_ns = LAI_NET(driver, slept);
 }
 
 int lai_driver_sockets(const struct lai_driver *driver)
@@ -50,7 +48,7 @@ void lai_driver_look(struct lai_driver *driver)
 
 	if (driver->socket < 0)
 		return;
-	status = OPS(driver, view, driver->socket, &view);
+	status = LAI_NET(driver, view, driver->socket, &view);
 	if (status == 0)
 		lai_link_on_view(driver->link, &view, now_of(driver));
 	else /* blind: no deadline could ever be judged */
@@ -62,7 +60,7 @@ static void fail(struct lai_driver *driver, int error)
 {
 	struct lai_view view = {.tcp_state = LAI_TCP_CLOSE};
 
-	if (OPS(driver, view, driver->socket, &view) == 0)
+	if (LAI_NET(driver, view, driver->socket, &view) == 0)
 		lai_link_on_view(driver->link, &view, now_of(driver));
 	if (driver->link->connected && !lai_cause_is_soft(error, view.tcp_state))
 		lai_link_on_error(driver->link, error, now_of(driver));
@@ -74,7 +72,7 @@ static void read_all(struct lai_driver *driver, bool rest)
 	char data[READ_BYTES];
 
 	for (int i = 0; i < READS_MAX; i++) {
-		ssize_t size = OPS(driver, recv, driver->socket, data, sizeof(data));
+		ssize_t size = LAI_NET(driver, recv, driver->socket, data, sizeof(data));
 
 		if (size > 0) {
 			lai_link_on_received(driver->link, data, (size_t)size, now_of(driver));
@@ -98,7 +96,7 @@ static void hang_up(struct lai_driver *driver)
 {
 	struct lai_view view;
 
-	if (OPS(driver, view, driver->socket, &view) != 0)
+	if (LAI_NET(driver, view, driver->socket, &view) != 0)
 		return;
 	lai_link_on_view(driver->link, &view, now_of(driver));
 	if (driver->link->connected && view.tcp_state == LAI_TCP_CLOSE)
@@ -124,7 +122,7 @@ static void on_connection_ready(struct lai_driver *driver, uint32_t events)
 	/* The error that recv() brought is gone: what hangs up now is its consequence. */
 	if (!link->connected || link->conn.report.error || !(events & (LAI_ERROR | LAI_HANGUP)))
 		return;
-	error = OPS(driver, error, driver->socket);
+	error = LAI_NET(driver, error, driver->socket);
 	if (error != 0)
 		fail(driver, error);
 	else if (events & LAI_HANGUP)
@@ -142,7 +140,7 @@ static bool reset_already(struct lai_driver *driver, int socket, int error)
 	struct lai_view view;
 
 	return (error == ECONNRESET || error == ENOTCONN) &&
-	       OPS(driver, view, socket, &view) == 0 && view.tcp_state == LAI_TCP_CLOSE;
+	       LAI_NET(driver, view, socket, &view) == 0 && view.tcp_state == LAI_TCP_CLOSE;
 }
 
 static void adopt(struct lai_driver *driver, int attempt, const struct lai_address *local)
@@ -161,13 +159,14 @@ static void attempt_decided(struct lai_driver *driver, int attempt, int error)
 	bool reset;
 
 	if (error == 0)
-		error = -OPS(driver, names, socket, &local, &remote);
+		error = -LAI_NET(driver, names, socket, &local, &remote);
 	reset = reset_already(driver, socket, error);
 	if (error != 0 && !reset) {
-		OPS(driver, close, socket);
+		LAI_NET(driver, close, socket);
 		driver->racing[attempt] = -1;
 	}
-	lai_link_on_attempt(driver->link, attempt, reset ? 0 : error, &local, &remote, now_of(driver));
+	lai_link_on_attempt(driver->link, attempt, reset ? 0 : error, &local, &remote,
+			    now_of(driver));
 	if (!driver->link->connected || driver->socket >= 0)
 		return;
 	adopt(driver, attempt, &local);
@@ -188,7 +187,7 @@ static void connect_attempt(struct lai_driver *driver, const struct lai_link_act
 		options.local.length = action->address.length;
 		lai_address_set_port(&options.local, driver->link->config.local_port);
 	}
-	socket = OPS(driver, connect, &action->address, &options);
+	socket = LAI_NET(driver, connect, &action->address, &options);
 	if (socket < 0)
 		lai_link_on_attempt(driver->link, action->attempt, -socket, &none, &none,
 				    now_of(driver));
@@ -199,14 +198,14 @@ static void connect_attempt(struct lai_driver *driver, const struct lai_link_act
 static void discard_attempt(struct lai_driver *driver, int attempt)
 {
 	if (driver->racing[attempt] >= 0)
-		OPS(driver, abort, driver->racing[attempt]);
+		LAI_NET(driver, abort, driver->racing[attempt]);
 	driver->racing[attempt] = -1;
 }
 
 static void resolved(struct lai_driver *driver)
 {
 	struct lai_address addresses[LAI_ADDRESSES_MAX];
-	int count = OPS(driver, resolved, addresses);
+	int count = LAI_NET(driver, resolved, addresses);
 
 	if (count != -EINPROGRESS)
 		lai_link_on_resolved(driver->link, addresses, count, now_of(driver));
@@ -216,8 +215,8 @@ static void resolved(struct lai_driver *driver)
 
 static void why_silent(struct lai_driver *driver)
 {
-	int error = OPS(driver, why_silent, &driver->local, &driver->link->last_good,
-			driver->options.device);
+	int error = LAI_NET(driver, why_silent, &driver->local, &driver->link->last_good,
+			    driver->options.device);
 
 	lai_link_on_why_silent(driver->link, -error, now_of(driver));
 }
@@ -225,8 +224,8 @@ static void why_silent(struct lai_driver *driver)
 /* A connection that an RST has just ended says ENOTCONN here, and the reason only when asked. */
 static void send_fin(struct lai_driver *driver)
 {
-	int status = OPS(driver, shutdown, driver->socket);
-	int error = status < 0 ? OPS(driver, error, driver->socket) : 0;
+	int status = LAI_NET(driver, shutdown, driver->socket);
+	int error = status < 0 ? LAI_NET(driver, error, driver->socket) : 0;
 
 	if (status < 0)
 		fail(driver, error ? error : -status);
@@ -235,11 +234,11 @@ static void send_fin(struct lai_driver *driver)
 static void end_socket(struct lai_driver *driver, enum lai_link_action_kind how)
 {
 	if (how == LAI_LINK_CLOSE)
-		OPS(driver, close, driver->socket);
+		LAI_NET(driver, close, driver->socket);
 	else if (how == LAI_LINK_ABORT)
-		OPS(driver, abort, driver->socket);
+		LAI_NET(driver, abort, driver->socket);
 	else
-		OPS(driver, linger, driver->socket, driver->link->config.linger_ns);
+		LAI_NET(driver, linger, driver->socket, driver->link->config.linger_ns);
 	driver->socket = -1;
 }
 
@@ -250,11 +249,11 @@ static void carry_out(struct lai_driver *driver, const struct lai_link_action *a
 
 	switch (action->kind) {
 	case LAI_LINK_RESOLVE:
-		error = OPS(driver, resolve, action->endpoint->host, action->endpoint->port);
+		error = LAI_NET(driver, resolve, action->endpoint->host, action->endpoint->port);
 		if (error < 0)
 			lai_link_on_resolved(link, NULL, error, now_of(driver));
 		break;
-	case LAI_LINK_RESOLVE_CANCEL: OPS(driver, resolve_cancel); break;
+	case LAI_LINK_RESOLVE_CANCEL: LAI_NET(driver, resolve_cancel); break;
 	case LAI_LINK_CONNECT: connect_attempt(driver, action); break;
 	case LAI_LINK_DISCARD: discard_attempt(driver, action->attempt); break;
 	case LAI_LINK_LOOK:
@@ -266,8 +265,10 @@ static void carry_out(struct lai_driver *driver, const struct lai_link_action *a
 		read_all(driver, true);
 		lai_link_on_rest_read(link, now_of(driver));
 		break;
-	case LAI_LINK_HURRY: OPS(driver, hurry, driver->socket, link->config.dead_ns / 4); break;
-	case LAI_LINK_CALM: OPS(driver, hurry, driver->socket, 0); break;
+	case LAI_LINK_HURRY:
+		LAI_NET(driver, hurry, driver->socket, link->config.dead_ns / 4);
+		break;
+	case LAI_LINK_CALM: LAI_NET(driver, hurry, driver->socket, 0); break;
 	case LAI_LINK_SEND_FIN: send_fin(driver); break;
 	case LAI_LINK_CLOSE:
 	case LAI_LINK_LINGER:
@@ -307,8 +308,8 @@ static void write_all(struct lai_driver *driver)
 
 	while (!driver->blocked && (count = lai_link_to_send(driver->link, iov)) > 0) {
 		uint64_t now_ns = now_of(driver);
-		ssize_t size =
-			OPS(driver, send, driver->socket, iov, count, send_flags(driver, now_ns));
+		ssize_t size = LAI_NET(driver, send, driver->socket, iov, count,
+				       send_flags(driver, now_ns));
 
 		if (size == -EAGAIN) {
 			driver->blocked = true;
@@ -333,7 +334,7 @@ static void update_watch(struct lai_driver *driver)
 		wanted |= LAI_READABLE;
 	if (driver->blocked && lai_link_to_send(driver->link, iov) > 0)
 		wanted |= LAI_WRITABLE;
-	if (wanted != driver->watched && OPS(driver, watch, driver->socket, wanted) == 0)
+	if (wanted != driver->watched && LAI_NET(driver, watch, driver->socket, wanted) == 0)
 		driver->watched = wanted;
 }
 
@@ -341,7 +342,7 @@ static void update_watch(struct lai_driver *driver)
 
 static void check_sleep(struct lai_driver *driver)
 {
-	uint64_t slept_ns = OPS(driver, slept);
+	uint64_t slept_ns = LAI_NET(driver, slept);
 	bool slept = lai_time_since(driver->slept_ns, slept_ns) >= SLEEP_MIN_NS;
 
 	driver->slept_ns = slept_ns;
@@ -359,14 +360,14 @@ static void on_ready(struct lai_driver *driver, const struct lai_ready *ready)
 	} else {
 		for (int i = 0; i < LAI_ADDRESSES_MAX; i++)
 			if (driver->racing[i] == ready->socket)
-				attempt_decided(driver, i, OPS(driver, error, ready->socket));
+				attempt_decided(driver, i, LAI_NET(driver, error, ready->socket));
 	}
 }
 
 void lai_driver_step(struct lai_driver *driver, uint64_t until_ns)
 {
 	struct lai_ready ready[READY_MAX];
-	int count = OPS(driver, wait, ready, READY_MAX, until_ns);
+	int count = LAI_NET(driver, wait, ready, READY_MAX, until_ns);
 
 	check_sleep(driver);
 	for (int i = 0; i < count; i++)

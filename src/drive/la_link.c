@@ -155,7 +155,7 @@ static int socket_options(struct la_link *link, const struct la_link_config *con
 	return 0;
 }
 
-int lai_la_link_new(struct la_link **link, const struct la_link_config *config, struct lai_net *net,
+int lai_link_new_on(struct la_link **link, const struct la_link_config *config, struct lai_net *net,
 		    char **error)
 {
 	struct la_link_config filled = *config;
@@ -203,7 +203,7 @@ int la_link_new(struct la_link **link, const struct la_link_config *config, char
 		*error = NULL;
 	if (status != 0)
 		return status;
-	status = lai_la_link_new(link, config, net, error);
+	status = lai_link_new_on(link, config, net, error);
 	if (status != 0)
 		net->ops->free(net);
 	else

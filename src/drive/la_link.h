@@ -18,7 +18,7 @@ struct la_link {
 };
 
 /* As la_link_new(), on this network, which stays the caller's. */
-int lai_la_link_new(struct la_link **link, const struct la_link_config *config, struct lai_net *net,
+int lai_link_new_on(struct la_link **link, const struct la_link_config *config, struct lai_net *net,
 		    char **error);
 
 #endif

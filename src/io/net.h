@@ -123,6 +123,9 @@ struct lai_net {
 	const struct lai_net_ops *ops;
 };
 
+/* Calls an operation on the network of anything that has a member `net`. */
+#define LAI_NET(owner, operation, ...) ((owner)->net->ops->operation((owner)->net, ##__VA_ARGS__))
+
 /* The Linux network; 0, or a negative errno. */
 int lai_net_kernel_new(struct lai_net **net);
 

@@ -263,7 +263,7 @@ static bool run_net_fault(const struct net_row *row, unsigned nth)
 	faulty.fail_at = nth;
 	faulty.variant = row->variant;
 	faulty.for_good = row->for_good;
-	assert_int_equal(lai_la_link_new(&link, &config, &faulty.net, NULL), 0);
+	assert_int_equal(lai_link_new_on(&link, &config, &faulty.net, NULL), 0);
 	status = run_link(link, row->for_good ? FINISH_NS : LA_NEVER);
 	/* What has failed once goes through in the end. */
 	if (!row->for_good)

@@ -74,7 +74,7 @@ int t_world_begin(struct t_world *world, const struct t_plan *plan, FILE *log)
 	world->config.on_event = on_event;
 	world->config.arg = world;
 	if (status == 0)
-		status = lai_la_link_new(&world->link, &world->config, world->net, NULL);
+		status = lai_link_new_on(&world->link, &world->config, world->net, NULL);
 	world->config.urls = NULL;
 out:
 	if (status != 0) {
