@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "link/backoff.h"
 
+/* Doubling nothing stays nothing: "0s..10s" would never wait. */
+#define MIN_NS (1 * LAI_MS)
+
 uint64_t lai_backoff_next(struct lai_backoff *backoff, struct lai_random *random)
 {
-	uint64_t ceiling_ns = backoff->min_ns;
+	uint64_t ceiling_ns = backoff->min_ns ? backoff->min_ns : MIN_NS;
 
 	if (backoff->failures++ == 0)
 		return 0;

@@ -4,8 +4,8 @@
  * same second.
  *
  * The first failure after a stable time is retried at once; the n-th after that waits a random time
- * in [0, min(max, min * 2^(n-1))). Only a link that was stable resets it: a server that accepts and
- * closes at once, or refuses a login, must not be hammered.
+ * in [0, min(max, min * 2^(n-1))), where a min of 0 counts as 1 ms. Only a link that was stable
+ * resets it: a server that accepts and closes at once, or refuses a login, must not be hammered.
  */
 #ifndef LAI_LINK_BACKOFF_H
 #define LAI_LINK_BACKOFF_H

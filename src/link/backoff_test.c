@@ -103,10 +103,20 @@ static void test_saturation(void **state)
 	struct lai_backoff forever = {.min_ns = 1, .max_ns = LA_NEVER, .failures = UINT32_MAX - 2};
 	struct lai_backoff huge = {.min_ns = LA_NEVER - 1, .max_ns = LA_NEVER, .failures = 1000000};
 	struct lai_backoff zero = {.failures = 1000};
+	struct lai_backoff rising = {.min_ns = 0, .max_ns = LAI_S, .failures = 9};
 	struct lai_backoff equal = {.min_ns = LAI_S, .max_ns = LAI_S, .failures = 100};
 	struct lai_random random = {.state = 4};
+	uint64_t longest_ns = 0;
 
 	(void)state;
+	/* Doubling begins at 1 ms then, and goes up to the maximum. */
+	for (int i = 0; i < 100; i++) {
+		uint64_t delay_ns = lai_backoff_next(&rising, &random);
+
+		assert_true(delay_ns < LAI_S);
+		longest_ns = delay_ns > longest_ns ? delay_ns : longest_ns;
+	}
+	assert_true(longest_ns > LAI_S / 2);
 	assert_true(lai_backoff_next(&forever, &random) > 0);
 	assert_true(lai_backoff_next(&huge, &random) > 0);
 	assert_int_equal(lai_backoff_next(&zero, &random), 0);
