@@ -14,7 +14,8 @@ static const struct {
 	const char *summary;
 } commands[] = {
 	{"send", lai_cmd_send, "send bytes or lines to a server, for ever, and end properly"},
-	{"receive", lai_cmd_receive, "the matching server: write what comes to standard output or files"},
+	{"receive", lai_cmd_receive,
+	 "the matching server: write what comes to standard output or files"},
 	{"demo", lai_cmd_demo, "the story of this project in one minute on real sockets"},
 };
 
@@ -23,7 +24,7 @@ static const struct {
 static void print_usage(FILE *out)
 {
 	(void)fprintf(out, "lastack makes TCP connections end properly.\n\n"
-			   "usage: lastack COMMAND [options]\n\n");
+			   "Usage: lastack COMMAND [OPTION]...\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		(void)fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
 	(void)fprintf(out, "\nlastack COMMAND --help tells about one of them; lastack --version "
@@ -43,6 +44,14 @@ static int unknown(const char *name)
 	(void)lai_command_refuse("lastack", "there is no command '%s'; these are", name);
 	print_usage(stderr);
 	return LAI_EXIT_USAGE;
+}
+
+static int run(const char *name, int count, char *const *args)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return commands[i].run(count, args);
+	return unknown(name);
 }
 
 /*
@@ -66,6 +75,8 @@ int main(int count, char **args)
 		print_usage(stderr);
 		return LAI_EXIT_USAGE;
 	}
+	if (strcmp(args[1], "help") == 0 && count > 2)
+		return run(args[2], 1, (char *const[]){(char *)"--help"});
 	if (strcmp(args[1], "--help") == 0 || strcmp(args[1], "-h") == 0 ||
 	    strcmp(args[1], "help") == 0) {
 		print_usage(stdout);
@@ -75,8 +86,5 @@ int main(int count, char **args)
 		printf("lastack %s\n", LASTACK_VERSION);
 		return LAI_EXIT_DONE;
 	}
-	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		if (strcmp(args[1], commands[i].name) == 0)
-			return commands[i].run(count - 2, args + 2);
-	return unknown(args[1]);
+	return run(args[1], count - 2, args + 2);
 }

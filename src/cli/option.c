@@ -116,9 +116,6 @@ static int refuse_name(struct parser *parser, const char *argument, const char *
 	lai_option_echo(&parser->error, argument, strcspn(argument, "="));
 	if (nearest)
 		lai_text_append(&parser->error, "; did you mean --%s?", nearest);
-	else
-		lai_text_append(&parser->error, "; %s --help lists them all",
-				parser->command->name);
 	return -EINVAL;
 }
 
@@ -180,9 +177,9 @@ static bool dash_missing(const struct lai_option_command *command, const char *a
 {
 	size_t length = strcspn(argument + 1, "=");
 
-	return length > 1 && (option_named(command, argument + 1, length) ||
-			      strcmp(argument + 1, "help") == 0 ||
-			      strcmp(argument + 1, "version") == 0);
+	return length > 1 &&
+	       (option_named(command, argument + 1, length) || strcmp(argument + 1, "help") == 0 ||
+		strcmp(argument + 1, "version") == 0);
 }
 
 static int take_arguments(struct parser *parser)
@@ -219,7 +216,7 @@ static int check_operands(struct parser *parser)
 		return -EINVAL;
 	}
 	if (parser->operands.count > max) {
-		lai_text_append(&parser->error, "%s takes %s, so ", command->name,
+		lai_text_append(&parser->error, "%s are taken, so ",
 				max == 0 ? "only options" : "no more operands");
 		surplus = parser->operands.texts[max];
 		lai_option_echo(&parser->error, surplus, strlen(surplus));

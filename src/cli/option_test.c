@@ -254,11 +254,11 @@ static void test_unknown(void **state)
 	REFUSED("there is no option '--local'; did you mean --local-port?", "--local");
 	REFUSED("there is no option '-follow'; did you mean --follow?", "-follow", "x");
 	REFUSED("there is no option '-tries'; did you mean --tries?", "-tries=5");
-	REFUSED("there is no option '--zzz'; lastack test --help lists them all", "--zzz");
-	REFUSED("there is no option '--'; lastack test --help lists them all", "--=x");
-	REFUSED("there is no option '-x'; lastack test --help lists them all", "-x");
-	REFUSED("there is no option '-x'; lastack test --help lists them all", "-vx");
-	REFUSED("there is no option '-\xc3\xbc'; lastack test --help lists them all", "-\xc3\xbc");
+	REFUSED("there is no option '--zzz'", "--zzz");
+	REFUSED("there is no option '--'", "--=x");
+	REFUSED("there is no option '-x'", "-x");
+	REFUSED("there is no option '-x'", "-vx");
+	REFUSED("there is no option '-\xc3\xbc'", "-\xc3\xbc");
 }
 
 static void test_bad_flag(void **state)
@@ -397,9 +397,9 @@ static void test_operands(void **state)
 	assert_refused(&one, (const char *const[]){"-v", NULL},
 		       "URL is missing; usage: lastack test [OPTION]... URL");
 	assert_refused(&one, (const char *const[]){"a", "b", "c", NULL},
-		       "lastack test takes no more operands, so 'b' is one too many");
+		       "no more operands are taken, so 'b' is one too many");
 	assert_refused(&none, (const char *const[]){"a", NULL},
-		       "lastack test takes only options, so 'a' is one too many");
+		       "only options are taken, so 'a' is one too many");
 	parse(&o, &one, (const char *const[]){"a", NULL});
 	assert_int_equal(o.result, 0);
 	assert_int_equal(o.operands.count, 1);
