@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/sender.h"
 #include "base/time.h"
+#include "link/endpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,7 +231,18 @@ static void to_settings(const struct la_link_config *config, struct settings *se
 }
 
 /* What the table cannot check; NULL: all is well. */
-static const char *check(const struct settings *settings, bool lines)
+/* A URL that is none is refused later, with its sentence. */
+static bool has_records(const char *url)
+{
+	struct lai_endpoint endpoint;
+	char *error = NULL;
+	int status = lai_endpoint_parse(&endpoint, url, false, &error);
+
+	free(error);
+	return status == 0 && endpoint.wire->has_records;
+}
+
+static const char *check(const struct settings *settings, bool records)
 {
 	if (settings->follow && settings->files.count)
 		return "--follow and --file exclude each other: one file is followed, or several "
@@ -242,7 +254,7 @@ static const char *check(const struct settings *settings, bool lines)
 	if (settings->json && settings->replies)
 		return "--json and --replies both want standard output; use --report FILE for the "
 		       "JSON lines";
-	if (lines && settings->buffer_bytes < settings->record_bytes_max)
+	if (records && settings->buffer_bytes < settings->record_bytes_max)
 		return "--buffer must hold the longest line: it is smaller than --max-record "
 		       "(default 1M)";
 	if (settings->buffer_bytes == 0 || settings->record_bytes_max == 0)
@@ -272,13 +284,14 @@ int lai_cmd_send(int count, char *const *args)
 	config.feed.file_count = settings.files.count;
 	config.feed.follow = settings.follow;
 	config.feed.from_end = settings.from_end;
+	config.feed.records = has_records(operands.texts[0]);
 	config.drain_ns = settings.drain_ns;
 	config.replies = settings.replies;
 	config.quiet = settings.quiet;
 	config.verbose = settings.verbose;
 	config.json = settings.json;
 	config.report = settings.report;
-	wrong = check(&settings, strncmp(operands.texts[0], "lines:", 6) == 0);
+	wrong = check(&settings, config.feed.records);
 	if (wrong)
 		exit_code = lai_command_refuse(command.name, "%s", wrong);
 	else if (!parse_close(settings.close, &config.link))

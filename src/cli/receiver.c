@@ -27,8 +27,6 @@
 #define ACCEPT_RETRY_NS (1 * LAI_S)
 /* How long a peer may owe its FIN after ours, as in lastack send. */
 #define PEER_FIN_NS (30 * LAI_S)
-/* A jump between the two clocks that is no rounding: the host has slept. */
-#define SLEEP_MIN_NS (500 * LAI_MS)
 /* Descriptors beside the connections: standard streams, epoll, signals, files. */
 #define DESCRIPTORS_SPARE 32
 
@@ -182,10 +180,8 @@ static void dispatch(struct receiver *receiver)
 
 static void check_sleep(struct receiver *receiver)
 {
-	uint64_t slept_ns = LAI_NET(receiver, slept);
-	bool slept = lai_time_since(receiver->slept_ns, slept_ns) >= SLEEP_MIN_NS;
+	bool slept = lai_net_has_slept(receiver->net, &receiver->slept_ns);
 
-	receiver->slept_ns = slept_ns;
 	for (uint32_t i = 0; slept && i < receiver->serve.open; i++)
 		lai_session_on_resumed(&receiver->open[i]->session, lai_receiver_now(receiver));
 }

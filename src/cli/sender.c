@@ -227,9 +227,10 @@ static void run(struct sender *sender)
 {
 	sender->progress_ns = sender->log.progress ? lai_clock_now() : LA_NEVER;
 	while (la_link_dispatch(sender->link) == 0) {
-		show_progress(sender);
-		bool input = wait_for_work(sender);
+		bool input;
 
+		show_progress(sender);
+		input = wait_for_work(sender);
 		/* What woke us up may be what makes room. */
 		if (sender->full && la_link_dispatch(sender->link) != 0)
 			return;
@@ -291,13 +292,11 @@ int lai_sender_run(const char *name, const struct lai_sender_config *config)
 {
 	struct sender sender = {.config = config, .signals = -1};
 	struct la_link_config link_config = config->link;
-	struct lai_feed_config feed_config = config->feed;
 	char *why = NULL;
 	int status, exit_code;
 
 	link_config.on_event = on_event;
 	link_config.arg = &sender;
-	feed_config.records = strncmp(config->link.urls[0], "lines:", 6) == 0;
 	status = lai_log_open(&sender.log, name, config->json ? "-" : config->report, config->quiet,
 			      config->verbose);
 	if (status != 0)
@@ -306,7 +305,7 @@ int lai_sender_run(const char *name, const struct lai_sender_config *config)
 	sender.log.replies_shown = config->replies;
 	status = la_link_new(&sender.link, &link_config, &why);
 	if (status == 0)
-		status = lai_feed_new(&sender.feed, &feed_config, &why);
+		status = lai_feed_new(&sender.feed, &config->feed, &why);
 	if (status == 0) {
 		sender.signals = lai_command_signals(wanted_signals);
 		status = sender.signals < 0 ? sender.signals : 0;

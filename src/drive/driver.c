@@ -9,8 +9,6 @@
 #define READ_BYTES 65536
 /* How much of a peer's last words is read before close(): it could talk for ever. */
 #define READS_MAX 64
-/* A jump between the two clocks that is no rounding: the host has slept. */
-#define SLEEP_MIN_NS (500 * LAI_MS)
 /* At most this often is the kernel asked to tell of an ACK. */
 #define ASK_EVERY_NS (1 * LAI_MS)
 /* An answer that does not come in this time was lost. */
@@ -340,16 +338,6 @@ static void update_watch(struct lai_driver *driver)
 
 /* ---- the step --------------------------------------------------------------------------- */
 
-static void check_sleep(struct lai_driver *driver)
-{
-	uint64_t slept_ns = LAI_NET(driver, slept);
-	bool slept = lai_time_since(driver->slept_ns, slept_ns) >= SLEEP_MIN_NS;
-
-	driver->slept_ns = slept_ns;
-	if (slept)
-		lai_link_on_resumed(driver->link, now_of(driver));
-}
-
 static void on_ready(struct lai_driver *driver, const struct lai_ready *ready)
 {
 	if (ready->socket == LAI_RESOLVER) {
@@ -369,7 +357,8 @@ void lai_driver_step(struct lai_driver *driver, uint64_t until_ns)
 	struct lai_ready ready[READY_MAX];
 	int count = LAI_NET(driver, wait, ready, READY_MAX, until_ns);
 
-	check_sleep(driver);
+	if (lai_net_has_slept(driver->net, &driver->slept_ns))
+		lai_link_on_resumed(driver->link, now_of(driver));
 	for (int i = 0; i < count; i++)
 		on_ready(driver, &ready[i]);
 	lai_driver_act(driver);

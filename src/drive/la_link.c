@@ -41,9 +41,7 @@ static void fill_in_defaults(struct la_link_config *config)
 	struct la_link_config defaults;
 
 	la_link_config_default(&defaults);
-#define FILL(field)                                                                                \
-	if (config->field == 0)                                                                    \
-	config->field = defaults.field
+#define FILL(field) config->field = config->field ? config->field : defaults.field
 	FILL(buffer_bytes);
 	FILL(record_bytes_max);
 	FILL(resolve_ns);
@@ -292,7 +290,6 @@ static int run_until(struct la_link *link, bool (*holds)(const struct la_link *)
 			return -ETIMEDOUT;
 		if (holds == delivered && link->core.config.proof == LA_PROOF_CONSUMED)
 			lai_link_checkpoint(&link->core, now_of(link));
-		lai_driver_act(&link->driver);
 		(void)step(link, lai_time_min(until_ns, la_link_deadline(link)));
 	}
 	return 0;

@@ -87,13 +87,12 @@ static int set_tos(int socket, int family, int tos)
 
 static int set_options(int socket, int family, const struct lai_socket_options *options)
 {
-	int status = 0;
+	int status;
 
 	if (options->device && setsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, options->device,
 					  (socklen_t)strlen(options->device)) != 0)
 		return -errno;
-	if (status == 0)
-		status = set_tos(socket, family, options->tos);
+	status = set_tos(socket, family, options->tos);
 	if (status == 0 && options->no_delay)
 		status = set_int(socket, IPPROTO_TCP, TCP_NODELAY, 1);
 	if (status == 0)

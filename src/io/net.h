@@ -12,6 +12,7 @@
 #define LAI_IO_NET_H
 
 #include "base/address.h"
+#include "base/time.h"
 #include "base/view.h"
 
 #include <sys/types.h>
@@ -125,6 +126,18 @@ struct lai_net {
 
 /* Calls an operation on the network of anything that has a member `net`. */
 #define LAI_NET(owner, operation, ...) ((owner)->net->ops->operation((owner)->net, ##__VA_ARGS__))
+
+/* A jump between the two clocks that is no rounding: the host has slept. */
+#define LAI_SLEEP_MIN_NS (500 * LAI_MS)
+
+/* Whether the host has slept since slept() said *slept_ns, which is brought up to date. */
+static inline bool lai_net_has_slept(struct lai_net *net, uint64_t *slept_ns)
+{
+	uint64_t before_ns = *slept_ns;
+
+	*slept_ns = net->ops->slept(net);
+	return lai_time_since(before_ns, *slept_ns) >= LAI_SLEEP_MIN_NS;
+}
 
 /* The Linux network; 0, or a negative errno. */
 int lai_net_kernel_new(struct lai_net **net);

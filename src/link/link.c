@@ -69,7 +69,7 @@ void lai_link_finish(struct lai_link *link, uint64_t finish_by_ns, uint64_t now_
 		lai_conn_finish(&link->conn, link->finish_by_ns, now_ns);
 		lai_link_check_queue(link, now_ns);
 	} else if (lai_link_nothing_left(link) && link->state != LA_LINK_DONE) {
-		lai_link_abort(link, now_ns);
+		stop(link, now_ns);
 	}
 }
 
