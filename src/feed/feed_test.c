@@ -1004,7 +1004,8 @@ struct scribe {
 
 /*
  * Writes numbered lines and rotates by rename, as logrotate does. Only two rotations between two
- * looks could hide a file, so each waits until the one before it has been noticed.
+ * looks could hide a file, so each waits until the one before it has been noticed. The first file
+ * is there before the reader is, or it could be renamed before the reader's first look.
  */
 static void *scribe_run(void *arg)
 {
@@ -1062,6 +1063,7 @@ static void test_follow_concurrent(void **state)
 	long lines;
 
 	assert_int_equal(pipe2(seen_fds, O_CLOEXEC), 0);
+	put(room->a, "");
 	start_follow(room, LAI_MS);
 	assert_int_equal(pthread_create(&thread, NULL, scribe_run,
 					&(struct scribe){.room = room, .seen_fd = seen_fds[0]}),
