@@ -18,6 +18,9 @@ CFLAGS  ?= -O2 -g
 V       ?= 0
 # make test SAN=address,undefined
 SAN     ?=
+# BPF=0 builds without clang and bpftool; owners of sockets are then found by /proc alone.
+BPF     ?= 1
+BPFTOOL  = $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 
 comma   := ,
 BUILD   := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
@@ -32,7 +35,7 @@ SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-fra
 LDLIBS   = -lmnl -lpthread
 
 LIB_ROOMS = base conn link wire io drive
-CLI_ROOMS = feed serve observe show cli
+CLI_ROOMS = feed serve observe judge mend show cli
 lib_src  := $(filter-out %_test.c,$(foreach r,$(LIB_ROOMS),$(wildcard src/$(r)/*.c)))
 sim_src  := $(filter-out %_test.c,$(wildcard src/io/sim/*.c))
 cli_src  := $(filter-out %_test.c,$(foreach r,$(CLI_ROOMS),$(wildcard src/$(r)/*.c)))
@@ -133,6 +136,22 @@ $(BUILD)/%.o: %.c Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+# BPF: a kernel program becomes a header that loads it without any library (a "light skeleton").
+bpf_skel := $(if $(filter 1,$(BPF)),$(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.lskel.h,$(wildcard bpf/*.bpf.c)))
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) Makefile
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)clang -target bpf -O2 -g -Wall -Werror -Ibpf -I/usr/include/$(shell $(CC) -dumpmachine) -c -o $@ $<
+
+$(BUILD)/bpf/%.lskel.h: $(BUILD)/bpf/%.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton -L $< name $* > $@
+
+$(BUILD)/src/observe/holder_bpf.o: $(bpf_skel)
+$(BUILD)/src/observe/holder_bpf.o: CPPFLAGS += -Ibpf $(if $(bpf_skel),-DLASTACK_BPF -I$(BUILD)/bpf)
+
+.SECONDARY: $(bpf_skel) $(bpf_skel:.lskel.h=.bpf.o)
 
 $(BUILD)/liblastack.a: $(lib_obj)
 	$(call say,AR,$@)

@@ -27,6 +27,7 @@ enum lai_tcp_state {
 	LAI_TCP_LISTEN,
 	LAI_TCP_CLOSING,
 	LAI_TCP_NEW_SYN_RECV,
+	LAI_TCP_BOUND_INACTIVE, /* bound, neither listening nor connected: Linux 6.8 lists it */
 	LAI_TCP_COUNT
 };
 

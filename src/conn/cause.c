@@ -31,7 +31,7 @@ static const char *const sides[LA_SIDE_COUNT] = {"nobody", "us", "peer"};
 /* RFC 9293, section 3.3.2, written as Linux tools do. */
 static const char *const tcp_states[LAI_TCP_COUNT] = {
 	"NONE",	  "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT",
-	"CLOSED", "CLOSE_WAIT",	 "LAST_ACK", "LISTEN",	 "CLOSING",   "SYN_RECV"};
+	"CLOSED", "CLOSE_WAIT",	 "LAST_ACK", "LISTEN",	 "CLOSING",   "SYN_RECV",  "BOUND"};
 
 const char *la_cause_name(enum la_cause cause)
 {

@@ -10,37 +10,25 @@
 #ifndef LAI_OBSERVE_SOCKDIAG_H
 #define LAI_OBSERVE_SOCKDIAG_H
 
-#include "base/address.h"
-#include "base/view.h"
+#include "observe/facts.h"
 
 /* Bit of a state mask. */
 #define LAI_SOCKDIAG_STATE(state) (1u << (state))
 
+/* Asks for tcp_info and memory as well; may stand in a state mask, being no state's bit. */
+#define LAI_SOCKDIAG_INFO (1u << 31)
+
 /* All states that have a name in enum lai_tcp_state. */
 #define LAI_SOCKDIAG_ALL (LAI_SOCKDIAG_STATE(LAI_TCP_COUNT) - LAI_SOCKDIAG_STATE(1))
-
-/* A value: nothing in it points anywhere. */
-struct lai_socket_fact {
-	int family;		  /* AF_INET or AF_INET6; a v4-mapped socket is AF_INET6 */
-	enum lai_tcp_state state; /* never LAI_TCP_NONE or LAI_TCP_COUNT */
-	struct lai_address local;
-	struct lai_address remote;
-	uint64_t inode;	 /* 0: held by no descriptor: TIME_WAIT, orphaned, or not accepted yet */
-	uint64_t cookie; /* SO_COOKIE, unique while the system runs */
-	uint32_t uid;	 /* of the user who made it; 0 also for TIME_WAIT */
-	/* Not read yet by the program. The peer's FIN counts as one byte until the program has read
-	   EOF: in CLOSE_WAIT 0 means "was told", 1 "no data lost, does not read". LISTEN:
-	   connections waiting to be accepted. */
-	uint32_t rqueue_bytes;
-	uint32_t wqueue_bytes; /* written and not acknowledged. LISTEN: the backlog */
-};
 
 /* Called once per socket; a value other than 0 ends the listing, which then returns it. */
 typedef int lai_sockdiag_each(void *arg, const struct lai_socket_fact *fact);
 
 /*
- * Lists the sockets in the states of the mask, IPv4 then IPv6, filtered by the kernel. each() is
- * called after all of them have been fetched, so it may do whatever it likes.
+ * Lists the sockets in the states of the mask, IPv4 then IPv6, filtered by the kernel, of the
+ * network namespace that the calling thread is in. each() is called after all of them have been
+ * fetched, so it may do whatever it likes. Without LAI_SOCKDIAG_INFO in the mask the fields that
+ * come from tcp_info and memory_bytes are not asked for, which is faster.
  *
  * 0; what each() returned; -EINVAL: no valid state in the mask; -EPROTONOSUPPORT: this kernel has
  * no sock_diag for TCP; -EAGAIN: the tables changed during each of several tries, try later;
@@ -48,6 +36,23 @@ typedef int lai_sockdiag_each(void *arg, const struct lai_socket_fact *fact);
  * answer was not understood. After an error each() has not been called.
  */
 int lai_sockdiag_dump(uint32_t state_mask, lai_sockdiag_each *each, void *arg);
+
+/*
+ * The one socket with this four-tuple (family and addresses of *wanted; its cookie too unless that
+ * is 0), in whatever state, with tcp_info. 0: *found is it; -ENOENT: there is none (or another
+ * cookie has the tuple); the errors of lai_sockdiag_dump().
+ */
+int lai_sockdiag_find(const struct lai_socket_fact *wanted, struct lai_socket_fact *found);
+
+/* How well a dump went, for the coverage. */
+struct lai_sockdiag_quality {
+	uint32_t repeats; /* begun again since the tables changed meanwhile */
+	bool complete;	  /* false: the last try was interrupted as well, and was taken all the same */
+};
+
+/* As lai_sockdiag_dump(), but instead of -EAGAIN takes what the last try gave, and says so. */
+int lai_sockdiag_dump_anyway(uint32_t state_mask, struct lai_sockdiag_quality *quality,
+			     lai_sockdiag_each *each, void *arg);
 
 /*
  * Pure, sockdiag_parse.c: one datagram of a dump's answer, of any content and alignment. Messages

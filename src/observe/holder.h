@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * holder.h - every descriptor on the host that refers to a socket, by one of two ways.
+ *
+ * Neither is one moment: a descriptor that is opened or closed meanwhile may or may not be there.
+ * Descriptors of a process are those of all its threads, each table once.
+ */
+#ifndef LAI_OBSERVE_HOLDER_H
+#define LAI_OBSERVE_HOLDER_H
+
+#include "observe/facts.h"
+
+/* A descriptor of another kind that matters: who has an epoll set, a ring, a UNIX socket. */
+enum lai_device {
+	LAI_DEVICE_EPOLL,
+	LAI_DEVICE_RING,
+};
+
+struct lai_device_holder {
+	enum lai_device device;
+	uint32_t pid;
+	uint32_t fd;
+};
+
+/* What one pass found. The arrays are for lai_holders_done(). */
+struct lai_holders {
+	/* Sorted by inode, pid, fd. BPF: TCP sockets only. /proc: sockets of any kind, since telling
+	   them apart costs a call each; the join with the dump tells. */
+	struct lai_holder *list;
+	size_t count;
+	struct lai_device_holder *devices; /* sorted by pid, fd */
+	size_t device_count;
+	uint32_t processes, unreadable, vanished; /* as in struct lai_coverage */
+	/* Those processes that were read, sorted: pid and number of descriptors of any kind (0: not
+	   counted, BPF). */
+	struct lai_holders_process {
+		uint32_t pid;
+		uint32_t fd_count;
+	} *read;
+	size_t read_count;
+};
+
+/*
+ * With /proc: needs no privilege for one's own processes, root for all.
+ * 0; -ENOMEM; another negative errno: /proc itself cannot be read.
+ */
+int lai_holders_read_proc(struct lai_holders *holders);
+
+/*
+ * With BPF: a program of iter/task walks the tables (bpf/fdwalk.bpf.c). Only sockets of TCP in the
+ * states of the mask (LAI_TCP_CLOSE included if its bit is set).
+ * 0; -EOPNOTSUPP: built without it, or this kernel lacks something; -EPERM: CAP_BPF and CAP_PERFMON
+ * are missing; -ENOMEM. *reason (of reason_bytes) is a clause without a full stop after a failure.
+ */
+int lai_holders_read_bpf(uint32_t state_mask, struct lai_holders *holders, char *reason,
+			 size_t reason_bytes);
+
+void lai_holders_done(struct lai_holders *holders);
+
+/* The first of a sorted list with that inode; count if there is none. */
+size_t lai_holders_find(const struct lai_holder *list, size_t count, uint64_t inode);
+
+#endif
