@@ -40,7 +40,7 @@ lib_src  := $(filter-out %_test.c,$(foreach r,$(LIB_ROOMS),$(wildcard src/$(r)/*
 sim_src  := $(filter-out %_test.c,$(wildcard src/io/sim/*.c))
 cli_src  := $(filter-out %_test.c,$(foreach r,$(CLI_ROOMS),$(wildcard src/$(r)/*.c)))
 unit_src := $(shell find src tests -name '*_test.c' | sort)
-tool_src := $(wildcard tests/tools/*.c)
+tool_src := $(wildcard tests/tools/*.c) $(filter-out %_test.c,$(wildcard tests/leaks/*.c))
 ex_src   := $(wildcard examples/*.c)
 objects   = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
@@ -69,6 +69,8 @@ test: deps-test
 
 ## test-all: the long ones as well: more seeds, sanitizers, valgrind, analyzers
 test-all: test
+	$(Q)tools/deps.sh healthy
+	$(Q)BUILD=$(BUILD) tests/run.sh tests/leaks/healthy
 	$(Q)$(MAKE) --no-print-directory analyze
 	$(Q)$(MAKE) --no-print-directory SAN=address,undefined all test-programs
 	$(Q)BUILD=build-address-undefined tests/run.sh

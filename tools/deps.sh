@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh [build] [test] [bench]: installs the Debian packages that are missing, and says so. Does nothing when
+# deps.sh [build] [test] [bench] [healthy]: installs the Debian packages that are missing, and says so. Does nothing when
 # none is; needs root or sudo otherwise.
 set -eu
 # What each command or file comes from: "probe package".
@@ -9,14 +9,17 @@ build='cc:gcc ld:binutils /usr/include/stdlib.h:libc6-dev /usr/include/linux/tcp
 bpftool:bpftool'
 test='/usr/include/cmocka.h:libcmocka-dev ip:iproute2 nft:nftables ss:iproute2 socat:socat ncat:ncat
 nc.openbsd:netcat-openbsd pkill:procps strace:strace mandoc:mandoc patch:patch'
-bench='iperf3:iperf3'
+bench='iperf3:iperf3 netstat:net-tools lsof:lsof'
+# What a healthy host runs, for tests/leaks/healthy.sh.
+healthy='sshd:openssh-server nginx:nginx /usr/lib/postgresql:postgresql curl:curl'
 missing=
 for set in "$@"; do
 	case $set in
 	build) list=$build ;;
 	test) list=$test ;;
 	bench) list=$bench ;;
-	*) echo "deps.sh: '$set' is none of: build test bench" >&2; exit 2 ;;
+	healthy) list=$healthy ;;
+	*) echo "deps.sh: '$set' is none of: build test bench healthy" >&2; exit 2 ;;
 	esac
 	for row in $list; do
 		probe=${row%%:*} package=${row##*:}

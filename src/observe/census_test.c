@@ -266,8 +266,7 @@ static void other_namespace(void **state)
 static void nobody(void **state)
 {
 	struct lai_census census = {.fds = 12345};
-	uint64_t *inodes = NULL;
-	size_t count = 0;
+	struct lai_owner owner = {.fds = 12345};
 	pid_t pid = fork();
 
 	(void)state;
@@ -276,16 +275,16 @@ static void nobody(void **state)
 		_exit(0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(lai_census_of_process(pid, &census), -ESRCH);
-	assert_int_equal(lai_owner_inodes(pid, &inodes, &count), -ESRCH);
+	assert_int_equal(lai_owner_read(pid, &owner), -ESRCH);
 	assert_int_equal(census.fds, 12345);
+	assert_int_equal(owner.fds, 12345);
 }
 
 static void inodes_sorted(void **state)
 {
 	enum { MANY = 300 };
 	static int fds[MANY];
-	uint64_t *inodes = NULL;
-	size_t count = 0;
+	struct lai_owner owner = {0};
 	struct stat stat;
 	int again;
 
@@ -293,18 +292,19 @@ static void inodes_sorted(void **state)
 	for (int i = 0; i < MANY; i++)
 		assert_true((fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) >= 0);
 	again = dup(fds[0]);
-	assert_int_equal(lai_owner_inodes(0, &inodes, &count), 0);
-	assert_true(count >= MANY + 2 * PAIRS + 1);
-	for (size_t i = 1; i < count; i++)
-		assert_true(inodes[i - 1] < inodes[i]);
+	assert_int_equal(lai_owner_read(0, &owner), 0);
+	assert_true(owner.count >= MANY + 2 * PAIRS + 1);
+	assert_true(owner.fds > owner.count);
+	for (size_t i = 1; i < owner.count; i++)
+		assert_true(owner.inodes[i - 1] < owner.inodes[i]);
 	for (int i = 0; i < MANY; i++) {
 		assert_int_equal(fstat(fds[i], &stat), 0);
-		assert_true(lai_owner_has(inodes, count, stat.st_ino));
+		assert_true(lai_owner_has(owner.inodes, owner.count, stat.st_ino));
 		close(fds[i]);
 	}
-	assert_false(lai_owner_has(inodes, count, UINT64_MAX));
+	assert_false(lai_owner_has(owner.inodes, owner.count, UINT64_MAX));
 	close(again);
-	free(inodes);
+	lai_owner_done(&owner);
 }
 
 #define ROW(sentence, function)                                                                    \

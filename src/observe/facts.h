@@ -88,6 +88,9 @@ struct lai_holder {
 	uint64_t inode;
 	uint32_t pid;
 	uint32_t fd;
+	/* Of the socket, when the descriptor was seen; /proc tells neither (0, LAI_TCP_NONE). */
+	uint32_t namespace_inode; /* its network namespace, as lai_namespace.inode */
+	uint8_t state;		  /* enum lai_tcp_state; LAI_TCP_CLOSE also if it is bound */
 };
 
 /* What a thread waits for, read from its system call. */
@@ -115,6 +118,7 @@ struct lai_thread {
 	uint64_t fd_inode;   /* of the socket behind fd; 0: none or no socket */
 	uint64_t cpu_ticks;  /* user and system time, in units of sysconf(_SC_CLK_TCK) */
 	int32_t call;	     /* number of the system call; -1: none or not permitted to see */
+	uint64_t arguments[3]; /* the first ones of the call; 0 if there is none */
 	char place[32];	     /* wchan: the kernel function it sleeps in, or "" */
 };
 

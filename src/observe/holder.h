@@ -3,7 +3,9 @@
  * holder.h - every descriptor on the host that refers to a socket, by one of two ways.
  *
  * Neither is one moment: a descriptor that is opened or closed meanwhile may or may not be there.
- * Descriptors of a process are those of all its threads, each table once.
+ * Descriptors of a process are those of all its threads, each table once. Threads of the kernel are
+ * no processes here. Measured with 100,000 sockets in 10 processes: BPF 16 ms if few are in the
+ * mask, 25 ms for all; /proc 300 ms.
  */
 #ifndef LAI_OBSERVE_HOLDER_H
 #define LAI_OBSERVE_HOLDER_H
@@ -30,27 +32,33 @@ struct lai_holders {
 	size_t count;
 	struct lai_device_holder *devices; /* sorted by pid, fd */
 	size_t device_count;
-	uint32_t processes, unreadable, vanished; /* as in struct lai_coverage */
-	/* Those processes that were read, sorted: pid and number of descriptors of any kind (0: not
-	   counted, BPF). */
+	/* As in struct lai_coverage. If we are not even shown process 1 (hidepid), it counts as one
+	   that is unreadable, standing for all that are hidden. */
+	uint32_t processes, unreadable, vanished;
+	/* Those processes that were read, zombies too, sorted by pid, and the number of their
+	   descriptors of any kind. Of our own process BPF counts those that the reading itself
+	   has open, too. */
 	struct lai_holders_process {
 		uint32_t pid;
 		uint32_t fd_count;
-	} *read;
+	} * read;
 	size_t read_count;
 };
 
 /*
- * With /proc: needs no privilege for one's own processes, root for all.
- * 0; -ENOMEM; another negative errno: /proc itself cannot be read.
+ * With /proc: needs no privilege for one's own processes, root for all. A descriptor opened with
+ * O_PATH counts as a holder here, though it holds nothing: its link looks the same.
+ * 0; -ENOMEM; -ENODEV: /proc is no procfs; another negative errno: it cannot be read.
  */
 int lai_holders_read_proc(struct lai_holders *holders);
 
 /*
- * With BPF: a program of iter/task walks the tables (bpf/fdwalk.bpf.c). Only sockets of TCP in the
- * states of the mask (LAI_TCP_CLOSE included if its bit is set).
- * 0; -EOPNOTSUPP: built without it, or this kernel lacks something; -EPERM: CAP_BPF and CAP_PERFMON
- * are missing; -ENOMEM. *reason (of reason_bytes) is a clause without a full stop after a failure.
+ * With BPF: a program of iter/task walks the tables (bpf/fdwalk.bpf.c; Linux 5.17). Only sockets of
+ * TCP in the states of the mask (LAI_TCP_CLOSE included if its bit is set; the bit of
+ * LAI_TCP_BOUND_INACTIVE brings those in CLOSE as well, since the kernel has one state for both).
+ * 0; -EOPNOTSUPP: built without it, or this kernel lacks something, or /proc is of another pid
+ * namespace; -EPERM: CAP_BPF and CAP_PERFMON are missing; -ENOMEM. *reason (of reason_bytes) is a
+ * clause without a full stop after a failure.
  */
 int lai_holders_read_bpf(uint32_t state_mask, struct lai_holders *holders, char *reason,
 			 size_t reason_bytes);

@@ -6,18 +6,27 @@
 #include "observe/facts.h"
 
 /*
- * Our own first; with all: also every one that a process is in (one per inode) or that has a name
- * in /run/netns. *list is for free(). 0; -ENOMEM; -EACCES and the like: not even our own.
+ * Our own (the calling thread's) first; with all: also every one that a process is in (one entry
+ * per inode) or that has a name in /run/netns. A process whose namespace we may not see, or that
+ * ends meanwhile, is passed over: a namespace that only such processes are in is not listed.
+ * *list is for free(). 0; -ENOMEM; -EACCES and the like: not even our own.
  */
 int lai_namespaces_list(bool all, struct lai_namespace **list, size_t *count);
 
 /*
  * Calls work(arg) in a thread that has entered the namespace; ours: called directly. Returns what
- * it returned; -EPERM: entering needs CAP_SYS_ADMIN; another negative errno.
+ * it returned; -EPERM: entering needs CAP_SYS_ADMIN; -EACCES: the process is another user's;
+ * -ENOENT: the namespace is gone, or its path leads to another one by now; another negative errno.
  */
 int lai_namespace_run(const struct lai_namespace *name_space, int (*work)(void *arg), void *arg);
 
 /* Fills the sysctls and counters; call it inside (lai_namespace_run()). What is not told stays 0. */
 void lai_namespace_read_settings(struct lai_namespace *name_space);
+
+/*
+ * Pure: how many ports of [port_min, port_max] are in a list like "8080,9148-9200\n", the format of
+ * ip_local_reserved_ports. What is no such list counts up to where it stops being one.
+ */
+uint32_t lai_namespace_ports_in(const char *list, uint16_t port_min, uint16_t port_max);
 
 #endif

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* owner.c - reads the links "socket:[INODE]" of /proc/PID/fd. */
+/* owner.c - the sockets among one process's descriptors. */
 #include "observe/owner.h"
 
-#include <dirent.h>
+#include "observe/descriptor.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define PATH_BYTES 64 /* "/proc/PID/fd/FD" with two numbers of 10 digits */
+#define DIRECTORY_BYTES 32		  /* "/proc/PID/fd" with a number of 10 digits */
+#define PATH_BYTES (DIRECTORY_BYTES + 16) /* and "/FD" */
 #define INODES_FIRST 64
 
 static int inode_add(uint64_t **inodes, size_t *count, uint64_t inode)
@@ -59,55 +62,52 @@ static bool is_tcp(const char *path)
 	       (!strcmp(name, "TCP") || !strcmp(name, "TCPv6"));
 }
 
-/* One descriptor; one that was closed meanwhile is passed over. */
-static int descriptor_read(const char *directory, const char *fd, struct lai_owner *owner)
+struct reading {
+	char path[DIRECTORY_BYTES]; /* of the directory */
+	int directory;
+	bool ours; /* the directory's descriptor is in it */
+	struct lai_owner owner;
+};
+
+static int descriptor_each(void *arg, const struct lai_descriptor *descriptor)
 {
-	char path[PATH_BYTES], link[PATH_BYTES] = "";
-	unsigned long long inode;
+	struct reading *reading = arg;
+	struct lai_owner *owner = &reading->owner;
+	char path[PATH_BYTES];
 	int error;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", directory, fd) >= sizeof(path))
+	if (reading->ours && descriptor->fd == (uint32_t)reading->directory)
 		return 0;
-	if (readlink(path, link, sizeof(link) - 1) < 0)
-		return errno == ENOENT ? 0 : -errno;
 	owner->fds++;
-	if (sscanf(link, "socket:[%llu]", &inode) != 1)
+	if (descriptor->kind != LAI_DESCRIPTOR_SOCKET)
 		return 0;
-	error = inode_add(&owner->inodes, &owner->count, inode);
-	if (!error && is_tcp(path))
-		error = inode_add(&owner->tcp_inodes, &owner->tcp_count, inode);
-	return error;
+	error = inode_add(&owner->inodes, &owner->count, descriptor->inode);
+	if (error)
+		return error;
+	snprintf(path, sizeof(path), "%s/%u", reading->path, descriptor->fd);
+	return is_tcp(path) ? inode_add(&owner->tcp_inodes, &owner->tcp_count, descriptor->inode)
+			    : 0;
 }
 
 int lai_owner_read(pid_t pid, struct lai_owner *owner)
 {
-	struct lai_owner result = {0};
-	char directory[PATH_BYTES] = "/proc/self/fd";
-	struct dirent *entry;
-	DIR *dir;
-	int error = 0;
+	struct reading reading = {.path = "/proc/self/fd", .ours = pid == 0 || pid == getpid()};
+	int error;
 
 	if (pid != 0)
-		snprintf(directory, sizeof(directory), "/proc/%d/fd", (int)pid);
-	dir = opendir(directory);
-	if (!dir)
+		snprintf(reading.path, sizeof(reading.path), "/proc/%d/fd", (int)pid);
+	reading.directory = open(reading.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (reading.directory < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
-	while (!error && (errno = 0, entry = readdir(dir))) {
-		bool ours = (pid == 0 || pid == getpid()) && atoi(entry->d_name) == dirfd(dir);
-
-		if (entry->d_name[0] != '.' && !ours)
-			error = descriptor_read(directory, entry->d_name, &result);
-	}
-	if (!error && errno) /* the process ended under our hands, say */
-		error = errno == ENOENT ? -ESRCH : -errno;
-	closedir(dir);
+	error = lai_descriptors_read(reading.directory, descriptor_each, &reading);
+	close(reading.directory);
 	if (error) {
-		lai_owner_done(&result);
+		lai_owner_done(&reading.owner);
 		return error;
 	}
-	inodes_sort(result.inodes, &result.count);
-	inodes_sort(result.tcp_inodes, &result.tcp_count);
-	*owner = result;
+	inodes_sort(reading.owner.inodes, &reading.owner.count);
+	inodes_sort(reading.owner.tcp_inodes, &reading.owner.tcp_count);
+	*owner = reading.owner;
 	return 0;
 }
 
@@ -121,17 +121,4 @@ void lai_owner_done(struct lai_owner *owner)
 bool lai_owner_has(const uint64_t *inodes, size_t count, uint64_t inode)
 {
 	return count && bsearch(&inode, inodes, count, sizeof(inode), inode_compare);
-}
-
-int lai_owner_inodes(pid_t pid, uint64_t **inodes, size_t *count)
-{
-	struct lai_owner owner = {0};
-	int error = lai_owner_read(pid, &owner);
-
-	if (error)
-		return error;
-	*inodes = owner.inodes;
-	*count = owner.count;
-	free(owner.tcp_inodes);
-	return 0;
 }

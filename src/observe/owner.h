@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * owner.h - which sockets a process holds, from /proc/PID/fd.
+ * owner.h - which sockets one process holds, from /proc/PID/fd (holder.h: all processes at once).
  *
  * A snapshot that is not atomic: descriptors opened or closed meanwhile may or may not be in it.
  */
@@ -24,15 +24,12 @@ struct lai_owner {
 /*
  * Reads /proc/PID/fd; pid 0 is the calling process. *owner is the caller's on success, for
  * lai_owner_done(). -ESRCH: no such process; -EACCES: it is another user's; -ENOMEM, or the errno
- * of opendir() (-EMFILE, ...).
+ * of open() (-EMFILE, ...).
  */
 int lai_owner_read(pid_t pid, struct lai_owner *owner);
 void lai_owner_done(struct lai_owner *owner);
 
 /* Is this inode in a sorted array? */
 bool lai_owner_has(const uint64_t *inodes, size_t count, uint64_t inode);
-
-/* Only lai_owner.inodes and count; *inodes is the caller's, for free(), and is NULL for none. */
-int lai_owner_inodes(pid_t pid, uint64_t **inodes, size_t *count);
 
 #endif

@@ -23,6 +23,9 @@ struct lai_snapshot_request {
 	enum lai_way_choice way;
 	bool all_namespaces; /* every network namespace that a process or a name leads to */
 	bool no_owners;	     /* sockets only: neither holders nor processes */
+	/* Suspects alone, unless what they say makes the healthy ones matter: see depth.h. The
+	   snapshot's state_mask tells what it was. state_mask here must be 0. */
+	bool suspects_first;
 	bool evidence;	     /* threads, watches, stashes and pasts of suspects (the doctor's) */
 };
 

@@ -1,34 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sockdiag.c - asks the kernel for its TCP sockets and collects the answer.
+ * sockdiag.c - the kernel's TCP sockets as a list.
  *
- * One netlink socket per try and family: what is left of an abandoned dump goes with its socket.
  * Facts are collected and handed out at the end only, since a dump that turns out inconsistent has
- * to be forgotten as a whole.
+ * to be forgotten as a whole: it is asked for again, with a new netlink socket.
  */
-#include "observe/sockdiag.h"
+#include "observe/sockdiag_talk.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
-#include <linux/inet_diag.h>
-#include <linux/sock_diag.h>
 #include <stdlib.h>
 
-/* The kernel fills datagrams up to 32 KiB for readers that offer that much (net/netlink). */
-#define DATAGRAM_BYTES 32768
 #define TRIES_MAX 5
 #define FACTS_FIRST 64
-#define SEQUENCE 1 /* a socket asks one question in its life */
+
+/* Two names of one thing, see sockdiag.h. */
+#define HANDSHAKES (LAI_SOCKDIAG_STATE(LAI_TCP_SYN_RECV) | LAI_SOCKDIAG_STATE(LAI_TCP_NEW_SYN_RECV))
 
 struct facts {
 	struct lai_socket_fact *list;
 	size_t count, room;
+	uint32_t state_mask;
+	uint16_t port_min, port_max;
 };
 
 static int facts_add(void *arg, const struct lai_socket_fact *fact)
 {
 	struct facts *facts = arg;
 
+	/* The kernel looks at the state twice; it may have changed in between. */
+	if (!(facts->state_mask & LAI_SOCKDIAG_STATE(fact->state)))
+		return 0;
 	if (facts->count == facts->room) {
 		size_t room = facts->room ? 2 * facts->room : FACTS_FIRST;
 		struct lai_socket_fact *list = reallocarray(facts->list, room, sizeof(*list));
@@ -42,89 +43,133 @@ static int facts_add(void *arg, const struct lai_socket_fact *fact)
 	return 0;
 }
 
-static int dump_ask(const struct mnl_socket *netlink, int family, uint32_t state_mask)
+/* Adds one dump's sockets; after a failure the facts are as they were. -EINTR: inconsistent, and
+   not to be taken all the same. */
+static int facts_ask(struct facts *facts, int family, bool anyway, bool *interrupted)
 {
-	_Alignas(struct nlmsghdr) char
-		bytes[MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(struct inet_diag_req_v2))];
-	struct nlmsghdr *header = mnl_nlmsg_put_header(bytes);
-	struct inet_diag_req_v2 *request;
-
-	header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	header->nlmsg_seq = SEQUENCE;
-	request = mnl_nlmsg_put_extra_header(header, sizeof(*request));
-	request->sdiag_family = (uint8_t)family;
-	request->sdiag_protocol = IPPROTO_TCP;
-	request->idiag_states = state_mask;
-	return mnl_socket_sendto(netlink, header, header->nlmsg_len) < 0 ? -errno : 0;
-}
-
-static int dump_read(const struct mnl_socket *netlink, struct facts *facts)
-{
-	uint32_t port = mnl_socket_get_portid(netlink);
-	char *bytes = malloc(DATAGRAM_BYTES);
-	int error = bytes ? 1 : -ENOMEM;
-
-	while (error == 1) {
-		ssize_t size = mnl_socket_recvfrom(netlink, bytes, DATAGRAM_BYTES);
-
-		if (size < 0 && errno == EINTR)
-			continue;
-		error = size < 0 ? -errno
-				 : lai_sockdiag_parse(bytes, (size_t)size, SEQUENCE, port,
-						      facts_add, facts);
-	}
-	free(bytes);
-	return error;
-}
-
-/* Adds one family's sockets; after a failure the facts are as they were. */
-static int family_dump(int family, uint32_t state_mask, struct facts *facts)
-{
-	struct mnl_socket *netlink = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+	struct lai_sockdiag_question question = {.family = family,
+						 .state_mask = facts->state_mask,
+						 .port_min = facts->port_min,
+						 .port_max = facts->port_max};
+	struct lai_sockdiag_talk talk;
 	size_t before = facts->count;
-	int error;
+	int error = lai_sockdiag_talk_open(&talk, &question);
 
-	if (!netlink)
-		return -errno;
-	error = mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : 0;
-	if (!error)
-		error = dump_ask(netlink, family, state_mask);
-	if (!error)
-		error = dump_read(netlink, facts);
+	if (error)
+		return error;
+	*interrupted = false;
+	do
+		error = lai_sockdiag_talk_read(&talk, interrupted, facts_add, facts);
+	while (error == 1 && (anyway || !*interrupted));
+	if (error >= 0)
+		error = *interrupted && !anyway ? -EINTR : 0;
 	if (error)
 		facts->count = before;
-	(void)mnl_socket_close(netlink);
+	lai_sockdiag_talk_close(&talk);
 	return error;
 }
 
-static int family_dump_patiently(int family, uint32_t state_mask, struct facts *facts)
+static int facts_ask_patiently(struct facts *facts, int family,
+			       struct lai_sockdiag_quality *quality)
 {
+	bool interrupted = false;
 	int error = -EINTR;
 
-	for (int try = 0; try < TRIES_MAX && error == -EINTR; try++)
-		error = family_dump(family, state_mask, facts);
-	return error == -EINTR ? -EAGAIN : error;
+	for (int try = 1; try <= TRIES_MAX && error == -EINTR; try++) {
+		error = facts_ask(facts, family, try == TRIES_MAX, &interrupted);
+		quality->repeats += error == -EINTR;
+	}
+	if (!error && interrupted)
+		quality->complete = false;
+	return error;
+}
+
+static int facts_ask_by_family(struct facts *facts, struct lai_sockdiag_quality *quality)
+{
+	int error = facts_ask_patiently(facts, AF_INET, quality);
+
+	if (error)
+		return error;
+	error = facts_ask_patiently(facts, AF_INET6, quality);
+	/* A kernel without IPv6 has no such sockets; that is no error. */
+	return error == -EPROTONOSUPPORT ? 0 : error;
+}
+
+static int facts_fetch(struct facts *facts, struct lai_sockdiag_quality *quality)
+{
+	const uint32_t inactive = LAI_SOCKDIAG_STATE(LAI_TCP_BOUND_INACTIVE);
+	int error = facts_ask_patiently(facts, AF_UNSPEC, quality);
+
+	/* No kernel is known to refuse that question; what emulates one may. */
+	if (error == -EOPNOTSUPP || error == -EPROTONOSUPPORT || error == -EINVAL)
+		error = facts_ask_by_family(facts, quality);
+	if (error == -EINVAL && facts->state_mask & inactive) {
+		facts->state_mask &= ~inactive;
+		error = facts_ask_by_family(facts, quality);
+	}
+	return error;
+}
+
+int lai_sockdiag_list(uint32_t state_mask, struct lai_sockdiag_quality *quality,
+		      struct lai_socket_fact **list, size_t *count)
+{
+	return lai_sockdiag_list_ports(state_mask, 0, 0, quality, list, count);
+}
+
+int lai_sockdiag_list_ports(uint32_t state_mask, uint16_t port_min, uint16_t port_max,
+			    struct lai_sockdiag_quality *quality, struct lai_socket_fact **list,
+			    size_t *count)
+{
+	struct lai_sockdiag_quality reached = {.complete = true};
+	struct facts facts = {.state_mask = state_mask, .port_min = port_min, .port_max = port_max};
+	int error;
+
+	if (!(state_mask & LAI_SOCKDIAG_ALL))
+		return -EINVAL;
+	if (state_mask & HANDSHAKES)
+		facts.state_mask |= HANDSHAKES;
+	error = facts_fetch(&facts, &reached);
+	if (error) {
+		free(facts.list);
+		return error;
+	}
+	*quality = reached;
+	*list = facts.list;
+	*count = facts.count;
+	return 0;
+}
+
+static int list_each(struct lai_socket_fact *list, size_t count, lai_sockdiag_each *each, void *arg)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < count && !result; i++)
+		result = each(arg, &list[i]);
+	free(list);
+	return result;
+}
+
+int lai_sockdiag_dump_anyway(uint32_t state_mask, struct lai_sockdiag_quality *quality,
+			     lai_sockdiag_each *each, void *arg)
+{
+	struct lai_socket_fact *list;
+	size_t count;
+	int error = lai_sockdiag_list(state_mask, quality, &list, &count);
+
+	return error ? error : list_each(list, count, each, arg);
 }
 
 int lai_sockdiag_dump(uint32_t state_mask, lai_sockdiag_each *each, void *arg)
 {
-	struct facts facts = {0};
-	int error = -EINVAL;
+	struct lai_sockdiag_quality quality;
+	struct lai_socket_fact *list;
+	size_t count;
+	int error = lai_sockdiag_list(state_mask, &quality, &list, &count);
 
-	state_mask &= LAI_SOCKDIAG_ALL;
-	if (!state_mask)
-		goto out;
-	error = family_dump_patiently(AF_INET, state_mask, &facts);
 	if (error)
-		goto out;
-	/* A kernel without IPv6 has no such sockets; that is no error. */
-	error = family_dump_patiently(AF_INET6, state_mask, &facts);
-	if (error == -EPROTONOSUPPORT)
-		error = 0;
-	for (size_t i = 0; i < facts.count && !error; i++)
-		error = each(arg, &facts.list[i]);
-out:
-	free(facts.list);
-	return error;
+		return error;
+	if (quality.complete)
+		return list_each(list, count, each, arg);
+	free(list);
+	return -EAGAIN;
 }

@@ -4,13 +4,13 @@
  *
  * A datagram holds messages, each padded to four bytes:
  *
- *     nlmsghdr  inet_diag_msg  attributes (ignored)  padding     SOCK_DIAG_BY_FAMILY
- *     nlmsghdr  int error      ...                               NLMSG_ERROR, NLMSG_DONE
+ *     nlmsghdr  inet_diag_msg  attributes  padding     SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK
+ *     nlmsghdr  int error      ...                     NLMSG_ERROR, NLMSG_DONE
  *
  * Every length is checked against what is left, and structs are copied out before use, so that
  * neither a hostile length nor an odd address can make us read what is not ours.
  */
-#include "observe/sockdiag.h"
+#include "observe/sockdiag_talk.h"
 
 #include <errno.h>
 #include <linux/inet_diag.h>
@@ -40,6 +40,19 @@ static struct lai_address address_of(uint8_t family, const __be32 words[4], __be
 	return address;
 }
 
+/*
+ * A socket that is bound and no more is listed as CLOSE (Linux 6.8). So is one that died between the
+ * kernel's look at its state and at the rest; that one has a remote port still.
+ */
+static enum lai_tcp_state state_of(const struct inet_diag_msg *message)
+{
+	enum lai_tcp_state state = (enum lai_tcp_state)message->idiag_state;
+
+	if (state == LAI_TCP_CLOSE || state == LAI_TCP_BOUND_INACTIVE)
+		return message->id.idiag_dport ? LAI_TCP_CLOSE : LAI_TCP_BOUND_INACTIVE;
+	return state;
+}
+
 static int fact_of(const uint8_t *body, size_t size, struct lai_socket_fact *fact)
 {
 	struct inet_diag_msg message;
@@ -53,7 +66,7 @@ static int fact_of(const uint8_t *body, size_t size, struct lai_socket_fact *fac
 		return -EBADMSG;
 	*fact = (struct lai_socket_fact){
 		.family = message.idiag_family,
-		.state = (enum lai_tcp_state)message.idiag_state,
+		.state = state_of(&message),
 		.local = address_of(message.idiag_family, message.id.idiag_src,
 				    message.id.idiag_sport, message.id.idiag_if),
 		.remote = address_of(message.idiag_family, message.id.idiag_dst,
@@ -63,8 +76,15 @@ static int fact_of(const uint8_t *body, size_t size, struct lai_socket_fact *fac
 		.uid = message.idiag_uid,
 		.rqueue_bytes = message.idiag_rqueue,
 		.wqueue_bytes = message.idiag_wqueue,
+		.listener = LAI_NO_INDEX,
 	};
-	return 0;
+	/* A timer that we do not know is none that the rest of the program could name. */
+	if (message.idiag_timer > LAI_TIMER_NONE && message.idiag_timer < LAI_TIMER_COUNT) {
+		fact->timer = message.idiag_timer;
+		fact->timer_ms = message.idiag_expires;
+		fact->retransmits = message.idiag_retrans;
+	}
+	return lai_sockdiag_attributes(body + sizeof(message), size - sizeof(message), fact);
 }
 
 /*
@@ -84,15 +104,14 @@ static int error_of(const uint8_t *body, size_t size)
 }
 
 /* One message: as lai_sockdiag_parse(). */
-static int message_parse(const struct nlmsghdr *header, const uint8_t *body, size_t size,
-			 lai_sockdiag_each *each, void *arg)
+static int message_parse(uint16_t type, const uint8_t *body, size_t size, lai_sockdiag_each *each,
+			 void *arg)
 {
 	struct lai_socket_fact fact;
 	int error;
 
-	if (header->nlmsg_flags & NLM_F_DUMP_INTR)
-		return -EINTR;
-	switch (header->nlmsg_type) {
+	switch (type) {
+	case TCPDIAG_GETSOCK: /* the answer has the question's type */
 	case SOCK_DIAG_BY_FAMILY:
 		error = fact_of(body, size, &fact);
 		if (!error)
@@ -108,7 +127,7 @@ static int message_parse(const struct nlmsghdr *header, const uint8_t *body, siz
 }
 
 int lai_sockdiag_parse(const void *bytes, size_t size, uint32_t sequence, uint32_t port,
-		       lai_sockdiag_each *each, void *arg)
+		       bool *interrupted, lai_sockdiag_each *each, void *arg)
 {
 	const uint8_t *at = bytes;
 	struct nlmsghdr header;
@@ -122,7 +141,9 @@ int lai_sockdiag_parse(const void *bytes, size_t size, uint32_t sequence, uint32
 		if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > size)
 			return -EBADMSG;
 		if (header.nlmsg_seq == sequence && header.nlmsg_pid == port) {
-			result = message_parse(&header, at + sizeof(header),
+			if (header.nlmsg_flags & NLM_F_DUMP_INTR)
+				*interrupted = true;
+			result = message_parse(header.nlmsg_type, at + sizeof(header),
 					       header.nlmsg_len - sizeof(header), each, arg);
 			if (result != 1)
 				return result;

@@ -27,8 +27,12 @@ for target in "${@:-}"; do
 			-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 			-o "$out/$name" "$file" $sources $extra -lmnl -lpthread || exit 1
 		mkdir -p "$out/$name.corpus"
+		# What was recorded for the unit tests is where the fuzzer begins.
+		seeds=
+		[ -d "tests/golden/$name" ] && seeds=tests/golden/$name
+		# shellcheck disable=SC2086
 		if "$out/$name" -max_total_time="$seconds" -print_final_stats=1 -close_fd_mask=3 \
-			-artifact_prefix="$out/$name." "$out/$name.corpus" >"$out/$name.log" 2>&1; then
+			-artifact_prefix="$out/$name." "$out/$name.corpus" $seeds >"$out/$name.log" 2>&1; then
 			echo "fuzz $name: $(sed -n 's/^stat::number_of_executed_units: //p' "$out/$name.log") runs, no crash"
 		else
 			echo "fuzz $name: FAILED, see $out/$name.log"

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * snapshot_inside.h - the steps of taking a snapshot, between the files of snapshot.
+ *
+ *	namespaces -> sockets ----.
+ *	                           join -> ghosts -> processes -> evidence about suspects
+ *	descriptors (a thread) ---'
+ */
+#ifndef LAI_OBSERVE_SNAPSHOT_INSIDE_H
+#define LAI_OBSERVE_SNAPSHOT_INSIDE_H
+
+#include "observe/holder.h"
+#include "observe/snapshot.h"
+
+/* A snapshot while it is taken. */
+struct lai_taking {
+	const struct lai_snapshot_request *request;
+	struct lai_snapshot *snapshot;
+	size_t socket_room;
+	uint32_t held_states; /* whose holders are looked for */
+	bool shallow;	      /* suspects alone are asked for */
+	bool deeper;	      /* and that is not enough */
+	struct lai_holders held; /* what the walk over the descriptor tables found */
+};
+
+/* True if the request asks for sockets in this state. */
+bool lai_taking_wants(const struct lai_taking *taking, enum lai_tcp_state state);
+
+/* Appends a socket; -ENOMEM. */
+int lai_taking_add(struct lai_taking *taking, const struct lai_socket_fact *fact);
+
+/*
+ * snapshot_join.c. Moves the holders of sockets that are in the snapshot into it, adds those that
+ * are in none of the kernel's tables as LAI_TCP_CLOSE, and finds the listeners of connections that
+ * wait for accept(). -ENOMEM.
+ */
+int lai_taking_join(struct lai_taking *taking);
+
+/*
+ * snapshot_again.c. The dump and the walk are not the same moment: what was accepted or opened in
+ * between has no holder yet. Looks for holders of such sockets once more, and takes those out that
+ * are gone by now. -ENOMEM.
+ */
+int lai_taking_look_again(struct lai_taking *taking);
+
+/* True: connected, with an inode, and no descriptor refers to it. */
+bool lai_taking_is_unheld(const struct lai_socket_fact *socket);
+
+/* One walk over the descriptor tables, by the way that the request asks for. */
+int lai_taking_walk(struct lai_taking *taking, struct lai_holders *held);
+
+/* snapshot_evidence.c. */
+
+/* The processes that hold a socket of the snapshot. -ENOMEM. */
+int lai_taking_processes(struct lai_taking *taking);
+
+/* Threads, watches and stashes, where the judge will ask for them. -ENOMEM. */
+int lai_taking_evidence(struct lai_taking *taking);
+
+#endif

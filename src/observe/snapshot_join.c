@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * snapshot_join.c - brings sockets and descriptors together.
+ *
+ *	socket with inode, holders found      its holders move into the snapshot
+ *	holder without a socket, of TCP       a socket in none of the tables: LAI_TCP_CLOSE
+ *	socket without inode, not orphaned    waits for accept(): its listener is looked up
+ */
+#include "observe/past.h"
+#include "observe/snapshot_inside.h"
+#include "observe/sockdiag.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- inode -> index of a socket: open addressing, at most half full --- */
+
+struct inode_table {
+	uint32_t *slots; /* LAI_NO_INDEX: free */
+	size_t mask;
+};
+
+static size_t slot_of(const struct inode_table *table, uint64_t inode)
+{
+	/* Inodes are dense and ascending; the multiplier (2^64 / golden ratio) spreads them. */
+	return (size_t)(inode * 0x9e3779b97f4a7c15ull >> 20) & table->mask;
+}
+
+static int table_init(struct inode_table *table, size_t count)
+{
+	size_t slots = 64;
+
+	while (slots < 2 * count)
+		slots *= 2;
+	table->slots = malloc(slots * sizeof(*table->slots));
+	if (!table->slots)
+		return -ENOMEM;
+	memset(table->slots, 0xff, slots * sizeof(*table->slots));
+	table->mask = slots - 1;
+	return 0;
+}
+
+/* The slot that has the inode, or the free one where it belongs. */
+static uint32_t *table_slot(const struct inode_table *table, const struct lai_snapshot *snapshot,
+			    uint64_t inode)
+{
+	size_t at = slot_of(table, inode);
+
+	while (table->slots[at] != LAI_NO_INDEX &&
+	       snapshot->sockets[table->slots[at]].inode != inode)
+		at = (at + 1) & table->mask;
+	return &table->slots[at];
+}
+
+/* A socket that moved within the kernel's table while it was listed is there twice: the later one
+   is true. */
+static int table_fill(struct inode_table *table, struct lai_snapshot *snapshot)
+{
+	size_t kept = 0;
+	int error = table_init(table, snapshot->socket_count);
+
+	if (error)
+		return error;
+	for (size_t i = 0; i < snapshot->socket_count; i++) {
+		struct lai_socket_fact *socket = &snapshot->sockets[i];
+		uint32_t *slot;
+
+		if (socket->inode != 0) {
+			slot = table_slot(table, snapshot, socket->inode);
+			if (*slot != LAI_NO_INDEX) {
+				snapshot->sockets[*slot] = *socket;
+				continue;
+			}
+			*slot = (uint32_t)kept;
+		}
+		if (kept != i)
+			snapshot->sockets[kept] = *socket;
+		kept++;
+	}
+	snapshot->socket_count = kept;
+	return 0;
+}
+
+/* --- holders --- */
+
+static size_t run_length(const struct lai_holder *list, size_t count)
+{
+	size_t length = 1;
+
+	while (length < count && list[length].inode == list[0].inode)
+		length++;
+	return length;
+}
+
+/* LAI_NO_INDEX: a namespace that is not looked at. One that is not told counts as our own. */
+static uint32_t namespace_index(const struct lai_snapshot *snapshot, uint64_t inode)
+{
+	for (size_t i = 0; i < snapshot->namespace_count; i++)
+		if (snapshot->namespaces[i].inode == inode)
+			return snapshot->namespaces[i].seen ? (uint32_t)i : LAI_NO_INDEX;
+	return inode == 0 ? 0 : LAI_NO_INDEX;
+}
+
+/* A descriptor of TCP that no dump showed: is it a socket without a connection? */
+static int add_unlisted(struct lai_taking *taking, const struct lai_holder *holder, bool *added)
+{
+	struct lai_socket_fact fact = {
+		.state = LAI_TCP_CLOSE, .inode = holder->inode, .listener = LAI_NO_INDEX};
+	struct lai_past_fact past;
+
+	*added = false;
+	if (lai_past_of((pid_t)holder->pid, (int32_t)holder->fd, holder->inode, &past) != 0)
+		return 0;
+	fact.namespace_index = namespace_index(taking->snapshot, past.namespace_inode);
+	if (fact.namespace_index == LAI_NO_INDEX ||
+	    (past.state != LAI_TCP_CLOSE && past.state != LAI_TCP_NONE)) {
+		/* Connected: of another namespace, or newer than the dump. */
+		taking->snapshot->coverage.sockets_elsewhere++;
+		return 0;
+	}
+	fact.family = past.family;
+	fact.past = (uint8_t)past.past;
+	*added = true;
+	return lai_taking_add(taking, &fact);
+}
+
+/* The walk's list is sorted by inode, and so is what is kept of it. */
+static int join_holders(struct lai_taking *taking, const struct inode_table *table)
+{
+	struct lai_snapshot *snapshot = taking->snapshot;
+	struct lai_holder *list = taking->held.list;
+	size_t kept = 0, length;
+	int error = 0;
+
+	for (size_t i = 0; i < taking->held.count && !error; i += length) {
+		uint32_t index = *table_slot(table, snapshot, list[i].inode);
+		bool added = false;
+
+		length = run_length(list + i, taking->held.count - i);
+		if (index == LAI_NO_INDEX && lai_taking_wants(taking, LAI_TCP_CLOSE)) {
+			error = add_unlisted(taking, &list[i], &added);
+			if (added && !error)
+				index = (uint32_t)snapshot->socket_count - 1;
+		}
+		if (index == LAI_NO_INDEX)
+			continue;
+		snapshot->sockets[index].holder_first = (uint32_t)kept;
+		snapshot->sockets[index].holder_count = (uint32_t)length;
+		memmove(list + kept, list + i, length * sizeof(*list));
+		kept += length;
+	}
+	snapshot->holders = list;
+	snapshot->holder_count = kept;
+	taking->held.list = NULL;
+	taking->held.count = 0;
+	return error;
+}
+
+/* --- listeners --- */
+
+static bool is_any(const struct lai_address *address)
+{
+	if (lai_address_family(address) == AF_INET)
+		return address->v4.sin_addr.s_addr == htonl(INADDR_ANY);
+	return IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
+}
+
+/* Its IPv4 part if it is a v4-mapped address. */
+static struct lai_address unmapped(const struct lai_address *address)
+{
+	struct lai_address plain = {.length = sizeof(plain.v4)};
+
+	if (lai_address_family(address) != AF_INET6 ||
+	    !IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr))
+		return *address;
+	plain.v4.sin_family = AF_INET;
+	plain.v4.sin_port = address->v6.sin6_port;
+	memcpy(&plain.v4.sin_addr, &address->v6.sin6_addr.s6_addr[12], sizeof(plain.v4.sin_addr));
+	return plain;
+}
+
+static bool listens_for(const struct lai_socket_fact *listener,
+			const struct lai_socket_fact *socket)
+{
+	struct lai_address theirs = unmapped(&listener->local), ours = unmapped(&socket->local);
+
+	if (listener->namespace_index != socket->namespace_index ||
+	    lai_address_port(&theirs) != lai_address_port(&ours))
+		return false;
+	if (is_any(&theirs)) /* "::" takes IPv4 as well, unless IPV6_V6ONLY, which is not told */
+		return lai_address_family(&theirs) == AF_INET6 ||
+		       lai_address_family(&ours) == AF_INET;
+	return lai_address_equal(&theirs, &ours);
+}
+
+/* Without an inode, and the application cannot have closed it: nobody has accepted it yet. */
+static bool waits_for_accept(const struct lai_socket_fact *socket)
+{
+	return socket->inode == 0 &&
+	       (socket->state == LAI_TCP_ESTABLISHED || socket->state == LAI_TCP_CLOSE_WAIT);
+}
+
+/* Of several (SO_REUSEPORT) the one with the longest queue. */
+static uint32_t listener_of(const struct lai_snapshot *snapshot, const uint32_t *listeners,
+			    size_t count, const struct lai_socket_fact *socket)
+{
+	uint32_t best = LAI_NO_INDEX;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct lai_socket_fact *listener = &snapshot->sockets[listeners[i]];
+
+		if (listens_for(listener, socket) &&
+		    (best == LAI_NO_INDEX ||
+		     listener->rqueue_bytes > snapshot->sockets[best].rqueue_bytes))
+			best = listeners[i];
+	}
+	return best;
+}
+
+static int join_listeners(struct lai_snapshot *snapshot)
+{
+	uint32_t *listeners = malloc((snapshot->socket_count + 1) * sizeof(*listeners));
+	size_t count = 0;
+
+	if (!listeners)
+		return -ENOMEM;
+	for (size_t i = 0; i < snapshot->socket_count; i++)
+		if (snapshot->sockets[i].state == LAI_TCP_LISTEN)
+			listeners[count++] = (uint32_t)i;
+	for (size_t i = 0; i < snapshot->socket_count; i++) {
+		struct lai_socket_fact *socket = &snapshot->sockets[i];
+
+		socket->listener = waits_for_accept(socket)
+					   ? listener_of(snapshot, listeners, count, socket)
+					   : LAI_NO_INDEX;
+	}
+	free(listeners);
+	return 0;
+}
+
+int lai_taking_join(struct lai_taking *taking)
+{
+	struct inode_table table = {0};
+	int error = table_fill(&table, taking->snapshot);
+
+	if (!error)
+		error = join_holders(taking, &table);
+	if (!error)
+		error = lai_taking_look_again(taking);
+	if (!error)
+		error = join_listeners(taking->snapshot);
+	free(table.slots);
+	return error;
+}
