@@ -14,4 +14,9 @@
 /* *age_ms is written unless the kind is LAI_AGE_UNKNOWN. */
 enum lai_age_kind lai_age_of(const struct lai_socket_fact *socket, uint64_t *age_ms);
 
+/* The same, when it was seen in an earlier snapshot too, interval_ms before; earlier may be NULL. */
+enum lai_age_kind lai_age_since(const struct lai_socket_fact *socket,
+				const struct lai_socket_fact *earlier, uint64_t interval_ms,
+				uint64_t *age_ms);
+
 #endif

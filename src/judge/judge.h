@@ -43,12 +43,12 @@ struct lai_finding {
 	enum lai_verdict verdict;
 	enum lai_severity severity;
 	enum lai_confidence confidence;
-	pid_t pid;	   /* whose fault it is; 0: no process (ports, in flight) */
+	pid_t pid; /* whose fault it is; 0: no process (ports, in flight) */
 	char comm[LAI_COMM_MAX];
 	const char *command_line; /* of the snapshot; may be NULL */
-	uint32_t *sockets; /* indices in the snapshot's sockets; for ports: none */
+	uint32_t *sockets;	  /* indices in the snapshot's sockets; for ports: none */
 	size_t socket_count; /* for ports: the number of sockets of the tuple, sockets is NULL */
-	int32_t *fds; /* of pid, ascending */
+	int32_t *fds;	     /* of pid, ascending */
 	size_t fd_count;
 	uint32_t namespace_index;
 	/* Length 0: not one address. Port 0: not one port. */
@@ -58,11 +58,11 @@ struct lai_finding {
 	enum lai_age_kind age_kind;
 	uint64_t unread_bytes; /* the FIN not counted */
 	struct lai_finding_peer peer;
-	int64_t growth_per_min;	    /* sockets; LAI_GROWTH_UNKNOWN */
-	uint64_t exhaustion_s;	    /* until descriptors or ports run out; 0: not forecast */
-	char *evidence;		    /* sentences */
-	char *advice;		    /* how to mend the program, a sentence */
-	char *remedy;		    /* a command that ends it now; NULL: there is none */
+	int64_t growth_per_min; /* sockets; LAI_GROWTH_UNKNOWN */
+	uint64_t exhaustion_s;	/* until descriptors or ports run out; 0: not forecast */
+	char *evidence;		/* sentences */
+	char *advice;		/* how to mend the program, a sentence */
+	char *remedy;		/* a command that ends it now; NULL: there is none */
 };
 
 struct lai_findings {

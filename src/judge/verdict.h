@@ -30,7 +30,7 @@ enum lai_severity {
 	X(WRITES_AFTER_FIN, "writes-after-fin", WARNING, "still sends to a peer that has closed")  \
 	X(FIN_WAIT2_HELD, "fin-wait2-held", WARNING, "half-closed and held: no timer ends it")     \
 	X(POISONED_TUPLE, "poisoned-tuple", WARNING,                                               \
-	  "the peer of a CLOSE_WAIT is gone: a connect() that draws its port will hang")           \
+	  "the peer of a CLOSE_WAIT is gone: a connect() that draws its port may hang")            \
 	X(PORTS_EXHAUSTING, "ports-exhausting", WARNING, "source ports to one address run out")    \
 	X(DATA_DESTROYED, "data-destroyed", WARNING, "a close threw away bytes")                   \
 	X(IDLE_POOL, "idle-pool", INFO, "idle pooled connections; they close at their next use")   \

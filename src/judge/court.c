@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* court.c - makes the indices that rules ask, and opens the case of one suspect. */
+#include "judge/case.h"
+
+#include "base/time.h"
+#include "judge/bounds.h"
+
+#include <string.h>
+
+#define SUSPECTS_FIRST 64
+
+/* --- suspects, in an order of their own --- */
+
+struct suspect {
+	uint64_t inode, cookie;
+	pid_t pid;
+	uint32_t index;
+	struct lai_end local, remote;
+	uint32_t namespace_index, rqueue_bytes;
+	enum lai_tcp_state state;
+};
+
+static int number_compare(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* By process first, so that neighbours share its indices. */
+static int suspect_compare(const void *a, const void *b)
+{
+	const struct suspect *x = a, *y = b;
+	int order = number_compare((uint64_t)x->pid, (uint64_t)y->pid);
+
+	if (order == 0)
+		order = number_compare(x->inode, y->inode);
+	if (order == 0)
+		order = number_compare(x->cookie, y->cookie);
+	if (order == 0)
+		order = number_compare(x->namespace_index, y->namespace_index);
+	if (order == 0)
+		order = lai_end_compare(x->local, y->local);
+	if (order == 0)
+		order = lai_end_compare(x->remote, y->remote);
+	if (order == 0)
+		order = number_compare(x->state, y->state);
+	if (order == 0)
+		order = number_compare(x->rqueue_bytes, y->rqueue_bytes);
+	return order ? order : number_compare(x->index, y->index);
+}
+
+/* The dump may list a socket twice, the second time maybe in its next state. */
+static bool is_twin(const struct suspect *a, const struct suspect *b)
+{
+	return a->inode == b->inode && a->namespace_index == b->namespace_index &&
+	       a->cookie == b->cookie && (a->inode || a->cookie);
+}
+
+static struct suspect suspect_of(const struct lai_snapshot *snapshot, uint32_t index)
+{
+	const struct lai_socket_fact *socket = &snapshot->sockets[index];
+
+	return (struct suspect){.inode = socket->inode,
+				.cookie = socket->cookie,
+				.pid = lai_first_pid(snapshot, socket),
+				.index = index,
+				.local = lai_end_of(&socket->local),
+				.remote = lai_end_of(&socket->remote),
+				.namespace_index = socket->namespace_index,
+				.rqueue_bytes = socket->rqueue_bytes,
+				.state = socket->state};
+}
+
+/* *list is for free(). -ENOMEM. */
+static int collect(const struct lai_snapshot *snapshot, struct suspect **list, size_t *count)
+{
+	struct suspect *own = NULL;
+	size_t found = 0, room = 0;
+
+	for (uint32_t i = 0; i < snapshot->socket_count; i++) {
+		if (!lai_is_suspect(snapshot, &snapshot->sockets[i]))
+			continue;
+		if (found == room) {
+			struct suspect *more;
+
+			room = room ? 2 * room : SUSPECTS_FIRST;
+			more = reallocarray(own, room, sizeof(*own));
+			if (!more) {
+				free(own);
+				return -ENOMEM;
+			}
+			own = more;
+		}
+		own[found++] = suspect_of(snapshot, i);
+	}
+	*list = own;
+	*count = found;
+	return 0;
+}
+
+static int find_suspects(struct lai_court *court)
+{
+	struct suspect *list = NULL;
+	size_t count = 0;
+	int error = collect(court->now, &list, &count);
+
+	if (error)
+		return error;
+	court->suspects = malloc((count + 1) * sizeof(*court->suspects));
+	court->rulings = malloc((count + 1) * sizeof(*court->rulings));
+	if (!court->suspects || !court->rulings) {
+		free(list);
+		return -ENOMEM;
+	}
+	if (count > 1)
+		qsort(list, count, sizeof(*list), suspect_compare);
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0 && is_twin(&list[i - 1], &list[i]))
+			continue;
+		court->rulings[court->suspect_count] = (struct lai_ruling){
+			.verdict = LAI_VERDICT_COUNT, .other = LAI_NO_INDEX, .clue = LAI_NO_INDEX};
+		court->suspects[court->suspect_count++] = list[i].index;
+	}
+	free(list);
+	return 0;
+}
+
+/* --- the court --- */
+
+static int index_stashes(struct lai_court *court)
+{
+	const struct lai_snapshot *now = court->now;
+	int error = lai_table_init(&court->stashes, now->stash_count);
+
+	for (uint32_t i = 0; i < now->stash_count && !error; i++)
+		if (now->stashes[i].inode && !lai_court_stash(court, now->stashes[i].inode))
+			lai_table_put(&court->stashes, lai_mix2(now->stashes[i].inode, 0), i);
+	return error;
+}
+
+/* Only needed if there is anybody to judge. */
+static int make_indices(struct lai_court *court)
+{
+	int error = lai_growth_init(&court->growth, &court->listeners, court->suspects,
+				    court->suspect_count, court->before, court->interval_ms);
+
+	if (!error)
+		error = lai_attentions_init(&court->attentions, court->now);
+	if (!error)
+		error = lai_pairs_new_of(court->now, court->suspects, court->suspect_count,
+					 &court->pairs);
+	if (!error)
+		error = lai_legs_init(&court->legs, &court->listeners, &court->attentions,
+				      court->suspects, court->suspect_count);
+	if (!error)
+		error = index_stashes(court);
+	return error;
+}
+
+void lai_court_done(struct lai_court *court)
+{
+	lai_table_done(&court->stashes);
+	lai_legs_done(&court->legs);
+	lai_pairs_free(court->pairs);
+	lai_attentions_done(&court->attentions);
+	lai_growth_done(&court->growth);
+	lai_listeners_done(&court->listeners);
+	free(court->cases);
+	free(court->rulings);
+	free(court->suspects);
+	*court = (struct lai_court){0};
+}
+
+const struct lai_stash *lai_court_stash(const struct lai_court *court, uint64_t inode)
+{
+	uint32_t hash = lai_mix2(inode, 0), i;
+
+	for (size_t at = lai_table_first(&court->stashes, hash);
+	     (i = lai_table_next(&court->stashes, hash, &at)) != LAI_NO_INDEX;)
+		if (court->now->stashes[i].inode == inode)
+			return &court->now->stashes[i];
+	return NULL;
+}
+
+const struct lai_ruling *lai_court_ruling(const struct lai_court *court, uint32_t socket)
+{
+	uint32_t place =
+		socket == LAI_NO_INDEX ? LAI_NO_INDEX : lai_pairs_place(court->pairs, socket);
+
+	return place == LAI_NO_INDEX ? NULL : &court->rulings[place];
+}
+
+/* --- one case --- */
+
+static void add_holders(struct lai_case *own)
+{
+	const struct lai_snapshot *now = own->court->now;
+	const struct lai_socket_fact *socket = own->socket;
+
+	own->pid = lai_first_pid(now, socket);
+	if (socket->holder_count == 0 || socket->holder_first >= now->holder_count)
+		return;
+	own->holders = &now->holders[socket->holder_first];
+	own->holder_count = socket->holder_count;
+	if (own->holder_count > now->holder_count - socket->holder_first)
+		own->holder_count = (uint32_t)now->holder_count - socket->holder_first;
+	for (uint32_t i = 0; i < own->holder_count; i++)
+		own->process_count += i == 0 || own->holders[i].pid != own->holders[i - 1].pid;
+}
+
+static struct lai_case open_case(struct lai_court *court, uint32_t place)
+{
+	const struct lai_growth *growth = &court->growth;
+	struct lai_case own = {.court = court, .place = place, .index = court->suspects[place]};
+
+	own.socket = &court->now->sockets[own.index];
+	if (court->before && growth->earlier[place] != LAI_NO_INDEX)
+		own.earlier = &court->before->sockets[growth->earlier[place]];
+	own.exact = &growth->signs[growth->exact[place]];
+	own.whole = &growth->signs[growth->whole[place]];
+	own.role = own.exact->role;
+	own.age_kind = lai_age_since(own.socket, own.earlier, court->interval_ms, &own.age_ms);
+	add_holders(&own);
+	if (own.process_count == 1 &&
+	    (own.socket->state == LAI_TCP_CLOSE_WAIT || own.socket->state == LAI_TCP_FIN_WAIT2))
+		own.attention = lai_attentions_of(&court->attentions, own.pid, own.socket->inode,
+						  &own.watch);
+	return own;
+}
+
+static int open_cases(struct lai_court *court)
+{
+	court->cases = malloc((court->suspect_count + 1) * sizeof(*court->cases));
+	if (!court->cases)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < court->suspect_count; i++)
+		court->cases[i] = open_case(court, i);
+	return 0;
+}
+
+const struct lai_case *lai_court_case(const struct lai_court *court, uint32_t place)
+{
+	return &court->cases[place];
+}
+
+int lai_court_init(struct lai_court *court, const struct lai_snapshot *now,
+		   const struct lai_snapshot *before)
+{
+	int error;
+
+	*court = (struct lai_court){.now = now, .before = before};
+	court->covered = now->coverage.unreadable == 0 && !now->coverage.pid_namespace &&
+			 now->coverage.complete;
+	if (before)
+		court->interval_ms = lai_time_since(before->taken_ns, now->taken_ns) / LAI_MS;
+	error = lai_listeners_init(&court->listeners, now);
+	if (!error)
+		error = find_suspects(court);
+	if (!error && court->suspect_count > 0)
+		error = make_indices(court);
+	if (!error)
+		error = open_cases(court);
+	if (error)
+		lai_court_done(court);
+	return error;
+}
+
+bool lai_case_is_older(const struct lai_case *own, uint64_t bound_ms)
+{
+	return own->age_kind == LAI_AGE_UNKNOWN || own->age_ms >= bound_ms;
+}
+
+bool lai_case_grows(const struct lai_case *own)
+{
+	return own->earlier && own->earlier->state == own->socket->state &&
+	       own->whole->now > own->whole->before;
+}
+
+bool lai_case_is_young(const struct lai_case *own)
+{
+	return !lai_case_is_older(own, lai_case_grows(own) ? LAI_CLOSE_WAIT_GROWING_MS
+							   : LAI_CLOSE_WAIT_YOUNG_MS);
+}
+
+uint64_t lai_unread_bytes(const struct lai_socket_fact *socket)
+{
+	bool fin = socket->state == LAI_TCP_CLOSE_WAIT || socket->state == LAI_TCP_LAST_ACK ||
+		   socket->state == LAI_TCP_CLOSING;
+
+	if (socket->state == LAI_TCP_LISTEN || socket->state == LAI_TCP_CLOSE)
+		return 0;
+	return socket->rqueue_bytes - (fin && socket->rqueue_bytes > 0);
+}
+
+uint64_t lai_read_bytes(const struct lai_socket_fact *socket)
+{
+	return socket->has_info ? lai_leg_read(socket) : 0;
+}
+
+bool lai_case_reads_on(const struct lai_case *own)
+{
+	return own->earlier && own->earlier->has_info && own->socket->has_info &&
+	       lai_read_bytes(own->socket) > lai_read_bytes(own->earlier);
+}
+
+uint32_t lai_case_peer(const struct lai_case *own)
+{
+	return lai_pairs_peer(own->court->pairs, own->index);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rule_eof_ignored.c - the program knows that the peer has closed, and has not closed.
+ *
+ * Two ways to know. read() has returned 0: the FIN's one sequence number has been consumed, the
+ * receive queue is empty. Or epoll has reported the end edge-triggered: the loop has been woken, is
+ * at rest again, and has not read.
+ */
+#include "judge/bounds.h"
+#include "judge/rule.h"
+#include "judge/say.h"
+
+enum reason { READ_IT, WAS_WOKEN };
+
+static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *ruling)
+{
+	const struct lai_socket_fact *socket = own->socket;
+	bool old = own->age_kind != LAI_AGE_UNKNOWN && own->age_ms >= LAI_CLOSE_WAIT_CERTAIN_MS;
+
+	if (socket->state != LAI_TCP_CLOSE_WAIT || own->process_count != 1)
+		return LAI_OPINION_NONE;
+	if (socket->rqueue_bytes == 0) {
+		ruling->reason = READ_IT;
+		ruling->confidence =
+			old || lai_case_grows(own) ? LAI_CONFIDENCE_CERTAIN : LAI_CONFIDENCE_LIKELY;
+		return LAI_OPINION_GUILTY;
+	}
+	/* With data left it is a matter of reading on: unread-backlog. */
+	if (own->attention != LAI_ATTENTION_EDGE ||
+	    (lai_unread_bytes(socket) > LAI_UNREAD_MIN && lai_read_bytes(socket) > 0))
+		return LAI_OPINION_NONE;
+	ruling->reason = WAS_WOKEN;
+	ruling->confidence = LAI_CONFIDENCE_LIKELY;
+	return LAI_OPINION_GUILTY;
+}
+
+static void testify(const struct lai_group *group, struct lai_text *text)
+{
+	size_t woken = lai_group_reasons(group, WAS_WOKEN);
+	size_t read = group->count - woken;
+
+	lai_say_count(text, group->count, "connection");
+	lai_text_append(text, " in CLOSE_WAIT.");
+	if (read > 0)
+		lai_text_append(text,
+				" The program has read the end of %s (read() returned 0: nothing "
+				"is unread, not even the FIN) and has not called close().",
+				group->count == 1 ? "it"
+				: woken > 0	  ? "some"
+						  : "each");
+	if (woken > 0)
+		lai_text_append(text,
+				" epoll has told it of the end of %s%s (edge-triggered), the "
+				"loop is at rest again, and the end has not been read.",
+				read > 0 ? "the " : "", read > 0 ? "others" : "them");
+	lai_say_oldest(text, group->finding);
+	if (group->finding->confidence != LAI_CONFIDENCE_CERTAIN)
+		lai_text_append(text,
+				" A server may still work on an answer to a half-closed client, "
+				"but seldom so long.");
+}
+
+const struct lai_rule lai_rule_eof_ignored = {
+	.verdict = LAI_VERDICT_EOF_IGNORED,
+	.judge = judge,
+	.testify = testify,
+	.remedy = LAI_REMEDY_FIN,
+	.advice =
+		"Look at the branch where read() returns 0: every path from there, errors too, must "
+		"end in close(). In Java, Go, Python: close response bodies and streams, also when "
+		"an exception is thrown.",
+};

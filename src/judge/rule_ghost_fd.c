@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rule_ghost_fd.c - the connection was reset or has ended, and left the kernel's tables; the
+ * descriptor is still open. A program may be on its way from the error to its close(): seen twice it
+ * is certain.
+ */
+#include "judge/bounds.h"
+#include "judge/rule.h"
+#include "judge/say.h"
+
+enum reason { CONNECTED, UNKNOWN };
+
+/*
+ * A socket in no table does not tell its network namespace; that of its process stands in for it.
+ * Processes of a namespace that was not looked at are not spoken about.
+ */
+static bool is_elsewhere(const struct lai_case *own)
+{
+	const struct lai_snapshot *now = own->court->now;
+	const struct lai_process *process = lai_snapshot_process(now, own->pid);
+
+	if (!process || process->namespace_inode == 0 || now->namespace_count == 0)
+		return false;
+	for (size_t i = 0; i < now->namespace_count; i++)
+		if (now->namespaces[i].inode == process->namespace_inode)
+			return false;
+	return true;
+}
+
+static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *ruling)
+{
+	const struct lai_socket_fact *socket = own->socket;
+	bool twice = own->earlier && own->earlier->state == LAI_TCP_CLOSE;
+
+	if (socket->state != LAI_TCP_CLOSE)
+		return LAI_OPINION_NONE;
+	if (own->holder_count == 0 || is_elsewhere(own) || (own->court->before && !twice))
+		return LAI_OPINION_ACQUITTED;
+	ruling->reason = socket->past == LAI_PAST_CONNECTED ? CONNECTED : UNKNOWN;
+	if (ruling->reason == UNKNOWN) {
+		/* One or two may be new sockets that are going to be connected. */
+		ruling->confidence = LAI_CONFIDENCE_POSSIBLE;
+		return own->whole->now >= LAI_GHOSTS_UNKNOWN_MIN ? LAI_OPINION_GUILTY
+								 : LAI_OPINION_ACQUITTED;
+	}
+	ruling->confidence = twice ? LAI_CONFIDENCE_CERTAIN : LAI_CONFIDENCE_LIKELY;
+	return LAI_OPINION_GUILTY;
+}
+
+static void testify(const struct lai_group *group, struct lai_text *text)
+{
+	size_t unknown = lai_group_reasons(group, UNKNOWN);
+
+	lai_say_count(text, group->count, "descriptor");
+	lai_text_append(text,
+			" of TCP sockets %s open, and the kernel has no connection for %s: "
+			"it was reset, or has ended in both directions.",
+			group->count == 1 ? "is" : "are", group->count == 1 ? "it" : "them");
+	lai_text_append(text, " ss and netstat do not show such sockets.");
+	if (unknown > 0)
+		lai_text_append(text,
+				" Of %zu it could not be seen whether they were ever "
+				"connected.",
+				unknown);
+	if (group->court->before)
+		lai_text_append(text, " The earlier look saw %s too.",
+				group->count == 1 ? "it" : "them");
+}
+
+const struct lai_rule lai_rule_ghost_fd = {
+	.verdict = LAI_VERDICT_GHOST_FD,
+	.judge = judge,
+	.testify = testify,
+	.remedy = LAI_REMEDY_NONE,
+	.advice =
+		"close() the descriptor after an error and after shutdown(): neither frees it. There "
+		"is no connection left to end from outside; restarting the program frees the "
+		"descriptors.",
+};

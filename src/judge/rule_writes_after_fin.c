@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rule_writes_after_fin.c - the peer has sent its FIN, and the program goes on sending.
+ *
+ * An answer after a half-close is legitimate: it flows, and ends. Two things are not. Bytes that wait
+ * and that the peer does not take; and a program that has written more since the earlier look, when
+ * the FIN was long there. What it writes is known to the byte (leg.h), without what the kernel sends
+ * again. One look cannot see the second: each ACK of its data resets the only clock.
+ */
+#include "judge/bounds.h"
+#include "judge/rule.h"
+#include "judge/say.h"
+
+#include "base/size.h"
+
+enum reason { STALLED, WRITES };
+
+static uint64_t written_since(const struct lai_case *own)
+{
+	uint64_t then, now;
+
+	if (!own->earlier || own->earlier->state != LAI_TCP_CLOSE_WAIT || !own->earlier->has_info ||
+	    !own->socket->has_info)
+		return 0;
+	then = lai_leg_written(own->earlier, own->role);
+	now = lai_leg_written(own->socket, own->role);
+	return now > then ? now - then : 0;
+}
+
+/* How long the peer has taken nothing: no ACK came, or nothing more could be sent. */
+static uint32_t stalled_ms(const struct lai_socket_fact *socket)
+{
+	return socket->ack_age_ms > socket->sent_age_ms ? socket->ack_age_ms : socket->sent_age_ms;
+}
+
+static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *ruling)
+{
+	const struct lai_socket_fact *socket = own->socket;
+
+	if (socket->state != LAI_TCP_CLOSE_WAIT)
+		return LAI_OPINION_NONE;
+	if (written_since(own) > 0) {
+		ruling->reason = WRITES;
+		ruling->confidence = LAI_CONFIDENCE_CERTAIN;
+		return lai_case_is_older(own, LAI_WRITES_MS) ? LAI_OPINION_GUILTY
+							     : LAI_OPINION_ACQUITTED;
+	}
+	if (socket->wqueue_bytes == 0)
+		return LAI_OPINION_NONE;
+	ruling->reason = STALLED;
+	ruling->confidence = LAI_CONFIDENCE_LIKELY;
+	return socket->has_info && stalled_ms(socket) >= LAI_STALLED_MS ? LAI_OPINION_GUILTY
+									: LAI_OPINION_ACQUITTED;
+}
+
+static void say_writes(const struct lai_group *group, size_t count, struct lai_text *text)
+{
+	char size[LAI_SIZE_TEXT_MAX];
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < group->count; i++) {
+		const struct lai_case *own = lai_court_case(group->court, group->charges[i].place);
+
+		bytes += written_since(own);
+	}
+	lai_text_append(text, " To %zu of them it has written %s in the last ", count,
+			lai_size_format(size, bytes));
+	lai_say_ms(text, group->court->interval_ms);
+	lai_text_append(text, ".");
+}
+
+static void say_stalled(const struct lai_group *group, struct lai_text *text)
+{
+	char size[LAI_SIZE_TEXT_MAX];
+	uint64_t bytes = 0, longest_ms = 0;
+	uint32_t retransmits = 0;
+
+	for (size_t i = 0; i < group->count; i++) {
+		const struct lai_socket_fact *socket = lai_group_socket(group, i);
+
+		bytes += socket->wqueue_bytes;
+		if (socket->wqueue_bytes > 0 && stalled_ms(socket) > longest_ms)
+			longest_ms = stalled_ms(socket);
+		if (socket->retransmits > retransmits)
+			retransmits = socket->retransmits;
+	}
+	if (bytes == 0)
+		return;
+	lai_text_append(text, " %s wait to be taken by the peer; for ",
+			lai_size_format(size, bytes));
+	lai_say_ms(text, longest_ms);
+	lai_text_append(text, " nothing could be sent.");
+	if (retransmits > 0)
+		lai_text_append(text, " The kernel has tried again %u times without an answer.",
+				(unsigned)retransmits);
+}
+
+static void testify(const struct lai_group *group, struct lai_text *text)
+{
+	size_t writes = lai_group_reasons(group, WRITES);
+	const struct lai_socket_fact *first = lai_group_socket(group, 0);
+	const struct lai_thread *thread = lai_attentions_thread(
+		&group->court->attentions, group->finding->pid, first->inode, LAI_WAIT_WRITE);
+
+	lai_say_count(text, group->count, "connection");
+	lai_text_append(text, " in CLOSE_WAIT: the peer has sent its FIN, and the program still "
+			      "sends.");
+	if (writes > 0)
+		say_writes(group, writes, text);
+	say_stalled(group, text);
+	if (thread) {
+		lai_text_append(text, " Now ");
+		lai_say_thread(text, thread);
+		lai_text_append(text, ".");
+	}
+	lai_say_oldest(text, group->finding);
+}
+
+const struct lai_rule lai_rule_writes_after_fin = {
+	.verdict = LAI_VERDICT_WRITES_AFTER_FIN,
+	.judge = judge,
+	.testify = testify,
+	.remedy = LAI_REMEDY_RST,
+	.advice =
+		"Watch for input as well (EPOLLIN or EPOLLRDHUP), read to the end, and stop writing "
+		"when read() returns 0, unless the protocol asks for an answer. Set TCP_USER_TIMEOUT "
+		"against peers that take nothing.",
+};
