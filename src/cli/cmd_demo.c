@@ -160,13 +160,13 @@ static int start(struct demo *demo, bool naive_found)
 
 /* ---- the end ------------------------------------------------------------------------------ */
 
-static void print_json(const struct lai_demo_board *board, bool healthy)
+static void print_json(const struct lai_demo_story *story, bool healthy)
 {
 	struct lai_json json;
 	char *line;
 
 	lai_json_init(&json, TEXT_BYTES_MAX);
-	lai_demo_board_json(&json, board, healthy);
+	lai_demo_board_json(&json, &story->board, &story->treatment, healthy);
 	if (lai_json_steal(&json, &line) == 0) {
 		(void)puts(line);
 		free(line);
@@ -190,6 +190,7 @@ static int conclude(const struct demo *demo)
 	bool healthy = lai_demo_board_healthy(&board->sides[board->side_count - 1]);
 	struct lai_text text = LAI_TEXT_INIT(TEXT_BYTES_MAX);
 
+	lai_demo_treatment_text(&text, &demo->story.treatment);
 	lai_demo_board_summary(&text, board);
 	(void)fputs(lai_text_string(&text), story_stream(demo));
 	lai_text_done(&text);
@@ -199,7 +200,7 @@ static int conclude(const struct demo *demo)
 		lai_command_complain(command.name, "lastack did not do what it promises; "
 						   "this is a bug");
 	if (demo->settings.json)
-		print_json(board, healthy);
+		print_json(&demo->story, healthy);
 	return healthy && fflush(stdout) == 0 ? LAI_EXIT_DONE : LAI_EXIT_FAILED;
 }
 
@@ -268,6 +269,7 @@ int lai_cmd_demo(int count, char *const *args)
 	exit_code = run(&demo);
 	for (size_t i = 0; i < 2; i++)
 		lai_demo_side_done(&demo.sides[i]);
+	lai_demo_treatment_done(&demo.story.treatment);
 	lai_demo_records_close(&demo.records);
 	lai_option_done(&command, &demo.settings, &operands);
 	if (demo.story.signals >= 0)

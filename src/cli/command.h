@@ -16,6 +16,9 @@ enum {
 /* args: what stands after the command's name. Each returns an exit code. */
 int lai_cmd_send(int count, char *const *args);
 int lai_cmd_receive(int count, char *const *args);
+int lai_cmd_list(int count, char *const *args);
+int lai_cmd_doctor(int count, char *const *args);
+int lai_cmd_close(int count, char *const *args);
 int lai_cmd_demo(int count, char *const *args);
 
 /*

@@ -296,7 +296,8 @@ static void write_side(struct lai_json *json, const struct lai_demo_side *side)
 	lai_json_end(json);
 }
 
-void lai_demo_board_json(struct lai_json *json, const struct lai_demo_board *board, bool healthy)
+void lai_demo_board_json(struct lai_json *json, const struct lai_demo_board *board,
+			 const struct lai_demo_treatment *treatment, bool healthy)
 {
 	lai_json_object_begin(json, NULL);
 	lai_json_bool(json, "healthy", healthy);
@@ -306,6 +307,7 @@ void lai_demo_board_json(struct lai_json *json, const struct lai_demo_board *boa
 		lai_json_null(json, "naive");
 	for (size_t i = 0; i < board->side_count; i++)
 		write_side(json, &board->sides[i]);
+	lai_demo_treatment_json(json, treatment);
 	lai_json_end(json);
 }
 

@@ -4,6 +4,7 @@
 #define LAI_CLI_DEMO_BOARD_H
 
 #include "base/json.h"
+#include "cli/demo_doctor.h"
 #include "cli/demo_side.h"
 #include "cli/demo_space.h"
 
@@ -24,7 +25,8 @@ size_t lai_demo_board_table(struct lai_text *text, const struct lai_demo_board *
 void lai_demo_board_summary(struct lai_text *text, const struct lai_demo_board *board);
 
 /* Writes one object. healthy: lai_demo_board_healthy(). */
-void lai_demo_board_json(struct lai_json *json, const struct lai_demo_board *board, bool healthy);
+void lai_demo_board_json(struct lai_json *json, const struct lai_demo_board *board,
+			 const struct lai_demo_treatment *treatment, bool healthy);
 
 /* lastack, which this side must be, lost nothing, left nothing in CLOSE_WAIT and ended with 0. */
 bool lai_demo_board_healthy(const struct lai_demo_side *side);

@@ -22,6 +22,8 @@
 #define LAG_NS_MAX LAI_S
 /* How long the clients may take to end once their input has. */
 #define END_NS (10 * LAI_S)
+/* How long the kernel may take to end what got its FIN: one round trip on loopback. */
+#define MEND_NS (3 * LAI_S)
 #define PICTURE_BYTES_MAX (64u * 1024)
 
 #define HIDE_CURSOR "\033[?25l"
@@ -50,6 +52,8 @@ static const struct phase phases[] = {
 };
 
 #define PHASE_COUNT (sizeof(phases) / sizeof(phases[0]))
+/* After them comes the doctor, then the end. */
+#define LINES_TOLD (PHASE_COUNT + 2)
 
 static uint64_t phase_length(const struct lai_demo_story *story, const struct phase *phase)
 {
@@ -123,7 +127,7 @@ static void tell(struct lai_demo_story *story, size_t number, const char *senten
 {
 	char line[sizeof(story->line) + 32];
 
-	(void)snprintf(story->line, sizeof(story->line), "%zu/%zu  %s", number, PHASE_COUNT + 1,
+	(void)snprintf(story->line, sizeof(story->line), "%zu/%zu  %s", number, LINES_TOLD,
 		       sentence);
 	story->board.story = story->line;
 	(void)snprintf(line, sizeof(line), "%3llu s  %s\n",
@@ -259,20 +263,50 @@ static bool is_over(const struct lai_demo_story *story)
 	return true;
 }
 
-static int run_end(struct lai_demo_story *story)
+static void note_what_is_left(struct lai_demo_story *story)
 {
-	uint64_t deadline_ns = lai_time_after(lai_clock_now(), END_NS);
-	int error;
-
-	tell(story, PHASE_COUNT + 1, "The input has ended: the clients finish what they have.");
-	error = sample(story);
 	for (size_t i = 0; i < story->side_count; i++) {
 		struct lai_demo_side *side = &story->sides[i];
 
 		side->close_wait_left = side->held.by_state[LAI_TCP_CLOSE_WAIT];
 		side->fds_left = side->held.fds;
-		lai_demo_client_finish(&side->client);
 	}
+}
+
+/* The naive client's leak gets its name, and its FINs; the last side is lastack's and needs none. */
+static int run_doctor(struct lai_demo_story *story)
+{
+	struct lai_demo_side *naive = &story->sides[0];
+	uint64_t deadline_ns;
+	int error = sample(story);
+
+	note_what_is_left(story);
+	if (error || story->side_count < 2)
+		return error;
+	tell(story, PHASE_COUNT + 1, "The doctor looks at the naive client; close sends its FINs.");
+	error = lai_demo_doctor_treat(&story->treatment, naive->client.pid);
+	deadline_ns = lai_time_after(lai_clock_now(), MEND_NS);
+	while (!error && !story->stopped_by && lai_clock_now() < deadline_ns) {
+		error = sample(story);
+		if (naive->held.by_state[LAI_TCP_CLOSE_WAIT] == 0)
+			break;
+		wait_for_work(story, deadline_ns);
+		error = error ? error : tick(story, false);
+	}
+	story->treatment.close_wait_after = naive->held.by_state[LAI_TCP_CLOSE_WAIT];
+	story->treatment.fds_after = naive->held.fds;
+	return error;
+}
+
+static int run_end(struct lai_demo_story *story)
+{
+	uint64_t deadline_ns = lai_time_after(lai_clock_now(), END_NS);
+	int error;
+
+	tell(story, LINES_TOLD, "The input has ended: the clients finish what they have.");
+	error = sample(story);
+	for (size_t i = 0; i < story->side_count; i++)
+		lai_demo_client_finish(&story->sides[i].client);
 	while (!error && !story->stopped_by && !is_over(story) && lai_clock_now() < deadline_ns) {
 		wait_for_work(story, deadline_ns);
 		error = tick(story, false);
@@ -286,6 +320,8 @@ int lai_demo_story_run(struct lai_demo_story *story)
 
 	begin(story);
 	error = run_phases(story);
+	if (!error && !story->stopped_by)
+		error = run_doctor(story);
 	if (!error && !story->stopped_by)
 		error = run_end(story);
 	if (story->live)

@@ -4,6 +4,7 @@
 #define LAI_CLI_DEMO_STORY_H
 
 #include "cli/demo_board.h"
+#include "cli/demo_doctor.h"
 
 #include <stdio.h>
 
@@ -18,8 +19,9 @@ struct lai_demo_story {
 	bool fast;   /* some seconds instead of most of a minute */
 
 	/* What has become of it. */
-	struct lai_demo_board board; /* its last picture; for the summary */
-	int stopped_by;		     /* the signal that ended it before its time; 0: none */
+	struct lai_demo_board board;	     /* its last picture; for the summary */
+	struct lai_demo_treatment treatment; /* of the naive client */
+	int stopped_by;			     /* the signal that ended it before its time; 0: none */
 
 	/* Inside. */
 	bool live;

@@ -16,6 +16,9 @@ static const struct {
 	{"send", lai_cmd_send, "send bytes or lines to a server, for ever, and end properly"},
 	{"receive", lai_cmd_receive,
 	 "the matching server: write what comes to standard output or files"},
+	{"list", lai_cmd_list, "every TCP socket with its state, queues, age and all its owners"},
+	{"doctor", lai_cmd_doctor, "what does not end properly, whose fault it is, what to do"},
+	{"close", lai_cmd_close, "end other programs' stuck connections; dry run unless --yes"},
 	{"demo", lai_cmd_demo, "the story of this project in one minute on real sockets"},
 };
 

@@ -4,6 +4,9 @@
  *
  *	--state --pid --command --port --local-port --remote-port --address --cgroup --container
  *	--min-age
+ *
+ * The filters on holders (pid, command, cgroup, container) must be passed by one and the same holder.
+ * A connection that waits for accept() has none; there the holders of its listener count.
  */
 #ifndef LAI_CLI_SELECT_H
 #define LAI_CLI_SELECT_H
@@ -11,12 +14,13 @@
 #include "cli/option.h"
 #include "observe/facts.h"
 
-/* Zero: everything. Lists: any of them matches; different options: all of them must. */
+/* Zero: everything. Lists: any of them matches; different options: all of them must. Each text of a
+   list but those of cgroups may be several, separated by commas. */
 struct lai_select_settings {
-	struct lai_option_list states;	   /* "close-wait", "CLOSE_WAIT", "closed"; several by commas */
+	struct lai_option_list states; /* "close-wait", "CLOSE_WAIT", "closed", "connected" */
 	struct lai_option_list pids;
-	struct lai_option_list commands;   /* comm, or a part of it with * and ? (fnmatch) */
-	struct lai_option_list ports;	   /* local or remote */
+	struct lai_option_list commands; /* comm, or a part of it with * and ? (fnmatch) */
+	struct lai_option_list ports;	 /* local or remote, "8000-8099" */
 	struct lai_option_list local_ports;
 	struct lai_option_list remote_ports;
 	struct lai_option_list addresses;  /* local or remote, "10.0.0.0/8" */
@@ -28,22 +32,64 @@ struct lai_select_settings {
 /* The rows of a table of options whose settings struct has a member of this type. */
 #define LAI_SELECT_OPTIONS(type, member) LAI_SELECT_ROWS(offsetof(type, member))
 
+#define LAI_SELECT_ROW(base, option, kind, field, value, text)                                     \
+	{                                                                                          \
+		.name = option, .type = LAI_OPTION_##kind,                                         \
+		.offset = (base) + offsetof(struct lai_select_settings, field), .metavar = value,  \
+		.help = text                                                                       \
+	}
+
+#define LAI_SELECT_ROWS(base)                                                                      \
+	{.type = LAI_OPTION_HEADING, .help = "Which sockets"},                                     \
+		LAI_SELECT_ROW(base, "state", LIST, states, "STATE",                               \
+			       "established, close-wait, ..., as ss or netstat write them; also "  \
+			       "closed (held, but gone), all, connected, all-but-STATE; several "  \
+			       "by commas"),                                                       \
+		LAI_SELECT_ROW(base, "pid", LIST, pids, "PID",                                     \
+			       "held by this process, or waiting for its accept()"),               \
+		LAI_SELECT_ROW(base, "command", LIST, commands, "NAME",                            \
+			       "held by processes of this name; * and ? stand for any letters"),   \
+		LAI_SELECT_ROW(base, "port", LIST, ports, "PORT",                                  \
+			       "this local or remote port, or a range such as 8000-8099"),         \
+		LAI_SELECT_ROW(base, "local-port", LIST, local_ports, "PORT", "this local port"),  \
+		LAI_SELECT_ROW(base, "remote-port", LIST, remote_ports, "PORT",                    \
+			       "this remote port"),                                                \
+		LAI_SELECT_ROW(                                                                    \
+			base, "address", LIST, addresses, "ADDRESS[/LENGTH]",                      \
+			"this local or remote address or prefix; IPv4 also as it is mapped "       \
+			"into IPv6"),                                                              \
+		LAI_SELECT_ROW(base, "cgroup", LIST, cgroups, "PATH",                              \
+			       "held in this cgroup or one below; a beginning of the path will "   \
+			       "do"),                                                              \
+		LAI_SELECT_ROW(base, "container", LIST, containers, "NAME",                        \
+			       "held in this container: its name or the beginning of its id"),     \
+		LAI_SELECT_ROW(base, "min-age", TIME, min_age_ns, "TIME",                          \
+			       "for at least this long in its state, as far as the kernel tells")
+
 struct lai_select;
 
 /*
  * Reads the texts. settings must outlive *select. 0; -EINVAL: *error is a sentence for free() that
- * says what is wrong and what is accepted; -ENOMEM.
+ * says what is wrong and what is accepted; -ENOMEM: *error is NULL.
  */
 int lai_select_new(const struct lai_select_settings *settings, struct lai_select **select,
 		   char **error);
 void lai_select_free(struct lai_select *select);
 
-/* The states that can match, for the dump. */
+/* The states that can match. A dump that is to tell who owns what was never accepted needs
+   LAI_TCP_LISTEN as well. */
 uint32_t lai_select_state_mask(const struct lai_select *select);
 bool lai_select_socket(const struct lai_select *select, const struct lai_snapshot *snapshot,
 		       uint32_t socket);
 /* Does the filter on holders (pid, command, cgroup, container) let this one through? */
 bool lai_select_holder(const struct lai_select *select, const struct lai_snapshot *snapshot,
 		       const struct lai_holder *holder);
+
+/*
+ * select_state.c: a state by any of its names, in any case, with - or _ or nothing between the words;
+ * or a group of states. 0: *mask of LAI_SOCKDIAG_STATE(); -EINVAL: there is none, *nearest (which may
+ * be NULL) is the name that was probably meant, or NULL.
+ */
+int lai_select_state_read(const char *text, uint32_t *mask, const char **nearest);
 
 #endif

@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * close_show.c - the plan and what came of it, for people: a row for all that are alike, and then
+ * what was freed and what was not.
+ */
+#include "cli/close.h"
+
+#include "base/size.h"
+#include "base/time.h"
+#include "judge/age.h"
+#include "observe/process.h"
+#include "show/show_finding.h"
+#include "show/show_paragraph.h"
+#include "show/show_socket.h"
+
+#include <lastack/report.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FD_RANGES_MAX 4	 /* of one row */
+#define ANCESTORS_MAX 64 /* deeper ones are not looked for */
+
+#define PLURAL(count) ((count) == 1 ? "" : "s")
+
+/* ---- what became of one ------------------------------------------------------------------- */
+
+static const char *deed_of(const struct lai_close_plan *plan, const struct lai_close_item *item)
+{
+	enum lai_tcp_state state = lai_close_socket(plan, item)->state;
+	bool act = plan->config->act;
+
+	switch (plan->config->how) {
+	case LAI_MEND_KEEPALIVE: return act ? "keepalive armed" : "would arm keepalive";
+	case LAI_MEND_RST:
+		if (state == LAI_TCP_TIME_WAIT)
+			return act ? "forgotten" : "would forget it";
+		return act ? "RST sent" : "would send RST";
+	default: break;
+	}
+	if (state == LAI_TCP_LISTEN)
+		return act ? "stopped listening" : "would stop listening";
+	/* Our side has sent its FIN long ago. */
+	if (state == LAI_TCP_FIN_WAIT1 || state == LAI_TCP_FIN_WAIT2)
+		return act ? "owner woken" : "would wake the owner";
+	return act ? "FIN sent" : "would send FIN";
+}
+
+void lai_close_show_result(const struct lai_close_plan *plan, const struct lai_close_item *item,
+			   struct lai_text *text)
+{
+	switch (item->result.outcome) {
+	case LAI_MENDED: lai_text_append(text, "%s", deed_of(plan, item)); return;
+	case LAI_MEND_GONE: lai_text_append(text, "ended by itself meanwhile"); return;
+	case LAI_MEND_CHANGED: lai_text_append(text, "left alone: has changed"); return;
+	case LAI_MEND_DENIED:
+		lai_text_append(text, "denied: %s",
+				item->why_not ? item->why_not : strerror(-item->result.error));
+		return;
+	case LAI_MEND_IMPOSSIBLE:
+		lai_text_append(text, "cannot: %s",
+				item->why_not ? item->why_not : strerror(-item->result.error));
+		return;
+	default: lai_text_append(text, "failed: %s", strerror(-item->result.error)); return;
+	}
+}
+
+/* ---- rows --------------------------------------------------------------------------------- */
+
+static bool never_accepted(const struct lai_close_plan *plan, const struct lai_close_item *item)
+{
+	return lai_close_socket(plan, item)->listener != LAI_NO_INDEX;
+}
+
+static int compare(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* 0: they belong in one row. */
+static int compare_kind(const void *left, const void *right, void *arg)
+{
+	const struct lai_close_plan *plan = arg;
+	const struct lai_close_item *a = left, *b = right;
+	const struct lai_socket_fact *a_socket = lai_close_socket(plan, a);
+	const struct lai_socket_fact *b_socket = lai_close_socket(plan, b);
+	int order = compare(a_socket->namespace_index, b_socket->namespace_index);
+
+	if (!order)
+		order = compare(a->pid, b->pid);
+	if (!order)
+		order = compare(a_socket->state, b_socket->state);
+	if (!order)
+		order = compare(never_accepted(plan, a), never_accepted(plan, b));
+	if (!order)
+		order = compare(a->result.outcome, b->result.outcome);
+	if (!order)
+		order = compare((uint32_t)-a->result.error, (uint32_t)-b->result.error);
+	if (!order)
+		order = strcmp(a->why_not ? a->why_not : "", b->why_not ? b->why_not : "");
+	return order;
+}
+
+/* What stands in one row. */
+struct kind {
+	const struct lai_close_item *items;
+	size_t count;
+	uint64_t unread_bytes;
+	uint64_t oldest_ms;
+	enum lai_age_kind age_kind; /* of the oldest */
+	struct lai_address remote;
+	bool one_remote; /* all have the same but for the port */
+	int32_t *fds;
+	size_t fd_count;
+};
+
+static bool same_host(const struct lai_address *a, const struct lai_address *b)
+{
+	struct lai_address left = *a, right = *b;
+
+	lai_address_set_port(&left, 0);
+	lai_address_set_port(&right, 0);
+	return lai_address_equal(&left, &right);
+}
+
+static int compare_fds(const void *left, const void *right)
+{
+	int32_t a = *(const int32_t *)left, b = *(const int32_t *)right;
+
+	return (a > b) - (a < b);
+}
+
+static void kind_add_age(struct kind *kind, const struct lai_socket_fact *socket)
+{
+	uint64_t age_ms;
+	enum lai_age_kind age_kind = lai_age_of(socket, &age_ms);
+
+	if (age_kind == LAI_AGE_UNKNOWN ||
+	    (kind->age_kind != LAI_AGE_UNKNOWN && age_ms <= kind->oldest_ms))
+		return;
+	kind->oldest_ms = age_ms;
+	kind->age_kind = age_kind;
+}
+
+static void kind_read(const struct lai_close_plan *plan, struct kind *kind)
+{
+	kind->remote = lai_close_socket(plan, &kind->items[0])->remote;
+	kind->one_remote = true;
+	for (size_t i = 0; i < kind->count; i++) {
+		const struct lai_close_item *item = &kind->items[i];
+		const struct lai_socket_fact *socket = lai_close_socket(plan, item);
+
+		kind->unread_bytes += lai_close_unread(socket);
+		kind_add_age(kind, socket);
+		if (!same_host(&kind->remote, &socket->remote))
+			kind->one_remote = false;
+		else if (!lai_address_equal(&kind->remote, &socket->remote))
+			lai_address_set_port(&kind->remote, 0);
+		if (item->holder != LAI_NO_INDEX && kind->fds)
+			kind->fds[kind->fd_count++] =
+				(int32_t)plan->snapshot->holders[item->holder].fd;
+	}
+	if (kind->fd_count)
+		qsort(kind->fds, kind->fd_count, sizeof(*kind->fds), compare_fds);
+}
+
+static void put_process(const struct lai_close_plan *plan, const struct kind *kind,
+			struct lai_text *text)
+{
+	uint32_t pid = kind->items[0].pid;
+	const struct lai_process *process = lai_snapshot_process(plan->snapshot, (pid_t)pid);
+
+	if (pid) {
+		lai_show_foreign(text, process ? process->comm : "?");
+		lai_text_append(text, "[%u]", pid);
+	}
+	if (never_accepted(plan, &kind->items[0]))
+		lai_text_append(text, "%snot accepted", pid ? ", " : "");
+	else if (!pid)
+		lai_text_append(text, "%s",
+				lai_show_ownership(plan->snapshot,
+						   lai_close_socket(plan, &kind->items[0])) ==
+						LAI_OWNED_UNSEEN
+					? "not seen"
+					: "nobody");
+}
+
+static const struct lai_column columns_of_table[] = {
+	{.name = "netns"}, /* with --all-netns */
+	{.name = "process"},
+	{.name = "state"},
+	{.name = "sockets", .right = true},
+	{.name = "unread", .right = true, .spare = true},
+	{.name = "oldest", .right = true},
+	{.name = "fds", .spare = true},
+	{.name = "remote"},
+	{.name = "result", .wrap = true},
+};
+
+#define COLUMN_COUNT (sizeof(columns_of_table) / sizeof(columns_of_table[0]))
+
+static void put_row(const struct lai_close_plan *plan, const struct kind *kind,
+		    struct lai_columns *columns)
+{
+	const struct lai_socket_fact *socket = lai_close_socket(plan, &kind->items[0]);
+	char size[LAI_SIZE_TEXT_MAX];
+	struct lai_text *cell;
+
+	if (plan->config->all_namespaces)
+		lai_show_socket_cell(lai_columns_cell(columns), LAI_SOCKET_COLUMN_NETNS,
+				     plan->snapshot, socket);
+	put_process(plan, kind, lai_columns_cell(columns));
+	lai_text_append(lai_columns_cell(columns), "%s", la_tcp_state_name(socket->state));
+	lai_show_number(lai_columns_cell(columns), kind->count);
+	lai_text_append(lai_columns_cell(columns), "%s", lai_size_format(size, kind->unread_bytes));
+	cell = lai_columns_cell(columns);
+	if (kind->age_kind != LAI_AGE_UNKNOWN) {
+		lai_text_append(cell, "%s", kind->age_kind == LAI_AGE_EXACT ? "" : ">=");
+		lai_show_duration(cell, kind->oldest_ms);
+	}
+	cell = lai_columns_cell(columns);
+	if (kind->fd_count)
+		lai_show_fds(cell, kind->fds, kind->fd_count, FD_RANGES_MAX);
+	cell = lai_columns_cell(columns);
+	if (kind->one_remote)
+		lai_show_address(cell, &kind->remote);
+	else
+		lai_text_append(cell, "several");
+	lai_close_show_result(plan, &kind->items[0], lai_columns_cell(columns));
+	lai_columns_row_end(columns);
+}
+
+/* Sorts the items anew: the deed is done. */
+void lai_close_show_table(const struct lai_close_plan *plan, struct lai_watch_page *page)
+{
+	int32_t *fds = calloc(plan->count + 1, sizeof(*fds));
+	size_t hidden = plan->config->all_namespaces ? 0 : 1;
+	struct lai_columns columns;
+
+	qsort_r(plan->items, plan->count, sizeof(*plan->items), compare_kind, (void *)plan);
+	lai_columns_init(&columns, columns_of_table + hidden, COLUMN_COUNT - hidden,
+			 LAI_COLUMNS_TABLE, &page->text);
+	lai_columns_head(&columns);
+	for (size_t i = 0; i < plan->count;) {
+		struct kind kind = {.items = &plan->items[i], .fds = fds};
+
+		while (i + kind.count < plan->count &&
+		       compare_kind(kind.items, &kind.items[kind.count], (void *)plan) == 0)
+			kind.count++;
+		kind_read(plan, &kind);
+		put_row(plan, &kind, &columns);
+		i += kind.count;
+	}
+	lai_columns_end(&columns, page->columns);
+	free(fds);
+}
+
+/* ---- sentences ---------------------------------------------------------------------------- */
+
+/* Longer than any paragraph here. */
+#define PARAGRAPH_MAX 4096
+
+static void paragraph_end(struct lai_text *paragraph, struct lai_text *text, size_t columns)
+{
+	if (paragraph->length)
+		lai_show_paragraph(text, "", 0, columns, lai_text_string(paragraph));
+	lai_text_done(paragraph);
+}
+
+static void say_fin(const struct lai_close_tally *tally, struct lai_text *text)
+{
+	char size[LAI_SIZE_TEXT_MAX];
+	size_t done = tally->outcomes[LAI_MENDED];
+
+	lai_text_append(text, "%zu connection%s shut down by FIN, the owner%s woken.", done,
+			PLURAL(done), PLURAL(done));
+	if (tally->unread_bytes)
+		lai_text_append(text, " What they have not read, %s, is still there to read.",
+				lai_size_format(size, tally->unread_bytes));
+	if (tally->gone_now)
+		lai_text_append(text, " Freed: %zu pair%s of ports, gone from the kernel's tables.",
+				tally->gone_now, PLURAL(tally->gone_now));
+	if (tally->waiting)
+		lai_text_append(text,
+				" %zu wait%s for the peer's acknowledgement; then the ports are "
+				"free.",
+				tally->waiting, tally->waiting == 1 ? "s" : "");
+	if (tally->half_open)
+		lai_text_append(text,
+				" %zu still wait%s for the peer's FIN, and nothing was sent: only "
+				"the peer, the owner's close() or --how rst ends %s.",
+				tally->half_open, tally->half_open == 1 ? "s" : "",
+				tally->half_open == 1 ? "it" : "them");
+}
+
+static void say_rst(const struct lai_close_tally *tally, struct lai_text *text)
+{
+	char size[LAI_SIZE_TEXT_MAX];
+	size_t done = tally->outcomes[LAI_MENDED];
+
+	lai_text_append(text,
+			"%zu connection%s ended by RST: the peer%s an error. Freed: %zu pair%s of "
+			"ports.",
+			done, PLURAL(done), done == 1 ? " gets" : "s get", done, PLURAL(done));
+	if (tally->unsent_bytes)
+		lai_text_append(text, " Destroyed: %s that no peer had acknowledged.",
+				lai_size_format(size, tally->unsent_bytes));
+	if (tally->unread_bytes)
+		lai_text_append(text, " Unread here: %s, still there to read.",
+				lai_size_format(size, tally->unread_bytes));
+}
+
+static void say_keepalive(const struct lai_close_plan *plan, const struct lai_close_tally *tally,
+			  struct lai_text *text)
+{
+	const struct lai_mend_keepalive *keepalive = &plan->config->keepalive;
+	size_t done = tally->outcomes[LAI_MENDED];
+	char time[LAI_TIME_TEXT_MAX];
+
+	lai_text_append(
+		text,
+		"Keepalive is armed on %zu connection%s: where the peer is gone, the kernel finds "
+		"out within %s and ends the connection; a peer that lives keeps it.",
+		done, PLURAL(done),
+		lai_time_format(time, (keepalive->idle_s +
+				       (uint64_t)keepalive->interval_s * keepalive->probes) *
+					      LAI_S));
+}
+
+static void say_not_freed(const struct lai_close_tally *tally, struct lai_text *text)
+{
+	if (tally->descriptors)
+		lai_text_append(text,
+				"Not freed: %zu descriptor%s, open until %s process closes %s.",
+				tally->descriptors, PLURAL(tally->descriptors),
+				tally->descriptors == 1 ? "its" : "each one's",
+				tally->descriptors == 1 ? "it" : "it");
+	if (tally->backlog_slots)
+		lai_text_append(text,
+				"%sNot freed: %zu place%s in the backlog of a listener, busy until "
+				"its process accepts what is dead by now.",
+				tally->descriptors ? " " : "", tally->backlog_slots,
+				PLURAL(tally->backlog_slots));
+}
+
+static const char *right_for(enum lai_mend_how how)
+{
+	return how == LAI_MEND_RST
+		       ? "rst needs CAP_NET_ADMIN, and CAP_SYS_ADMIN in another network namespace"
+		       : "it needs the right to trace the owner: root, CAP_SYS_PTRACE, or the same "
+			 "user as far as ptrace_scope allows";
+}
+
+static void say_not_done(const struct lai_close_plan *plan, const struct lai_close_tally *tally,
+			 struct lai_text *text)
+{
+	const size_t *outcomes = tally->outcomes;
+	const char *gap = "";
+
+	if (outcomes[LAI_MEND_GONE]) {
+		lai_text_append(text, "%zu ended by %s meanwhile.", outcomes[LAI_MEND_GONE],
+				outcomes[LAI_MEND_GONE] == 1 ? "itself" : "themselves");
+		gap = " ";
+	}
+	if (outcomes[LAI_MEND_CHANGED]) {
+		lai_text_append(text,
+				"%s%zu changed between the look and the deed (descriptor, state or "
+				"owner) and %s left alone.",
+				gap, outcomes[LAI_MEND_CHANGED],
+				outcomes[LAI_MEND_CHANGED] == 1 ? "was" : "were");
+		gap = " ";
+	}
+	if (outcomes[LAI_MEND_DENIED]) {
+		lai_text_append(text, "%s%zu denied (%s): %s.", gap, outcomes[LAI_MEND_DENIED],
+				strerror(-tally->denied_error), right_for(plan->config->how));
+		gap = " ";
+	}
+	if (outcomes[LAI_MEND_FAILED])
+		lai_text_append(text, "%s%zu failed.", gap, outcomes[LAI_MEND_FAILED]);
+}
+
+/* Those that this grade cannot end, and which can. */
+static void say_impossible(const struct lai_close_plan *plan, const struct lai_close_tally *tally,
+			   struct lai_text *text)
+{
+	size_t count = tally->outcomes[LAI_MEND_IMPOSSIBLE], by_rst = 0;
+
+	if (!count)
+		return;
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct lai_close_item *item = &plan->items[i];
+
+		by_rst += item->result.outcome == LAI_MEND_IMPOSSIBLE &&
+			  !lai_mend_possible(lai_close_socket(plan, item), false, LAI_MEND_RST);
+	}
+	lai_text_append(text, "%zu cannot be ended by %s.", count,
+			lai_mend_names[plan->config->how]);
+	if (plan->config->how != LAI_MEND_RST && by_rst)
+		lai_text_append(
+			text,
+			" %zu of them only by --how rst: no process has a descriptor (never "
+			"accepted, closed by its program, TIME_WAIT), or the FIN has been "
+			"sent.",
+			by_rst);
+}
+
+static void say_left(const struct lai_close_plan *plan, struct lai_text *text)
+{
+	if (plan->left)
+		lai_text_append(text,
+				"%zu more match%s and %s left (--limit %u): the oldest go "
+				"first.",
+				plan->left, plan->left == 1 ? "es" : "",
+				plan->left == 1 ? "is" : "are", plan->config->limit);
+	if (plan->ours)
+		lai_text_append(text, "%s%zu that this very program holds %s left out.",
+				plan->left ? " " : "", plan->ours, plan->ours == 1 ? "is" : "are");
+}
+
+static void say_done(const struct lai_close_plan *plan, const struct lai_close_tally *tally,
+		     struct lai_text *text)
+{
+	if (!tally->outcomes[LAI_MENDED])
+		return;
+	switch (plan->config->how) {
+	case LAI_MEND_KEEPALIVE: say_keepalive(plan, tally, text); break;
+	case LAI_MEND_RST: say_rst(tally, text); break;
+	default: say_fin(tally, text); break;
+	}
+}
+
+static void say_dry(const struct lai_close_plan *plan, const struct lai_close_tally *tally,
+		    struct lai_text *text, size_t columns)
+{
+	struct lai_text paragraph = LAI_TEXT_INIT(PARAGRAPH_MAX);
+	size_t count = tally->outcomes[LAI_MENDED];
+
+	if (!count) {
+		lai_text_append(&paragraph,
+				"Dry run: nothing has been changed, and %s would do "
+				"nothing here.",
+				lai_mend_names[plan->config->how]);
+		paragraph_end(&paragraph, text, columns);
+		return;
+	}
+	lai_text_append(&paragraph,
+			"Dry run: nothing has been changed. To do it (%zu connection%s):", count,
+			PLURAL(count));
+	paragraph_end(&paragraph, text, columns);
+	lai_text_append(text, "  ");
+	lai_close_show_command(plan->config, text);
+	lai_text_append(text, "\n");
+}
+
+void lai_close_show_sentences(const struct lai_close_plan *plan,
+			      const struct lai_close_tally *tally, struct lai_text *text,
+			      size_t columns)
+{
+	struct lai_text paragraph = LAI_TEXT_INIT(PARAGRAPH_MAX);
+
+	lai_close_show_warnings(plan, text, columns);
+	if (plan->config->act) {
+		say_done(plan, tally, &paragraph);
+		paragraph_end(&paragraph, text, columns);
+		if (plan->config->how != LAI_MEND_KEEPALIVE)
+			say_not_freed(tally, &paragraph);
+		paragraph_end(&paragraph, text, columns);
+		say_not_done(plan, tally, &paragraph);
+		paragraph_end(&paragraph, text, columns);
+	}
+	say_impossible(plan, tally, &paragraph);
+	paragraph_end(&paragraph, text, columns);
+	say_left(plan, &paragraph);
+	paragraph_end(&paragraph, text, columns);
+	if (!plan->config->act)
+		say_dry(plan, tally, text, columns);
+}
+
+/* ---- warnings ----------------------------------------------------------------------------- */
+
+static size_t count_of_pid(const struct lai_close_plan *plan, pid_t pid)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < plan->count; i++)
+		count += plan->items[i].pid == (uint32_t)pid && !plan->items[i].why_not;
+	return count;
+}
+
+static void warn_of(const struct lai_close_plan *plan, const struct lai_process *process,
+		    struct lai_text *text, size_t columns)
+{
+	size_t count = count_of_pid(plan, process->pid);
+	struct lai_text paragraph = LAI_TEXT_INIT(PARAGRAPH_MAX);
+
+	if (!count)
+		return;
+	lai_text_append(&paragraph, "Careful: %zu of them belong%s to ", count,
+			count == 1 ? "s" : "");
+	lai_show_foreign(&paragraph, process->comm);
+	lai_text_append(&paragraph, "[%d], %s.", (int)process->pid,
+			process->pid == 1 ? "the first process of the system"
+					  : "which started this program: your own session may end");
+	paragraph_end(&paragraph, text, columns);
+}
+
+/* The processes that started us, up to the first one: among them is the sshd of this session. */
+void lai_close_show_warnings(const struct lai_close_plan *plan, struct lai_text *text,
+			     size_t columns)
+{
+	pid_t pid = getppid();
+
+	for (int i = 0; i < ANCESTORS_MAX && pid > 0; i++) {
+		struct lai_process process;
+
+		if (lai_process_read(pid, &process) != 0)
+			return;
+		pid = process.parent;
+		warn_of(plan, &process, text, columns);
+		lai_process_done(&process);
+	}
+}
+
+/* ---- the command line --------------------------------------------------------------------- */
+
+static void put_quoted(struct lai_text *text, const char *word)
+{
+	static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "0123456789-_=./:,@%+";
+
+	if (*word && word[strspn(word, harmless)] == '\0') {
+		lai_text_append(text, "%s", word);
+		return;
+	}
+	lai_text_append(text, "'");
+	for (; *word; word++)
+		lai_text_append(text, *word == '\'' ? "'\\''" : "%c", *word);
+	lai_text_append(text, "'");
+}
+
+void lai_close_show_command(const struct lai_close_config *config, struct lai_text *text)
+{
+	lai_text_append(text, "%s", config->name);
+	for (int i = 0; i < config->arg_count; i++) {
+		if (strcmp(config->args[i], "--dry-run") == 0)
+			continue;
+		lai_text_append(text, " ");
+		put_quoted(text, config->args[i]);
+	}
+	lai_text_append(text, " --yes");
+}

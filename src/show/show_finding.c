@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* show_finding.c - the block that a person reads, at three in the morning. */
+#include "show/show_finding.h"
+#include "base/size.h"
+#include "base/time.h"
+#include "show/show_paragraph.h"
+
+#include <lastack/report.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "  Evidence" and two blanks: all texts of a block begin here. */
+#define INDENT 12
+
+/* Ranges of descriptors in a block: a leak has one or two, a fragmented table must not fill it. */
+#define RANGES_MAX 8
+
+/* Of a command line; the beginning names the program, the rest is for ps(1). */
+#define COMMAND_MAX 160
+
+/* The longest paragraph that is put together here. Sentences of the judge are passed as they are. */
+#define PARAGRAPH_MAX 4096
+
+#define PLAIN "\033[0m"
+
+static const struct {
+	const char *word, *style, *plural;
+} severities[LAI_SEVERITY_COUNT] = {
+	[LAI_SEVERITY_LEAK] = {"LEAK", "\033[1;31m", "leaks"},
+	[LAI_SEVERITY_WARNING] = {"WARNING", "\033[1;33m", "warnings"},
+	[LAI_SEVERITY_INFO] = {"INFO", "\033[1m", "remarks"},
+};
+
+struct block {
+	struct lai_text *text;
+	const struct lai_snapshot *snapshot;
+	const struct lai_finding *finding;
+	size_t columns;
+};
+
+/* --- parts --- */
+
+void lai_show_fds(struct lai_text *text, const int32_t *fds, size_t count, size_t ranges_max)
+{
+	size_t ranges = 0;
+
+	for (size_t i = 0, end; i < count; i = end) {
+		for (end = i + 1; end < count && fds[end] == fds[end - 1] + 1; end++)
+			;
+		if (ranges++ == ranges_max) {
+			lai_text_append(text, " and %zu more", count - i);
+			return;
+		}
+		lai_text_append(text, "%s%" PRId32, i ? "," : "", fds[i]);
+		if (end > i + 1)
+			lai_text_append(text, "-%" PRId32, fds[end - 1]);
+	}
+}
+
+const char *lai_show_endpoint(char text[LA_ADDRESS_TEXT_MAX], const struct lai_address *address)
+{
+	char *colon;
+
+	(void)lai_address_format(text, address);
+	colon = strrchr(text, ':');
+	if (colon && lai_address_port(address) == 0)
+		(void)snprintf(colon, LA_ADDRESS_TEXT_MAX - (size_t)(colon - text), ":*");
+	return text;
+}
+
+const char *lai_show_namespace(char text[LAI_SHOW_NAMESPACE_MAX],
+			       const struct lai_snapshot *snapshot, uint32_t index)
+{
+	const struct lai_namespace *name_space;
+
+	text[0] = '\0';
+	if (index >= snapshot->namespace_count)
+		return text;
+	name_space = &snapshot->namespaces[index];
+	if (*name_space->name)
+		(void)snprintf(text, LAI_SHOW_NAMESPACE_MAX, "%s", name_space->name);
+	else
+		(void)snprintf(text, LAI_SHOW_NAMESPACE_MAX, "net:[%" PRIu64 "]",
+			       name_space->inode);
+	return text;
+}
+
+void lai_show_finding_counts(struct lai_text *text, const size_t counts[LAI_SEVERITY_COUNT])
+{
+	size_t all = 0;
+	const char *before = ": ";
+
+	for (int i = 0; i < LAI_SEVERITY_COUNT; i++)
+		all += counts[i];
+	lai_text_append(text, "%zu finding%s", all, all == 1 ? "" : "s");
+	for (int i = 0; i < LAI_SEVERITY_COUNT; i++) {
+		static const char *const singular[LAI_SEVERITY_COUNT] = {"leak", "warning",
+									 "remark"};
+
+		if (counts[i] == 0)
+			continue;
+		lai_text_append(text, "%s%zu %s", before, counts[i],
+				counts[i] == 1 ? singular[i] : severities[i].plural);
+		before = ", ";
+	}
+}
+
+static const char *duration(char text[LAI_TIME_TEXT_MAX], uint64_t amount, uint64_t unit_ns)
+{
+	return lai_time_format(text,
+			       amount > (LA_NEVER - 1) / unit_ns ? LA_NEVER - 1 : amount * unit_ns);
+}
+
+/* "4711 (java)", raw: the paragraph escapes it. */
+static void append_process(struct lai_text *words, pid_t pid, const char *comm)
+{
+	lai_text_append(words, "pid %d", (int)pid);
+	if (*comm)
+		lai_text_append(words, " (%s)", comm);
+}
+
+/* A paragraph under its label; nothing if there is nothing to say. Empties words. */
+static void put(const struct block *block, const char *label, struct lai_text *words)
+{
+	char margin[INDENT + 1];
+
+	(void)snprintf(margin, sizeof(margin), "  %s", label);
+	if (words->length > 0)
+		lai_show_paragraph(block->text, margin, INDENT, block->columns,
+				   lai_text_string(words));
+	if (words->error && !block->text->error)
+		block->text->error = words->error;
+	lai_text_done(words);
+}
+
+/* --- the lines of a block, from the top --- */
+
+static void put_headline(const struct block *block, bool styled)
+{
+	const struct lai_finding *finding = block->finding;
+	struct lai_text words = LAI_TEXT_INIT(PARAGRAPH_MAX);
+	const char *word = severities[finding->severity].word;
+
+	lai_text_append(block->text, "%s%s%s", styled ? severities[finding->severity].style : "",
+			word, styled ? PLAIN : "");
+	lai_text_append_repeated(block->text, ' ', INDENT - strlen(word));
+	if (finding->pid)
+		append_process(&words, finding->pid, finding->comm);
+	else
+		lai_text_append(&words, "no process");
+	if (finding->socket_count)
+		lai_text_append(&words, ": %zu connection%s", finding->socket_count,
+				finding->socket_count == 1 ? "" : "s");
+	lai_text_append(&words, ": %s [%s]", lai_verdict_title(finding->verdict),
+			lai_verdict_name(finding->verdict));
+	lai_show_wrapped(block->text, INDENT, block->columns, lai_text_string(&words));
+	if (words.error && !block->text->error)
+		block->text->error = words.error;
+	lai_text_done(&words);
+}
+
+static void put_since(const struct block *block)
+{
+	const struct lai_finding *finding = block->finding;
+	struct lai_text words = LAI_TEXT_INIT(PARAGRAPH_MAX);
+	char age[LAI_TIME_TEXT_MAX];
+
+	if (finding->age_kind == LAI_AGE_UNKNOWN && finding->sockets)
+		lai_text_append(&words, "not known");
+	else if (finding->age_kind != LAI_AGE_UNKNOWN)
+		lai_text_append(&words, "%s%s%s",
+				finding->age_kind == LAI_AGE_LOWER_BOUND ? "at least " : "",
+				duration(age, finding->oldest_age_ms, LAI_MS),
+				finding->socket_count > 1 ? " (the oldest)" : "");
+	put(block, "Since", &words);
+}
+
+static void append_namespace(struct lai_text *words, const struct lai_snapshot *snapshot,
+			     uint32_t index)
+{
+	char name[LAI_SHOW_NAMESPACE_MAX];
+
+	if (index >= snapshot->namespace_count || snapshot->namespaces[index].ours)
+		return;
+	lai_text_append(words, "%sin network namespace %s", words->length ? ", " : "",
+			lai_show_namespace(name, snapshot, index));
+}
+
+static void put_peer(const struct block *block)
+{
+	const struct lai_finding *finding = block->finding;
+	const struct lai_finding_peer *peer = &finding->peer;
+	struct lai_text words = LAI_TEXT_INIT(PARAGRAPH_MAX);
+	char remote[LA_ADDRESS_TEXT_MAX];
+
+	(void)lai_show_endpoint(remote, &finding->remote);
+	if (*remote)
+		lai_text_append(&words, "%s", remote);
+	else if (finding->socket_count > 1 && finding->sockets && finding->state != LAI_TCP_CLOSE)
+		lai_text_append(&words, "several addresses");
+	if (peer->pid || peer->state != LAI_TCP_NONE) {
+		lai_text_append(&words, "%son this host: ", words.length ? ", " : "");
+		if (peer->pid)
+			append_process(&words, peer->pid, peer->comm);
+		else
+			lai_text_append(&words, "held by no process");
+	}
+	if (peer->state != LAI_TCP_NONE)
+		lai_text_append(&words, ", %s", la_tcp_state_name(peer->state));
+	if ((peer->pid || peer->state != LAI_TCP_NONE) &&
+	    peer->namespace_index != finding->namespace_index)
+		append_namespace(&words, block->snapshot, peer->namespace_index);
+	put(block, "Peer", &words);
+}
+
+static void put_local(const struct block *block)
+{
+	const struct lai_finding *finding = block->finding;
+	struct lai_text words = LAI_TEXT_INIT(PARAGRAPH_MAX);
+	char local[LA_ADDRESS_TEXT_MAX];
+
+	lai_text_append(&words, "%s", lai_show_endpoint(local, &finding->local));
+	if (finding->state == LAI_TCP_CLOSE)
+		lai_text_append(&words, "in none of the kernel's tables");
+	else if (finding->state != LAI_TCP_NONE)
+		lai_text_append(&words, "%s%s", words.length ? ", " : "",
+				la_tcp_state_name(finding->state));
+	append_namespace(&words, block->snapshot, finding->namespace_index);
+	put(block, *local ? "Local" : "State", &words);
+}
+
+static void put_holds(const struct block *block)
+{
+	const struct lai_finding *finding = block->finding;
+	const struct lai_process *process = lai_snapshot_process(block->snapshot, finding->pid);
+	struct lai_text words = LAI_TEXT_INIT(PARAGRAPH_MAX);
+
+	if (finding->fd_count) {
+		lai_text_append(&words, "descriptor%s ", finding->fd_count == 1 ? "" : "s");
+		lai_show_fds(&words, finding->fds, finding->fd_count, RANGES_MAX);
+	}
+	if (process && process->fds_seen && process->fd_count) {
+		lai_text_append(&words, "%s%" PRIu32, words.length ? "; " : "", process->fd_count);
+		if (process->fd_limit)
+			lai_text_append(&words, " of %" PRIu32, process->fd_limit);
+		lai_text_append(&words, "%s in use", finding->fd_count ? "" : " descriptors");
+	} else if (process && process->fd_limit) {
+		lai_text_append(&words, "%sthe limit is %" PRIu32 "%s", words.length ? "; " : "",
+				process->fd_limit, finding->fd_count ? "" : " descriptors");
+	}
+	put(block, "Holds", &words);
+}
+
+static void put_growth(const struct block *block)
+{
+	const struct lai_finding *finding = block->finding;
+	struct lai_text words = LAI_TEXT_INIT(PARAGRAPH_MAX);
+	char left[LAI_TIME_TEXT_MAX];
+
+	if (finding->growth_per_min == 0)
+		lai_text_append(&words, "none between two looks");
+	else if (finding->growth_per_min != LAI_GROWTH_UNKNOWN)
+		lai_text_append(&words, "%+" PRId64 " per minute", finding->growth_per_min);
+	if (finding->exhaustion_s)
+		lai_text_append(&words, "%s%s run out in %s", words.length ? ": " : "",
+				finding->verdict == LAI_VERDICT_PORTS_EXHAUSTING ? "ports"
+										 : "descriptors",
+				duration(left, finding->exhaustion_s, LAI_S));
+	put(block, "Growth", &words);
+}
+
+static void put_unread(const struct block *block)
+{
+	struct lai_text words = LAI_TEXT_INIT(PARAGRAPH_MAX);
+	char size[LAI_SIZE_TEXT_MAX];
+
+	if (block->finding->unread_bytes)
+		lai_text_append(&words, "%s has come and was not read",
+				lai_size_format(size, block->finding->unread_bytes));
+	put(block, "Unread", &words);
+}
+
+static void put_command(const struct block *block)
+{
+	struct lai_text words = LAI_TEXT_INIT(PARAGRAPH_MAX);
+	const char *command = block->finding->command_line;
+
+	if (command && *command) {
+		size_t length = strnlen(command, COMMAND_MAX);
+
+		lai_text_append_bytes(&words, command, length);
+		lai_text_append(&words, "%s", command[length] ? "..." : "");
+	}
+	put(block, "Command", &words);
+}
+
+static void put_sentences(const struct block *block)
+{
+	static const char *const confidences[LAI_CONFIDENCE_COUNT] = {
+		[LAI_CONFIDENCE_CERTAIN] = "Certain.",
+		[LAI_CONFIDENCE_LIKELY] = "Likely, not certain.",
+		[LAI_CONFIDENCE_POSSIBLE] =
+			"Only possible: part of the evidence could not be seen.",
+	};
+	const struct lai_finding *finding = block->finding;
+
+	if (finding->evidence) {
+		lai_show_paragraph(block->text, "  Evidence", INDENT, block->columns,
+				   finding->evidence);
+		lai_show_paragraph(block->text, "", INDENT, block->columns,
+				   confidences[finding->confidence]);
+	}
+	if (finding->advice)
+		lai_show_paragraph(block->text, "  Program", INDENT, block->columns,
+				   finding->advice);
+	if (finding->remedy) {
+		lai_text_append(block->text, "  %-*s", INDENT - 2, "Now");
+		lai_show_safe(block->text, finding->remedy, SIZE_MAX);
+		lai_text_append(block->text, "\n");
+	}
+}
+
+void lai_show_finding_text(struct lai_text *text, const struct lai_snapshot *snapshot,
+			   const struct lai_finding *finding, size_t columns, bool styled)
+{
+	struct block block = {text, snapshot, finding, columns};
+
+	put_headline(&block, styled);
+	put_since(&block);
+	put_peer(&block);
+	put_local(&block);
+	put_holds(&block);
+	put_growth(&block);
+	put_unread(&block);
+	put_command(&block);
+	put_sentences(&block);
+}
