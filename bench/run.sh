@@ -4,7 +4,7 @@
 # run.sh: every bench, one after another, as one report; `make bench` calls it. The figures of lastack stand
 # beside those of its peers, measured in the same run; the last lines repeat the results.
 #
-#	bench/run.sh            about six minutes
+#	bench/run.sh            about fifteen minutes
 #	QUICK=1 bench/run.sh    fewer runs and less data, to see whether it works
 #
 # Environment of the single benches is handed on: RUNS, MIB, DOWN_MS, TRIES ... (see their first lines).
@@ -17,7 +17,7 @@ fi
 report=$(mktemp) || exit 1
 trap 'rm -f "$report"' EXIT
 failed=
-for bench in throughput reconnect peers_at_death; do
+for bench in throughput reconnect peers_at_death snapshot close; do
 	printf '\n== %s (bench/%s.sh)\n' "$bench" "$bench"
 	bash "bench/$bench.sh" || failed="$failed $bench"
 done > >(tee "$report")

@@ -382,21 +382,19 @@ static void outer_proc(void **state)
 	assert_int_not_equal(looks->reason[0], '\0');
 }
 
-/* In a mount namespace of ours, from which nothing gets out. */
-static bool proc_mount(const char *options)
+/* A mount namespace of ours, from which nothing gets out. */
+static bool mounts_leave(void)
 {
 	if (unshare(CLONE_NEWNS) < 0)
 		return false;
 	/* In a chroot the root is no mount, but /proc is one. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 &&
-	    mount(NULL, "/proc", NULL, MS_PRIVATE, NULL) < 0)
-		return false;
-	return mount("proc", "/proc", "proc", 0, options) == 0;
+	return mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 ||
+	       mount("none", "/proc", "none", MS_PRIVATE, NULL) == 0;
 }
 
 static void inner_proc_look(void)
 {
-	if (!proc_mount(NULL))
+	if (!mounts_leave() || mount("proc", "/proc", "proc", 0, NULL) < 0)
 		return;
 	looks->seen_as = getpid();
 	look();
@@ -429,7 +427,8 @@ static void inner_proc(void **state)
 
 static void hidden_work(void)
 {
-	if (proc_mount("hidepid=2") && become_nobody())
+	if (mounts_leave() && mount("proc", "/proc", "proc", 0, "hidepid=2") == 0 &&
+	    become_nobody())
 		look();
 }
 
@@ -449,10 +448,7 @@ static void hidden(void **state)
 
 static void no_proc_work(void)
 {
-	if (unshare(CLONE_NEWNS) < 0 || (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 &&
-					 mount(NULL, "/proc", NULL, MS_PRIVATE, NULL) < 0))
-		return;
-	if (mount("none", "/proc", "tmpfs", 0, NULL) == 0)
+	if (mounts_leave() && mount("none", "/proc", "tmpfs", 0, NULL) == 0)
 		look();
 }
 

@@ -372,7 +372,7 @@ static void many_descriptors(void **state)
 	struct lai_holders holders = both_ways(1);
 
 	(void)state;
-	assert_int_equal(holders.list[0].fd + 1, read_of(&holders, pid)->fd_count);
+	assert_true(read_of(&holders, pid)->fd_count > holders.list[0].fd);
 	lai_holders_done(&holders);
 }
 
