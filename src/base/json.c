@@ -10,6 +10,8 @@
 
 /* "-1.2345678901234567e-308" and its NUL. */
 #define DOUBLE_TEXT_MAX 32
+/* Of 2^64 - 1. */
+#define U64_DIGITS 20
 
 void lai_json_init(struct lai_json *json, size_t length_max)
 {
@@ -74,17 +76,32 @@ static const char *escape_of(const unsigned char *data, size_t length, char room
 	return room;
 }
 
+/* How many bytes at data stand for themselves: in most strings all. */
+static size_t plain_length(const unsigned char *data, size_t size)
+{
+	size_t length = 0;
+
+	while (length < size && data[length] >= ' ' && data[length] < 0x7f &&
+	       data[length] != '"' && data[length] != '\\')
+		length++;
+	return length;
+}
+
 static void write_string(struct lai_text *text, const unsigned char *data, size_t size)
 {
 	size_t plain = 0; /* bytes before data that stand for themselves and are not written yet */
 
 	lai_text_append_bytes(text, "\"", 1);
 	while (size > 0) {
+		size_t length = plain_length(data, size);
+		const char *escape = NULL;
 		char room[7];
 		bool valid;
-		size_t length = sequence_length(data, size, &valid);
-		const char *escape = valid ? escape_of(data, length, room) : "\xef\xbf\xbd";
 
+		if (length == 0) {
+			length = sequence_length(data, size, &valid);
+			escape = valid ? escape_of(data, length, room) : "\xef\xbf\xbd";
+		}
 		if (escape) {
 			lai_text_append_bytes(text, data - plain, plain);
 			lai_text_append_bytes(text, escape, strlen(escape));
@@ -157,10 +174,17 @@ void lai_json_bytes(struct lai_json *json, const char *key, const void *data, si
 	write_string(&json->text, size ? data : "", size);
 }
 
+/* Without printf: most of what a listing of 100,000 sockets consists of are numbers. */
 void lai_json_u64(struct lai_json *json, const char *key, uint64_t value)
 {
+	char digits[U64_DIGITS], *start = digits + sizeof(digits);
+
 	begin_member(json, key);
-	lai_text_append(&json->text, "%" PRIu64, value);
+	do {
+		*--start = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	lai_text_append_bytes(&json->text, start, (size_t)(digits + sizeof(digits) - start));
 }
 
 void lai_json_i64(struct lai_json *json, const char *key, int64_t value)
@@ -193,7 +217,7 @@ void lai_json_double(struct lai_json *json, const char *key, double value)
 void lai_json_bool(struct lai_json *json, const char *key, bool value)
 {
 	begin_member(json, key);
-	lai_text_append(&json->text, "%s", value ? "true" : "false");
+	lai_text_append_bytes(&json->text, value ? "true" : "false", value ? 4 : 5);
 }
 
 void lai_json_null(struct lai_json *json, const char *key)
