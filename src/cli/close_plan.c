@@ -201,6 +201,7 @@ int lai_close_plan_make(const struct lai_close_config *config, struct lai_close_
 				      : config->state_mask | LAI_SOCKDIAG_STATE(LAI_TCP_LISTEN),
 		.way = config->way,
 		.all_namespaces = config->all_namespaces,
+		.suspects_first = config->by_verdict,
 		.evidence = config->by_verdict,
 	};
 	int error;

@@ -78,7 +78,7 @@ static int treat(struct lai_demo_treatment *treatment, const struct lai_snapshot
 
 int lai_demo_doctor_treat(struct lai_demo_treatment *treatment, pid_t pid)
 {
-	struct lai_snapshot_request request = {.evidence = true};
+	struct lai_snapshot_request request = {.suspects_first = true, .evidence = true};
 	struct lai_snapshot *snapshot = NULL;
 	struct lai_findings findings = {0};
 	const struct lai_finding *finding;

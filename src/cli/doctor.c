@@ -300,6 +300,7 @@ static int look_once(void *arg, struct lai_watch_page *page)
 	struct lai_snapshot_request request = {
 		.way = doctor->config->way,
 		.all_namespaces = doctor->config->all_namespaces,
+		.suspects_first = true,
 		.evidence = true,
 	};
 	struct lai_snapshot *snapshot = NULL;

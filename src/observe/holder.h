@@ -12,7 +12,7 @@
 
 #include "observe/facts.h"
 
-/* A descriptor of another kind that matters: who has an epoll set, a ring, a UNIX socket. */
+/* Descriptors of other kinds that matter: they refer to sockets in their turn. */
 enum lai_device {
 	LAI_DEVICE_EPOLL,
 	LAI_DEVICE_RING,
@@ -22,6 +22,11 @@ struct lai_device_holder {
 	enum lai_device device;
 	uint32_t pid;
 	uint32_t fd;
+};
+
+struct lai_holders_process {
+	uint32_t pid;
+	uint32_t fd_count;
 };
 
 /* What one pass found. The arrays are for lai_holders_done(). */
@@ -38,10 +43,7 @@ struct lai_holders {
 	/* Those processes that were read, zombies too, sorted by pid, and the number of their
 	   descriptors of any kind. Of our own process BPF counts those that the reading itself
 	   has open, too. */
-	struct lai_holders_process {
-		uint32_t pid;
-		uint32_t fd_count;
-	} * read;
+	struct lai_holders_process *read;
 	size_t read_count;
 };
 

@@ -211,6 +211,14 @@ static void stamp(struct lai_snapshot *snapshot)
 		snapshot->coverage.pid_namespace = strcmp(link, PID_NAMESPACE_FIRST) != 0;
 }
 
+static bool has_ring(const struct lai_holders *held)
+{
+	for (size_t i = 0; i < held->device_count; i++)
+		if (held->devices[i].device == LAI_DEVICE_RING)
+			return true;
+	return false;
+}
+
 /* Sockets and holders, of suspects alone if that is asked for and enough. */
 static int collect(struct lai_taking *taking)
 {
@@ -225,6 +233,7 @@ static int collect(struct lai_taking *taking)
 	if (taking->shallow)
 		taking->held_states &= ~LAI_SOCKDIAG_STATE(LAI_TCP_ESTABLISHED);
 	error = dump_and_walk(taking);
+	taking->deeper |= has_ring(&taking->held);
 	if (error || !taking->shallow || (!taking->deeper && snapshot->coverage.way == LAI_WAY_BPF))
 		return error;
 	taking->shallow = false;

@@ -26,7 +26,7 @@ struct lai_snapshot_request {
 	/* Suspects alone, unless what they say makes the healthy ones matter: see depth.h. The
 	   snapshot's state_mask tells what it was. state_mask here must be 0. */
 	bool suspects_first;
-	bool evidence;	     /* threads, watches, stashes and pasts of suspects (the doctor's) */
+	bool evidence; /* threads, watches, stashes and pasts of suspects (the doctor's) */
 };
 
 /*

@@ -6,13 +6,19 @@
  * nobody then, and still there, is held by something that no table shows: a message in flight, an
  * io_uring, the kernel itself.
  */
+#include "base/clock.h"
 #include "observe/namespace.h"
+#include "observe/past.h"
 #include "observe/snapshot_inside.h"
 #include "observe/sockdiag.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+/* A program that is well closes within that time; a loaded one too, mostly. */
+#define GHOST_NS (300 * LAI_MS)
 
 bool lai_taking_is_unheld(const struct lai_socket_fact *socket)
 {
@@ -144,4 +150,42 @@ int lai_taking_look_again(struct lai_taking *taking)
 	reorder(snapshot);
 	drop_gone(snapshot);
 	return 0;
+}
+
+/* --- ghosts --- */
+
+static bool is_ghost(const struct lai_socket_fact *socket)
+{
+	return socket->state == LAI_TCP_CLOSE && socket->past != LAI_PAST_NONE;
+}
+
+/* By the first of its holders it is the same socket still, and still without a connection. */
+static bool haunts(const struct lai_snapshot *snapshot, const struct lai_socket_fact *socket)
+{
+	const struct lai_holder *holder = &snapshot->holders[socket->holder_first];
+	struct lai_past_fact past;
+
+	if (lai_past_of((pid_t)holder->pid, (int32_t)holder->fd, socket->inode, &past) != 0)
+		return false;
+	return past.state == LAI_TCP_CLOSE || past.state == LAI_TCP_NONE;
+}
+
+void lai_taking_confirm_ghosts(struct lai_taking *taking)
+{
+	struct lai_snapshot *snapshot = taking->snapshot;
+	const struct timespec moment = {.tv_nsec = GHOST_NS};
+	bool waited = false;
+
+	for (size_t i = 0; i < snapshot->socket_count; i++) {
+		struct lai_socket_fact *socket = &snapshot->sockets[i];
+
+		if (!is_ghost(socket) || socket->holder_count == 0)
+			continue;
+		if (!waited)
+			(void)nanosleep(&moment, NULL);
+		waited = true;
+		/* No index may move any more: what is gone is a socket of no interest. */
+		if (!haunts(snapshot, socket))
+			socket->past = LAI_PAST_NONE;
+	}
 }

@@ -289,6 +289,7 @@ int lai_taking_evidence(struct lai_taking *taking)
 	struct lai_snapshot *snapshot = taking->snapshot;
 	int error = 0;
 
+	lai_taking_confirm_ghosts(taking);
 	mark_suspects(snapshot);
 	for (size_t i = 0; i < snapshot->process_count && !error; i++)
 		if (snapshot->processes[i].detailed)

@@ -12,15 +12,24 @@
 #include "observe/holder.h"
 #include "observe/snapshot.h"
 
+/* In which network namespace a process is; the last ones asked for, by pid. */
+#define LAI_TAKING_HOMES 256
+
+struct lai_taking_home {
+	uint32_t pid;
+	uint64_t namespace_inode; /* 0: not told */
+};
+
 /* A snapshot while it is taken. */
 struct lai_taking {
 	const struct lai_snapshot_request *request;
 	struct lai_snapshot *snapshot;
 	size_t socket_room;
-	uint32_t held_states; /* whose holders are looked for */
-	bool shallow;	      /* suspects alone are asked for */
-	bool deeper;	      /* and that is not enough */
+	uint32_t held_states;	 /* whose holders are looked for */
+	bool shallow;		 /* suspects alone are asked for */
+	bool deeper;		 /* and that is not enough */
 	struct lai_holders held; /* what the walk over the descriptor tables found */
+	struct lai_taking_home homes[LAI_TAKING_HOMES];
 };
 
 /* True if the request asks for sockets in this state. */
@@ -42,6 +51,12 @@ int lai_taking_join(struct lai_taking *taking);
  * are gone by now. -ENOMEM.
  */
 int lai_taking_look_again(struct lai_taking *taking);
+
+/*
+ * Between the end of a connection and its close() every program has a descriptor without one. So
+ * those are looked at once more a moment later, if there are any, and left out if they are gone.
+ */
+void lai_taking_confirm_ghosts(struct lai_taking *taking);
 
 /* True: connected, with an inode, and no descriptor refers to it. */
 bool lai_taking_is_unheld(const struct lai_socket_fact *socket);

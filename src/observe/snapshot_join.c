@@ -11,8 +11,11 @@
 #include "observe/sockdiag.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* --- inode -> index of a socket: open addressing, at most half full --- */
 
@@ -102,20 +105,53 @@ static uint32_t namespace_index(const struct lai_snapshot *snapshot, uint64_t in
 	return inode == 0 ? 0 : LAI_NO_INDEX;
 }
 
-/* A descriptor of TCP that no dump showed: is it a socket without a connection? */
+/*
+ * Of which namespace the socket probably is, without looking at it: as the walk told (BPF), or that
+ * of its process, asked once for each process. 0: not known.
+ */
+static uint64_t probable_namespace(struct lai_taking *taking, const struct lai_holder *holder)
+{
+	struct lai_taking_home *home = &taking->homes[holder->pid % LAI_TAKING_HOMES];
+	char path[64]; /* "/proc/PID/ns/net" */
+	struct stat status;
+
+	if (holder->namespace_inode != 0)
+		return holder->namespace_inode;
+	if (home->pid != holder->pid) {
+		(void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/ns/net", holder->pid);
+		home->pid = holder->pid;
+		home->namespace_inode = stat(path, &status) == 0 ? status.st_ino : 0;
+	}
+	return home->namespace_inode;
+}
+
+/* Sockets without a connection are looked at one by one, so those that cannot be are left out. */
+static bool may_be_without_connection(struct lai_taking *taking, const struct lai_holder *holder)
+{
+	if (holder->state != LAI_TCP_NONE && holder->state != LAI_TCP_CLOSE)
+		return false;
+	return namespace_index(taking->snapshot, probable_namespace(taking, holder)) !=
+	       LAI_NO_INDEX;
+}
+
+/* A descriptor that no dump showed: is it a TCP socket without a connection? */
 static int add_unlisted(struct lai_taking *taking, const struct lai_holder *holder, bool *added)
 {
 	struct lai_socket_fact fact = {
 		.state = LAI_TCP_CLOSE, .inode = holder->inode, .listener = LAI_NO_INDEX};
-	struct lai_past_fact past;
+	struct lai_past_fact past = {.state = LAI_TCP_NONE};
 
 	*added = false;
+	/* Connected: of another namespace, or newer than the dump. */
+	if (!may_be_without_connection(taking, holder)) {
+		taking->snapshot->coverage.sockets_elsewhere += holder->state != LAI_TCP_NONE;
+		return 0;
+	}
 	if (lai_past_of((pid_t)holder->pid, (int32_t)holder->fd, holder->inode, &past) != 0)
 		return 0;
 	fact.namespace_index = namespace_index(taking->snapshot, past.namespace_inode);
 	if (fact.namespace_index == LAI_NO_INDEX ||
 	    (past.state != LAI_TCP_CLOSE && past.state != LAI_TCP_NONE)) {
-		/* Connected: of another namespace, or newer than the dump. */
 		taking->snapshot->coverage.sockets_elsewhere++;
 		return 0;
 	}
