@@ -35,21 +35,25 @@ static int32_t fd_of(const struct lai_snapshot *snapshot, const struct lai_socke
 	return -1;
 }
 
+/* As `lastack close --pid PID --state close-wait --yes`: the young ones too, which are no leak yet. */
 static void mend(struct lai_demo_treatment *treatment, const struct lai_snapshot *snapshot,
-		 const struct lai_finding *finding, struct lai_mend_session *session)
+		 pid_t pid, struct lai_mend_session *session)
 {
-	const struct lai_process *process = lai_snapshot_process(snapshot, finding->pid);
+	const struct lai_process *process = lai_snapshot_process(snapshot, pid);
 	uint64_t begin_ns = lai_clock_now();
 
-	for (size_t i = 0; i < finding->socket_count; i++) {
-		const struct lai_socket_fact *socket = &snapshot->sockets[finding->sockets[i]];
+	for (size_t i = 0; i < snapshot->socket_count; i++) {
+		const struct lai_socket_fact *socket = &snapshot->sockets[i];
 		struct lai_mend_target target = {
 			.socket = *socket,
 			.name_space = snapshot->namespaces[socket->namespace_index],
-			.pid = finding->pid,
+			.pid = pid,
 			.start_ticks = process ? process->start_ticks : 0,
-			.fd = fd_of(snapshot, socket, finding->pid)};
+			.fd = fd_of(snapshot, socket, pid)};
 
+		if (socket->state != LAI_TCP_CLOSE_WAIT || target.fd < 0)
+			continue;
+		treatment->chosen++;
 		if (lai_mend_in(session, &target, LAI_MEND_FIN, NULL).outcome == LAI_MENDED)
 			treatment->mended++;
 	}
@@ -71,7 +75,7 @@ static int treat(struct lai_demo_treatment *treatment, const struct lai_snapshot
 	error = lai_text_steal(&words, &treatment->words);
 	lai_text_done(&words);
 	if (!error)
-		mend(treatment, snapshot, finding, session);
+		mend(treatment, snapshot, finding->pid, session);
 	lai_mend_session_free(session);
 	return error;
 }
@@ -124,10 +128,10 @@ void lai_demo_treatment_text(struct lai_text *text, const struct lai_demo_treatm
 	}
 	lai_text_append(text, "\nlastack doctor, after %s:\n\n%s", look, treatment->words);
 	lai_text_append(text,
-			"\nlastack close ended %" PRIu32 " of %" PRIu32
-			" by FIN within %s: %" PRIu32 " sockets left in CLOSE_WAIT.\n"
-			"The %" PRIu32 " descriptors only the program itself can give back.\n\n",
-			treatment->mended, treatment->sockets, mending, treatment->close_wait_after,
+			"\nlastack close, of all in CLOSE_WAIT, ended %" PRIu32 " of %" PRIu32
+			" by FIN within %s;\n%" PRIu32 " sockets are left in CLOSE_WAIT. "
+			"Its %" PRIu32 " descriptors only the program can give back.\n\n",
+			treatment->mended, treatment->chosen, mending, treatment->close_wait_after,
 			treatment->fds_after);
 }
 
@@ -142,6 +146,7 @@ void lai_demo_treatment_json(struct lai_json *json, const struct lai_demo_treatm
 			treatment->words ? lai_verdict_name(treatment->verdict) : NULL);
 	lai_json_u64(json, "sockets", treatment->sockets);
 	lai_json_u64(json, "look_us", treatment->look_ns / LAI_US);
+	lai_json_u64(json, "chosen_sockets", treatment->chosen);
 	lai_json_u64(json, "mended_sockets", treatment->mended);
 	lai_json_u64(json, "mend_us", treatment->mend_ns / LAI_US);
 	lai_json_u64(json, "close_wait_sockets", treatment->close_wait_after);

@@ -19,14 +19,15 @@ struct lai_demo_treatment {
 	enum lai_verdict verdict; /* of its worst finding; LAI_VERDICT_COUNT: nothing found */
 	uint32_t sockets;	  /* of that finding */
 	uint64_t look_ns;	  /* snapshot and judgement */
-	uint32_t mended;	  /* ended by FIN, of those */
+	uint32_t chosen;	  /* in CLOSE_WAIT, so to be ended */
+	uint32_t mended;	  /* by FIN, of those */
 	uint64_t mend_ns;	  /* all of them together */
 	char *words;		  /* the finding, as doctor shows it; NULL: none */
 	/* The kernel's numbers afterwards, filled by the story. */
 	uint32_t close_wait_after, fds_after;
 };
 
-/* Looks at the process, and ends what its worst finding names. 0; -ENOMEM, or why the snapshot
+/* Looks at the process, and if something is found ends all that it has in CLOSE_WAIT. 0; -ENOMEM, or why the snapshot
    could not be taken. */
 int lai_demo_doctor_treat(struct lai_demo_treatment *treatment, pid_t pid);
 void lai_demo_treatment_done(struct lai_demo_treatment *treatment);
