@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * list_sort.c - each socket's key is made once: 24 bytes that are compared as one number. So a key is
- * a row of the table below, and no comparison looks anything up.
+ * list_sort.c - each socket's key is made once: 24 bytes that are compared as one number. So a key
+ * is a row of the table below, and no comparison looks anything up.
  */
 #include "cli/list_sort.h"
 

@@ -5,8 +5,8 @@
  *	--state --pid --command --port --local-port --remote-port --address --cgroup --container
  *	--min-age
  *
- * The filters on holders (pid, command, cgroup, container) must be passed by one and the same holder.
- * A connection that waits for accept() has none; there the holders of its listener count.
+ * The filters on holders (pid, command, cgroup, container) must be passed by one and the same
+ * holder. A connection that waits for accept() has none; there the holders of its listener count.
  */
 #ifndef LAI_CLI_SELECT_H
 #define LAI_CLI_SELECT_H
@@ -86,9 +86,9 @@ bool lai_select_holder(const struct lai_select *select, const struct lai_snapsho
 		       const struct lai_holder *holder);
 
 /*
- * select_state.c: a state by any of its names, in any case, with - or _ or nothing between the words;
- * or a group of states. 0: *mask of LAI_SOCKDIAG_STATE(); -EINVAL: there is none, *nearest (which may
- * be NULL) is the name that was probably meant, or NULL.
+ * select_state.c: a state by any of its names, in any case, with - or _ or nothing between the
+ * words; or a group of states. 0: *mask of LAI_SOCKDIAG_STATE(); -EINVAL: there is none, *nearest
+ * (nearest may be NULL) is the name that was probably meant, or NULL.
  */
 int lai_select_state_read(const char *text, uint32_t *mask, const char **nearest);
 

@@ -2,11 +2,10 @@
 /*
  * watch_loop.h - what a command writes, once or (--watch) again and again until it is stopped.
  *
- *	watched on a terminal	each page is drawn over the last one and cut to the screen; the notes
- *				stay at its foot
- *	otherwise		each page is written as it comes, the notes go to stderr after it; blocks
- *				of a watch are separated by an empty line, unless there is none to separate
- *				(JSON lines)
+ *	watched on a terminal	each page is drawn over the last one and cut to the screen; the
+ *				notes stay at its foot
+ *	otherwise		each page is written as it comes, the notes go to stderr after it;
+ *				an empty line separates pages, unless each is one line (JSON)
  *
  *	static int round(void *arg, struct lai_watch_page *page)
  *	{
@@ -56,15 +55,15 @@ struct lai_watch_settings {
 };
 
 /*
- * The exit code of the last round; LAI_EXIT_FAILED, quietly, if standard output was closed, and with
- * a complaint if it could not be written for another reason. --watch takes its signals by descriptor,
- * so SIGINT ends it after the round that runs, and its exit code counts.
+ * The exit code of the last round; LAI_EXIT_FAILED, quietly, if standard output was closed, and
+ * with a complaint if it could not be written for another reason. --watch takes its signals by
+ * descriptor, so SIGINT ends it after the round that runs, and its exit code counts.
  */
 int lai_watch_loop_run(const char *name, const struct lai_watch_settings *settings,
 		       lai_watch_round *round, void *arg);
 
-/* What is wrong with the value of --watch, a LAI_OPTION_TIME whose default is LA_NEVER (so that 0 can
-   be refused); NULL: nothing. */
+/* What is wrong with the value of --watch, a LAI_OPTION_TIME whose default is LA_NEVER (so that 0
+   can be refused); NULL: nothing. */
 const char *lai_watch_period_wrong(uint64_t period_ns);
 
 #endif

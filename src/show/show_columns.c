@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define GAP 2
-/* A name, a pid and a descriptor fit: "postgres[12345] fd 9". Below it a wrap column says nothing. */
+/* A name, a pid and a descriptor fit: "postgres[12345] fd 9". With less it says nothing. */
 #define WRAP_WIDTH_MIN 24
 /* Of the lines that a wrap column gets for itself. */
 #define WRAP_INDENT 8
@@ -143,8 +143,8 @@ static bool leave_out_one(struct lai_columns *columns)
 }
 
 /*
- * Fits the first so many columns whatever it takes: half a number would be a lie, so numbers are left
- * out as a whole, from the right; a text may be cut.
+ * Fits the first so many columns whatever it takes: half a number would be a lie, so numbers are
+ * left out as a whole, from the right; a text may be cut.
  */
 static void squeeze(struct lai_columns *columns, size_t count, size_t width_max)
 {
@@ -221,18 +221,18 @@ static void append_row(struct lai_columns *columns, const struct layout *layout,
 	struct lai_text *out = columns->out;
 	size_t last = columns->count - 1, beside = layout->own_line ? last : columns->count;
 	size_t indent;
-	size_t ending = beside - 1;
 	bool begun = false;
 
-	while (ending > 0 && columns->widths[ending] == 0)
-		ending--;
-	for (size_t i = 0; i <= ending; i++) {
+	while (beside > 0 && columns->widths[beside - 1] == 0)
+		beside--;
+	for (size_t i = 0; i < beside; i++) {
 		if (columns->widths[i] == 0)
 			continue;
 		if (begun)
 			lai_text_append_repeated(out, ' ', GAP);
 		begun = true;
-		append_cell(out, cells[i], columns->widths[i], columns->list[i].right, i == ending);
+		append_cell(out, cells[i], columns->widths[i], columns->list[i].right,
+			    i + 1 == beside);
 	}
 	lai_text_append_bytes(out, "\n", 1);
 	if (!layout->own_line)
@@ -282,7 +282,7 @@ size_t lai_columns_end(struct lai_columns *columns, size_t width_max)
 {
 	size_t left_out = 0;
 
-	assert(columns->at == 0);
+	assert(columns->at == 0 && columns->count > 0);
 	if (columns->cells.error && columns->out->error == 0)
 		columns->out->error = columns->cells.error;
 	else if (columns->form == LAI_COLUMNS_TABLE && columns->rows + columns->headed > 0)

@@ -72,9 +72,9 @@ void lai_columns_row_end(struct lai_columns *columns);
 /*
  * Table: writes it to out, in lines no wider than width_max (0: no bound). What is too wide loses,
  * until it fits: what is over of the wrap column, down to a width that still tells something; the
- * spare columns; then the wrap column gets lines of its own; at last columns from the right, of which
- * texts may be cut and numbers are not. Releases what is held. Failures of memory are latched in out.
- * Returns how many columns were left out.
+ * spare columns; then the wrap column gets lines of its own; at last columns from the right, of
+ * which texts may be cut and numbers are not. Releases what is held. Failures of memory are latched
+ * in out. Returns how many columns were left out.
  */
 size_t lai_columns_end(struct lai_columns *columns, size_t width_max);
 

@@ -84,14 +84,24 @@ static void append_namespaces(struct lai_text *text, const struct lai_snapshot *
 	lai_text_append(text, ".");
 }
 
-static void append_sockets(struct lai_text *text, const struct lai_coverage *coverage)
+/* They are of TCP and connected, since somebody holds them, and in no list. */
+static void append_elsewhere(struct lai_text *text, const struct lai_snapshot *snapshot)
 {
-	if (coverage->sockets_elsewhere > 0)
-		lai_text_append(text,
-				" %u socket%s of other network namespaces %s held by processes "
-				"here and not listed; --all-netns lists them.",
-				coverage->sockets_elsewhere, plural(coverage->sockets_elsewhere),
-				coverage->sockets_elsewhere == 1 ? "is" : "are");
+	uint32_t count = snapshot->coverage.sockets_elsewhere;
+
+	if (count == 0)
+		return;
+	lai_text_append(text, " %u socket%s that %s held here %s not listed: ", count,
+			plural(count), count == 1 ? "is" : "are", count == 1 ? "is" : "are");
+	if (snapshot->namespace_count > 1)
+		lai_text_append(text, "of a namespace that was not looked into, or newer than the "
+				      "list.");
+	else
+		lai_text_append(text, "of other network namespaces; --all-netns lists them.");
+}
+
+static void append_repeats(struct lai_text *text, const struct lai_coverage *coverage)
+{
 	if (!coverage->complete)
 		lai_text_append(text,
 				" The kernel's tables changed during each of %u tries: a socket "
@@ -108,7 +118,8 @@ void lai_show_coverage_text(struct lai_text *text, const struct lai_snapshot *sn
 	if (owners)
 		append_processes(text, &snapshot->coverage);
 	append_namespaces(text, snapshot);
-	append_sockets(text, &snapshot->coverage);
+	append_elsewhere(text, snapshot);
+	append_repeats(text, &snapshot->coverage);
 }
 
 static void namespaces_json(struct lai_json *json, const struct lai_snapshot *snapshot)

@@ -11,17 +11,14 @@
 /* The length of what stands for the character. */
 static size_t escape(char escaped[ESCAPED_MAX], char character)
 {
-	const char *format = "\\x%02x";
-
-	if (character == '\n')
-		format = "\\n";
-	else if (character == '\t')
-		format = "\\t";
-	else if (character == '\\')
-		format = "\\\\";
-	else if (character >= ' ' && character < 0x7f)
-		format = "%c";
-	return (size_t)snprintf(escaped, ESCAPED_MAX, format, (unsigned char)character);
+	if (character == '\n' || character == '\t' || character == '\\')
+		return (size_t)snprintf(escaped, ESCAPED_MAX, "\\%c",
+					character == '\n'   ? 'n'
+					: character == '\t' ? 't'
+							    : '\\');
+	if (character >= ' ' && character < 0x7f)
+		return (size_t)snprintf(escaped, ESCAPED_MAX, "%c", character);
+	return (size_t)snprintf(escaped, ESCAPED_MAX, "\\x%02x", (unsigned char)character);
 }
 
 /* How many bytes from here on stand for themselves. */

@@ -94,7 +94,7 @@ void lai_show_socket_owners(struct lai_text *text, const struct lai_snapshot *sn
 void lai_show_socket_json(struct lai_json *json, const struct lai_snapshot *snapshot,
 			  const struct lai_socket_fact *socket);
 
-/* ---- show_socket_text.c: small texts, for other tables as well -------------------------------- */
+/* ---- show_socket_text.c: small texts, for other tables as well ---------------------------- */
 
 void lai_show_number(struct lai_text *text, uint64_t number);
 /* A few letters (16 at most) and a number, as one piece: appending is what listing costs. */

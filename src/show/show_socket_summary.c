@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The states that have a column, first those that are asked for most: a narrow screen loses the last. */
+/* The states that have a column, what is asked for most first: a narrow screen loses the last. */
 static const struct {
 	enum lai_tcp_state state;
 	const char *name;
@@ -45,7 +45,7 @@ static void count_socket(struct lai_summary_row *row, const struct lai_socket_fa
 	row->by_state[state]++;
 }
 
-/* The row of each process stands where the process stands in the snapshot, the ownerships' after. */
+/* The row of each process stands where the process does in the snapshot, the ownerships' after. */
 static void count_owners(struct lai_summary_row *rows, const struct lai_snapshot *snapshot,
 			 const struct lai_socket_fact *socket)
 {

@@ -21,7 +21,8 @@ struct lai_summary {
 	size_t row_count;
 };
 
-/* Counts the sockets with these indices. 0: for lai_summary_done(), snapshot must outlive it; -ENOMEM. */
+/* Counts the sockets with these indices. 0: for lai_summary_done(), the snapshot must outlive it;
+   -ENOMEM. */
 int lai_summary_init(struct lai_summary *summary, const struct lai_snapshot *snapshot,
 		     const uint32_t *sockets, size_t count);
 void lai_summary_done(struct lai_summary *summary);
