@@ -14,6 +14,16 @@ _lastack_takes() {
 		}'
 }
 
+# Names that are not in the help: of states as the kernel has them, of verdicts as the doctor lists them.
+_lastack_names() {
+	if [[ $2 == --state ]]; then
+		echo "established syn-sent syn-recv fin-wait1 fin-wait2 time-wait closed close-wait last-ack listen" \
+			"closing bound"
+	else
+		"$1" doctor --list-verdicts 2>/dev/null | sed -n 's/^\([a-z][a-z0-9-]*\).*/\1/p'
+	fi
+}
+
 _lastack() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local program=${COMP_WORDS[0]} command=${COMP_WORDS[1]} takes
@@ -28,6 +38,12 @@ _lastack() {
 	[[ $previous == = ]] && previous=${COMP_WORDS[COMP_CWORD - 2]}
 	if [[ $previous == -* ]]; then
 		takes=$(_lastack_takes "$program" "$command" "$previous")
+		case $previous in
+		--state | --verdict | --explain)
+			mapfile -t COMPREPLY < <(compgen -W "$(_lastack_names "$program" "$previous")" -- "$current")
+			return
+			;;
+		esac
 		case $takes in
 		*\|*) mapfile -t COMPREPLY < <(compgen -W "${takes//|/ }" -- "$current") && return ;;
 		FILE | PREFIX | PATH) mapfile -t COMPREPLY < <(compgen -f -- "$current") && return ;;
@@ -44,7 +60,7 @@ _lastack() {
 			grep -oE -- '^ .*--[a-z][a-z-]*' | grep -oE -- '--[a-z][a-z-]*' | sort -u)" -- "$current")
 		;;
 	*)
-		[[ $command == demo ]] && return
+		[[ $command == send || $command == receive ]] || return
 		mapfile -t COMPREPLY < <(compgen -W "tcp:// lines://" -- "$current")
 		compopt -o nospace 2>/dev/null
 		;;
