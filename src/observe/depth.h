@@ -4,12 +4,13 @@
  *
  * On a host of 100,000 connections the ten that do not end are found in a tenth of the time that it
  * takes to list them all. So the doctor asks for suspects first. Healthy connections matter to him
- * only in four cases, and then he looks at everything:
+ * only in five cases, and then he looks at everything:
  *
  *	- somebody waits for accept(): also those that are not closed yet wait in vain
  *	- a CLOSE_WAIT whose end was read has carried data: the other leg of a proxy is looked for
  *	- the ports to some address may run out: a sample of ports says so
  *	- a process has an io_uring, which may hold what no descriptor refers to (snapshot.c)
+ *	- a message waits in a UNIX socket, which may do the same (mailbox.h)
  */
 #ifndef LAI_OBSERVE_DEPTH_H
 #define LAI_OBSERVE_DEPTH_H

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "observe/depth.h"
+#include "observe/mailbox.h"
 #include "observe/namespace.h"
 #include "observe/process.h"
 #include "observe/sockdiag.h"
@@ -93,8 +94,8 @@ static int dump_inside(void *arg)
 	if (error)
 		return error;
 	lai_namespace_read_settings(name_space);
-	if (dump->taking->shallow &&
-	    (lai_depth_suspects_ask(list, count) || lai_depth_ports_ask(name_space)))
+	if (dump->taking->shallow && (lai_depth_suspects_ask(list, count) ||
+				      lai_depth_ports_ask(name_space) || lai_mailbox_any()))
 		dump->taking->deeper = true;
 	for (size_t i = 0; i < count; i++)
 		list[i].namespace_index = dump->index;
