@@ -3,7 +3,7 @@
  * close.h - lastack close behind its command line: choose, act or not, say what came of it.
  *
  *	config -> close_plan.c: what matches -> close_act.c: each is ended, or would be
- *	       -> close_show.c: a table and sentences; close_data.c: TSV and JSON
+ *X
  */
 #ifndef LAI_CLI_CLOSE_H
 #define LAI_CLI_CLOSE_H
@@ -83,8 +83,13 @@ void lai_close_count(const struct lai_close_plan *plan, struct lai_close_tally *
 /* Not done, though it should be: neither mended nor gone by itself. */
 size_t lai_close_not_done(const struct lai_close_tally *tally);
 
-/* close_show.c */
+/* close_table.c */
 void lai_close_show_table(const struct lai_close_plan *plan, struct lai_watch_page *page);
+/* What became of one, or would: "FIN sent". */
+void lai_close_show_result(const struct lai_close_plan *plan, const struct lai_close_item *item,
+			   struct lai_text *text);
+
+/* close_say.c */
 /* What was done, what it freed, and what it did not; what is dangerous. One paragraph each. */
 void lai_close_show_sentences(const struct lai_close_plan *plan,
 			      const struct lai_close_tally *tally, struct lai_text *text,
@@ -92,9 +97,6 @@ void lai_close_show_sentences(const struct lai_close_plan *plan,
 /* What is dangerous alone. */
 void lai_close_show_warnings(const struct lai_close_plan *plan, struct lai_text *text,
 			     size_t columns);
-/* What became of one, or would: "FIN sent". */
-void lai_close_show_result(const struct lai_close_plan *plan, const struct lai_close_item *item,
-			   struct lai_text *text);
 /* The command line that would act. */
 void lai_close_show_command(const struct lai_close_config *config, struct lai_text *text);
 

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -378,6 +379,7 @@ static void a_socket_born_again(void **state)
 	socklen_t from_length = sizeof(from), to_length = sizeof(to);
 	struct linger now = {.l_onoff = 1};
 	struct lai_mend_target target;
+	struct lai_socket_fact again;
 	int on = 1, client, served;
 
 	(void)state;
@@ -404,7 +406,10 @@ static void a_socket_born_again(void **state)
 	assert_int_equal(connect(client, &unspecific, sizeof(unspecific)), 0);
 	assert_int_equal(connect(client, (struct sockaddr *)&to, to_length), 0);
 	assert_int_equal(inode_of(client), target.socket.inode);
-	assert_int_equal(fact_of(target.socket.inode).cookie, target.socket.cookie);
+	again = fact_of(target.socket.inode);
+	assert_int_equal(again.cookie, target.socket.cookie);
+	assert_true(lai_address_equal(&again.local, &target.socket.local));
+	assert_true(lai_address_equal(&again.remote, &target.socket.remote));
 	assert_outcome(&target, LAI_MEND_FIN, "changed");
 	assert_outcome(&target, LAI_MEND_KEEPALIVE, "changed");
 	assert_outcome(&target, LAI_MEND_RST, "changed");
@@ -442,7 +447,7 @@ static void mptcp(void **state)
 	pair_done(&pair);
 }
 
-/* ---- processes -------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 static pid_t child_with_pid(pid_t wanted)
 {
@@ -547,7 +552,7 @@ static void not_permitted(void **state)
 	pair_done(&pair);
 }
 
-/* ---- pure ------------------------------------------------------------------------------------- */
+/* ---- pure ------------------------------------------------------------------------------------ */
 
 static void states_that_follow(void **state)
 {
@@ -598,6 +603,12 @@ static int enter(void **state)
 	int fd;
 
 	(void)state;
+	fd = pidfd_open(getpid(), 0);
+	if (fd < 0) { /* valgrind does not know it either */
+		printf("1..0 # SKIP pidfd_open: %s\n", strerror(errno));
+		exit(77);
+	}
+	(void)close(fd);
 	if (unshare(CLONE_NEWNET) != 0) {
 		printf("1..0 # SKIP needs root: no network namespace of our own\n");
 		exit(77);

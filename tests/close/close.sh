@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # close.sh - lastack close on connections that really do not end: what it says, does, and refuses.
 . tests/close/lib_close.sh
-t_plan 56
+t_plan 59
 
 # ---- 10,000 connections of one process, by FIN ------------------------------------------------------
 many=10000
@@ -60,7 +60,11 @@ t_is "they are still there" "$(c_count 08)" 3
 c_close --pid "$C_PID" --how rst --text
 t_ok "rst, dry run: it would" grep -q "would send RST" "$C_OUT"
 t_is "and does nothing" "$(c_count 08)" 3
-c_close --pid "$C_PID" --how rst --yes --text
+# The doctor waits a few seconds before it calls them stuck.
+found() { c_close --verdict "$1" --pid "$C_PID" --how rst && [ "$(grep -c '^would' "$C_OUT")" -eq "$2" ]; }
+t_ok "--verdict chooses what the doctor finds" t_wait_for 30 found never-accepted 3
+t_ok "and nothing else" found eof-ignored,owner-stuck 0
+c_close --verdict never-accepted --pid "$C_PID" --how rst --yes --text
 t_is "rst: status 0" "$C_STATUS" 0
 t_ok "they are gone" c_none 08
 t_ok "the places in the backlog are told not to be freed" grep -q "Not freed: 3 places in the backlog" "$C_OUT"
@@ -91,6 +95,8 @@ our_port=$(awk -v inode="$(stat -Lc %i "/proc/$$/fd/$ours")" '$10 == inode { pri
 our_port=$((16#${our_port##*:}))
 c_close --local-port "$our_port" --state established --yes --text
 t_ok "our own connection is never ended" grep -q "Nothing matches but what this very program holds" "$C_OUT"
+"$LASTACK" close --local-port "$our_port" --state established --text {ours}>&- >"$C_OUT" 2>"$C_ERR"
+t_ok "it warns of what started it: this shell" grep -q "^Careful: 1 of them belongs to .*\[$$\], which started" "$C_OUT"
 c_close --pid "$C_PID" --state established
 t_ok "in a pipe: one line per connection" test "$(grep -c '^would' "$C_OUT")" -eq 4
 t_ok "with a header" grep -q '^outcome	result	owner-pid	owner-command	owner-fd	state	local	remote' "$C_OUT"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * grades_test.c - the table of lastack-close(1): what each grade does on the wire, to unread data, to
- * the ports, the descriptor, the backlog, and to the owner and the peer. On the real kernel, in a
- * network namespace of our own; a packet socket sees what is sent.
+ * grades_test.c - the table of lastack-close(1): what each grade does on the wire, to unread data,
+ * to the ports, the descriptor, the backlog, and to the owner and the peer. On the real kernel, in
+ * a network namespace of our own; a packet socket sees what is sent.
  *
- * This process is owner and mender at once: mend takes its descriptor by the same way as any other's.
+ * This process is owner and mender at once: mend takes its descriptor in the same way as another's.
  */
 #include "mend/mend.h"
 #include "observe/process.h"
@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,11 +44,11 @@ struct pair {
 
 static int wire = -1; /* packet socket */
 
-/* ---- the wire ------------------------------------------------------------------------------ */
+/* ---- the wire -------------------------------------------------------------------------------- */
 
 /*
  * Appends to log what was sent from that port since the last call: F and R with whatever else is
- * set, D with data, "." for a pure ACK.
+ * set, D with data. A pure ACK says nothing here: it may be a delayed one.
  */
 static void wire_read(uint16_t port, char *log, size_t size)
 {
@@ -67,10 +68,12 @@ static void wire_read(uint16_t port, char *log, size_t size)
 		    got < (ssize_t)(sizeof(*ip) + sizeof(*tcp)) || ip->protocol != IPPROTO_TCP ||
 		    ntohs(tcp->source) != port || used + 2 > size)
 			continue;
-		log[used] = tcp->rst						? 'R'
-			    : tcp->fin						? 'F'
-			    : (size_t)got > sizeof(*ip) + (size_t)tcp->doff * 4 ? 'D'
-										: '.';
+		if (tcp->rst || tcp->fin)
+			log[used] = tcp->rst ? 'R' : 'F';
+		else if ((size_t)got > sizeof(*ip) + (size_t)tcp->doff * 4)
+			log[used] = 'D';
+		else
+			continue;
 		log[used + 1] = '\0';
 	}
 }
@@ -90,7 +93,7 @@ static void assert_sent(uint16_t port, const char *wanted)
 	assert_string_equal(log, wanted);
 }
 
-/* ---- a connection -------------------------------------------------------------------------- */
+/* ---- a connection ---------------------------------------------------------------------------- */
 
 static uint16_t port_of(int fd)
 {
@@ -230,7 +233,7 @@ static void mend(struct pair *pair, enum lai_mend_how how)
 	assert_string_equal(lai_mend_outcome_name(result.outcome), "mended");
 }
 
-/* ---- what owner and peer notice ------------------------------------------------------------ */
+/* ---- what owner and peer notice -------------------------------------------------------------- */
 
 static short events_of(int fd)
 {
@@ -318,7 +321,7 @@ static void sleeper_join(struct sleeper *sleeper)
 	assert_int_equal(pthread_timedjoin_np(sleeper->thread, NULL, &until), 0);
 }
 
-/* ---- fin ------------------------------------------------------------------------------------ */
+/* ---- fin ------------------------------------------------------------------------------------- */
 
 static void fin_in_close_wait(void **state)
 {
@@ -337,19 +340,6 @@ static void fin_in_close_wait(void **state)
 	assert_reads(pair.peer, "", 0); /* a proper end */
 	pair_done(&pair);
 	assert_sent(pair.owner_port, ""); /* nor does the owner's close() disturb it */
-}
-
-/* Data that the owner has written arrives before the FIN. */
-static void fin_loses_nothing_written(void **state)
-{
-	struct pair pair = pair_in_close_wait(true);
-
-	(void)state;
-	assert_int_equal(send(pair.owner, UNREAD, strlen(UNREAD), 0), strlen(UNREAD));
-	aim(&pair);
-	mend(&pair, LAI_MEND_FIN);
-	assert_reads(pair.peer, UNREAD, 0);
-	pair_done(&pair);
 }
 
 static void fin_in_established(void **state)
@@ -423,7 +413,7 @@ static void fin_on_a_listener(void **state)
 	pair_done(&pair);
 }
 
-/* ---- rst ------------------------------------------------------------------------------------ */
+/* ---- rst ------------------------------------------------------------------------------------- */
 
 static void rst_in_close_wait(void **state)
 {
@@ -455,6 +445,59 @@ static void rst_in_established(void **state)
 	assert_true(events_of(pair.owner) & POLLERR);
 	assert_reads(pair.owner, UNREAD, ECONNABORTED);
 	assert_reads(pair.peer, "", ECONNRESET);
+	pair_done(&pair);
+}
+
+/* Fills both buffers between the owner and a peer that does not read; returns how many bytes. */
+static size_t fill(int owner)
+{
+	static const char data[65536];
+	size_t written = 0;
+	ssize_t got;
+
+	while ((got = send(owner, data, sizeof(data), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
+		written += (size_t)got;
+	assert_int_equal(errno, EAGAIN);
+	return written;
+}
+
+/* All that comes, and then EOF or an error. */
+static size_t drain(int peer, int then)
+{
+	static char data[65536];
+	struct timeval wait = {.tv_sec = WAIT_MS / 1000};
+	size_t read_bytes = 0;
+	ssize_t got;
+
+	assert_int_equal(setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)), 0);
+	while ((got = recv(peer, data, sizeof(data), 0)) > 0)
+		read_bytes += (size_t)got;
+	assert_int_equal(got < 0 ? errno : 0, then);
+	return read_bytes;
+}
+
+static void fin_sends_all_that_was_written(void **state)
+{
+	struct pair pair = pair_in_close_wait(true);
+	size_t written = fill(pair.owner);
+
+	(void)state;
+	aim(&pair);
+	mend(&pair, LAI_MEND_FIN);
+	assert_int_equal(drain(pair.peer, 0), written);
+	pair_done(&pair);
+}
+
+static void rst_destroys_what_was_written(void **state)
+{
+	struct pair pair = pair_in_close_wait(true);
+	size_t written = fill(pair.owner);
+
+	(void)state;
+	aim(&pair);
+	assert_true(pair.target.socket.wqueue_bytes > 0);
+	mend(&pair, LAI_MEND_RST);
+	assert_true(drain(pair.peer, ECONNRESET) < written);
 	pair_done(&pair);
 }
 
@@ -539,7 +582,7 @@ static void rst_on_what_the_kernel_holds(void **state)
 	pair_done(&pair);
 }
 
-/* ---- keepalive ------------------------------------------------------------------------------ */
+/* ---- keepalive ------------------------------------------------------------------------------- */
 
 static const struct lai_mend_keepalive quick = {.idle_s = 1, .interval_s = 1, .probes = 2};
 
@@ -550,20 +593,43 @@ static void mend_keepalive(struct pair *pair)
 	assert_string_equal(lai_mend_outcome_name(result.outcome), "mended");
 }
 
+/* How many probes this namespace has sent. */
+static unsigned long probes(void)
+{
+	static char names[8192], numbers[8192];
+	char *name, *number, *names_rest, *numbers_rest;
+	FILE *file = fopen("/proc/net/netstat", "re");
+	unsigned long count = 0;
+
+	assert_non_null(file);
+	while (fgets(names, sizeof(names), file) && fgets(numbers, sizeof(numbers), file)) {
+		name = strtok_r(names, " \n", &names_rest);
+		number = strtok_r(numbers, " \n", &numbers_rest);
+		while (name && number) {
+			if (strcmp(name, "TCPKeepAlive") == 0)
+				count = strtoul(number, NULL, 10);
+			name = strtok_r(NULL, " \n", &names_rest);
+			number = strtok_r(NULL, " \n", &numbers_rest);
+		}
+	}
+	(void)fclose(file);
+	return count;
+}
+
 /* A live peer answers, and nothing changes. */
 static void keepalive_with_a_live_peer(void **state)
 {
 	struct pair pair = pair_in_close_wait(true);
-	struct pollfd events = {.fd = wire, .events = POLLIN};
-	char log[64] = "";
+	unsigned long before = probes();
 
 	(void)state;
 	mend_keepalive(&pair);
-	while (!strchr(log, '.')) {
-		assert_true(poll(&events, 1, WAIT_MS) > 0);
-		wire_read(pair.owner_port, log, sizeof(log));
+	/* As many as would prove a dead one dead, and one more. */
+	for (int waited_ms = 0; probes() < before + quick.probes + 1; waited_ms += 20) {
+		assert_true(waited_ms < WAIT_MS);
+		assert_int_equal(poll(NULL, 0, 20), 0);
 	}
-	assert_string_equal(log, ".");
+	assert_sent(pair.owner_port, "");
 	assert_int_equal(owner_state(&pair), LAI_TCP_CLOSE_WAIT);
 	assert_reads(pair.owner, UNREAD, 0);
 	pair_done(&pair);
@@ -624,7 +690,7 @@ static void keepalive_that_is_quicker_stays(void **state)
 	pair_done(&pair);
 }
 
-/* ---- the room ------------------------------------------------------------------------------- */
+/* ---- the room -------------------------------------------------------------------------------- */
 
 static int enter(void **state)
 {
@@ -632,6 +698,12 @@ static int enter(void **state)
 	int fd;
 
 	(void)state;
+	fd = pidfd_open(getpid(), 0);
+	if (fd < 0) { /* valgrind does not know it either */
+		printf("1..0 # SKIP pidfd_open: %s\n", strerror(errno));
+		exit(77);
+	}
+	(void)close(fd);
 	if (unshare(CLONE_NEWNET) != 0) {
 		printf("1..0 # SKIP needs root: no network namespace of our own\n");
 		exit(77);
@@ -648,8 +720,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		{.name = "fin, CLOSE_WAIT: one FIN, ports free, unread data stays, owner woken",
 		 .test_func = fin_in_close_wait},
-		{.name = "fin: what the owner has written arrives first",
-		 .test_func = fin_loses_nothing_written},
+		{.name = "fin: all that the owner has written arrives first",
+		 .test_func = fin_sends_all_that_was_written},
 		{.name = "fin, ESTABLISHED: FIN, a blocked recv() returns, later data meets RST",
 		 .test_func = fin_in_established},
 		{.name = "fin, ESTABLISHED: unread data stays",
@@ -664,6 +736,8 @@ int main(void)
 		 .test_func = rst_in_close_wait},
 		{.name = "rst, ESTABLISHED: RST, unread data stays, then ECONNABORTED",
 		 .test_func = rst_in_established},
+		{.name = "rst: what the peer has not acknowledged is destroyed",
+		 .test_func = rst_destroys_what_was_written},
 		{.name = "rst, FIN_WAIT2: RST, the peer's CLOSE_WAIT ends too",
 		 .test_func = rst_in_fin_wait2},
 		{.name = "rst, never accepted: RST, its place in the backlog stays until accept()",

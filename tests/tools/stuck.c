@@ -3,15 +3,15 @@
  * stuck.c - connections that do not end, for the tests of lastack close: an owner that is told of
  * the peer's FIN and does nothing, and the peers.
  *
- *	stuck own [backlog]                  listens at an ephemeral port; with "backlog" never accepts
- *	stuck peer ADDRESS PORT COUNT BYTES  connects, says BYTES bytes and FIN ("open": no FIN), stays
+ *	stuck own [backlog]   listens at an ephemeral port; with "backlog" never accepts
+ *	stuck peer ADDRESS PORT COUNT BYTES [open]  connects, says BYTES bytes and FIN (or no FIN)
  *
- * What own says on standard output: "port N"; "held N" whenever it has accepted; and as soon as one
- * connection's end has been noticed by epoll (EPOLLHUP, EPOLLERR): "woken N exact M errors E", where
+ * What own says on standard output: "port N"; "held N" whenever it has accepted; and as soon as
+ * epoll has noticed the end of a connection (EPOLLHUP, EPOLLERR): "woken N exact M errors E", where
  * M counts those whose unread bytes were all there, byte for byte, and E those with an error behind
  * them instead of EOF. Descriptors stay open.
- * What it takes on standard input: "accept" (one connection, tells what recv() gives), "close" (all);
- * it ends at EOF. peer says "connected COUNT", ends at EOF of its input.
+ * What it takes on standard input: "accept" (one connection; tells what recv() gives) and "close"
+ * (all); it ends at EOF. peer says "connected COUNT", and ends at EOF of its input.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -50,7 +50,7 @@ static void limits_up(void)
 	}
 }
 
-/* ---- own ------------------------------------------------------------------------------------ */
+/* ---- own ------------------------------------------------------------------------------------- */
 
 static unsigned long held, woken, exact, errors;
 static size_t bytes_wanted = SIZE_MAX; /* whatever the first one has */
@@ -201,7 +201,7 @@ static int own(bool backlog)
 	}
 }
 
-/* ---- peer ----------------------------------------------------------------------------------- */
+/* ---- peer ------------------------------------------------------------------------------------ */
 
 static int connect_once(const struct sockaddr_storage *to, socklen_t length)
 {
@@ -233,7 +233,8 @@ static socklen_t address_of(const char *text, int port, struct sockaddr_storage 
 static int peer(char **args, int arg_count)
 {
 	static unsigned char data[BYTES_MAX];
-	struct sockaddr_storage to, local;
+	struct sockaddr_storage to;
+	struct sockaddr_in6 local = {0}; /* the port of an IPv4 address is at the same place */
 	socklen_t to_length = address_of(args[0], atoi(args[1]), &to), length;
 	unsigned long count = strtoul(args[2], NULL, 10);
 	size_t size = strtoul(args[3], NULL, 10);
@@ -249,8 +250,7 @@ static int peer(char **args, int arg_count)
 		if (getsockname(fd, (struct sockaddr *)&local, &length) != 0)
 			die("getsockname");
 		for (size_t k = 0; k < size; k++)
-			data[k] =
-				byte_of(ntohs(((struct sockaddr_in *)(void *)&local)->sin_port), k);
+			data[k] = byte_of(ntohs(local.sin6_port), k);
 		if (size && send(fd, data, size, 0) != (ssize_t)size)
 			die("send");
 		if (!open && shutdown(fd, SHUT_WR) != 0)
