@@ -126,14 +126,38 @@ static int find_suspects(struct lai_court *court)
 
 /* --- the court --- */
 
+/* Two rings may have registered the same socket. */
+static int stash_compare(const void *a, const void *b, void *arg)
+{
+	const struct lai_snapshot *now = arg;
+	const struct lai_stash *x = &now->stashes[*(const uint32_t *)a];
+	const struct lai_stash *y = &now->stashes[*(const uint32_t *)b];
+
+	if (x->hold != y->hold)
+		return x->hold < y->hold ? -1 : 1;
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	return (x->fd > y->fd) - (x->fd < y->fd);
+}
+
 static int index_stashes(struct lai_court *court)
 {
 	const struct lai_snapshot *now = court->now;
-	int error = lai_table_init(&court->stashes, now->stash_count);
+	uint32_t *order = malloc((now->stash_count + 1) * sizeof(*order));
+	int error = order ? lai_table_init(&court->stashes, now->stash_count) : -ENOMEM;
 
 	for (uint32_t i = 0; i < now->stash_count && !error; i++)
-		if (now->stashes[i].inode && !lai_court_stash(court, now->stashes[i].inode))
-			lai_table_put(&court->stashes, lai_mix2(now->stashes[i].inode, 0), i);
+		order[i] = i;
+	if (!error && now->stash_count > 1)
+		qsort_r(order, now->stash_count, sizeof(*order), stash_compare,
+			(void *)(uintptr_t)now);
+	for (size_t i = 0; i < now->stash_count && !error; i++) {
+		uint64_t inode = now->stashes[order[i]].inode;
+
+		if (inode && !lai_court_stash(court, inode))
+			lai_table_put(&court->stashes, lai_mix2(inode, 0), order[i]);
+	}
+	free(order);
 	return error;
 }
 

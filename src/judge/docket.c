@@ -205,7 +205,7 @@ static void say_growth(const struct lai_group *group, int64_t difference, struct
 	    finding->verdict == LAI_VERDICT_LONG_TIMEOUT)
 		return;
 	if (difference <= 0) {
-		lai_text_append(text, " They have not become more in the last ");
+		lai_text_append(text, " Their number has not grown in the last ");
 		lai_say_ms(text, court->interval_ms);
 		lai_text_append(text, ".");
 		return;

@@ -125,7 +125,9 @@ static uint32_t better(const struct lai_snapshot *snapshot, uint32_t one, uint32
 	b = &snapshot->sockets[other];
 	if ((a->state == LAI_TCP_TIME_WAIT) != (b->state == LAI_TCP_TIME_WAIT))
 		return a->state == LAI_TCP_TIME_WAIT ? other : one;
-	return b->cookie < a->cookie ? other : one;
+	if (a->cookie != b->cookie)
+		return b->cookie < a->cookie ? other : one;
+	return b->state < a->state ? other : one;
 }
 
 /* A dump may list a socket twice. */
@@ -150,7 +152,7 @@ static void match(struct lai_pairs *pairs, uint32_t place, uint32_t socket)
 			own->near = better(snapshot, own->near, socket);
 		} else if (!lai_end_is_loopback(own->local) && !lai_end_is_loopback(own->remote)) {
 			own->far_count += !is_twin(snapshot, own->far, socket);
-			own->far = socket;
+			own->far = better(snapshot, own->far, socket);
 		}
 	}
 }

@@ -24,7 +24,8 @@ struct space {
 	uint32_t bound; /* by bind() before connect() */
 	uint32_t taken; /* those and listeners, each port once */
 	uint32_t time_wait;
-	bool near; /* has a tuple near its end */
+	bool takers; /* there are any */
+	bool near;   /* has a tuple near its end */
 	const struct lai_ports_tuple *fullest;
 };
 
@@ -49,36 +50,53 @@ static bool takes_a_port(const struct lai_socket_fact *socket)
 	return socket->state == LAI_TCP_BOUND_INACTIVE || socket->state == LAI_TCP_LISTEN;
 }
 
-/* One pass for counts; ports are told apart per namespace, of which few have any. -ENOMEM. */
+/* Ports of one namespace, a bit each. */
+struct port_set {
+	uint64_t bound[PORT_WORDS], listened[PORT_WORDS];
+};
+
+static void add_port(const struct lai_namespace *name_space, const struct lai_socket_fact *socket,
+		     struct port_set *set)
+{
+	uint16_t port = lai_address_port(&socket->local);
+
+	if (!lai_port_is_ephemeral(name_space, port))
+		return;
+	if (socket->state == LAI_TCP_LISTEN)
+		set->listened[port / 64] |= 1ull << (port % 64);
+	else
+		set->bound[port / 64] |= 1ull << (port % 64);
+}
+
+/* -ENOMEM. The sets of namespaces without such sockets are never touched. */
 static int count_taken(const struct lai_snapshot *now, struct space *spaces)
 {
-	uint64_t *seen = calloc(now->namespace_count + 1, PORT_WORDS * sizeof(*seen));
+	struct port_set *sets = calloc(now->namespace_count + 1, sizeof(*sets));
 
-	if (!seen)
+	if (!sets)
 		return -ENOMEM;
 	for (size_t i = 0; i < now->socket_count; i++) {
 		const struct lai_socket_fact *socket = &now->sockets[i];
 		uint32_t index = socket->namespace_index;
-		uint16_t port;
-		uint64_t *word, bit;
 
 		if (index >= now->namespace_count)
 			continue;
 		spaces[index].time_wait += socket->state == LAI_TCP_TIME_WAIT;
 		if (!takes_a_port(socket))
 			continue;
-		port = lai_address_port(&socket->local);
-		word = &seen[(size_t)index * PORT_WORDS + port / 64];
-		bit = 1ull << (port % 64);
-		if (!lai_port_is_ephemeral(&now->namespaces[index], port) || (*word & bit))
-			continue;
-		*word |= bit;
-		spaces[index].taken++;
-		spaces[index].bound += socket->state == LAI_TCP_BOUND_INACTIVE;
+		spaces[index].takers = true;
+		add_port(&now->namespaces[index], socket, &sets[index]);
 	}
-	free(seen);
-	for (size_t i = 0; i < now->namespace_count; i++)
+	for (size_t i = 0; i < now->namespace_count; i++) {
 		spaces[i].range = lai_ports_range(&now->namespaces[i]);
+		for (size_t k = 0; spaces[i].takers && k < PORT_WORDS; k++) {
+			uint64_t bound = sets[i].bound[k], listened = sets[i].listened[k];
+
+			spaces[i].taken += (uint32_t)__builtin_popcountll(bound | listened);
+			spaces[i].bound += (uint32_t)__builtin_popcountll(bound & ~listened);
+		}
+	}
+	free(sets);
 	return 0;
 }
 
@@ -109,9 +127,12 @@ static const struct lai_ports_tuple *tuple_before(const struct judging *judging,
 	return NULL;
 }
 
-static uint32_t effective_of(const struct lai_ports_tuple *tuple, uint32_t taken)
+/* A port may be counted twice: bound before, and connected now. */
+static uint32_t effective_of(const struct lai_ports_tuple *tuple, const struct space *space)
 {
-	return tuple->used - tuple->reusable + taken;
+	uint32_t effective = tuple->used - tuple->reusable + space->taken;
+
+	return effective < space->range ? effective : space->range;
 }
 
 /* Ports left, at so many more per interval. 0: they do not become fewer. */
@@ -131,7 +152,7 @@ static struct forecast forecast_of(const struct judging *judging,
 	const struct space *space = &judging->spaces[tuple->namespace_index];
 	const struct lai_ports_tuple *then = tuple_before(judging, tuple);
 	uint64_t interval_ms = judging->court->interval_ms;
-	struct forecast forecast = {.effective = effective_of(tuple, space->taken)};
+	struct forecast forecast = {.effective = effective_of(tuple, space)};
 	uint32_t live = tuple->used - tuple->waiting;
 	int64_t more_live;
 	/* So many TIME_WAIT will there be when the first of them expire. */
@@ -140,8 +161,8 @@ static struct forecast forecast_of(const struct judging *judging,
 	if (!judging->court->before)
 		return forecast;
 	/* A tuple below the threshold of counting then had few: the difference is a little high. */
-	forecast.difference = (int64_t)forecast.effective -
-			      (then ? effective_of(then, space->taken) : space->taken);
+	forecast.difference =
+		(int64_t)forecast.effective - (then ? effective_of(then, space) : space->taken);
 	more_live = (int64_t)live - (then ? then->used - then->waiting : 0);
 	if (!then)
 		return forecast;
@@ -262,8 +283,8 @@ static void say_use(const struct judging *judging, const struct lai_ports_tuple 
 				tuple->reusable);
 	if (space->bound > 0)
 		lai_text_append(text,
-				" %" PRIu32 " ports were taken by bind() before connect() "
-				"without IP_BIND_ADDRESS_NO_PORT: each is taken for every "
+				" %" PRIu32 " of them by bind() before connect(), without "
+				"IP_BIND_ADDRESS_NO_PORT: such a port is taken for every "
 				"destination.",
 				space->bound);
 	if (forecast->exhaustion_s > 0) {

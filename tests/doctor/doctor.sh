@@ -41,7 +41,7 @@ member() {
 		grep -Eo "\"$1\":(\"[^\"]*\"|\[[^]]*\]|[^,}]*)" | head -n 1 | cut -d : -f 2-
 }
 # shellcheck disable=SC2317 # called by t_wait_for
-finds_leak() { doctor --json && [ "$(member sockets)" = "$LEAK_SOCKETS" ]; } # all of it
+finds_leak() { doctor --json "$ONLY" && [ "$(member sockets)" = "$LEAK_SOCKETS" ]; } # all of it
 
 # leak NAME PROGRAM: starts it; GUILTY is the process that leaks.
 leak() {
@@ -78,12 +78,14 @@ t_is "nor does it with --watch" "$STATUS$OUT$ERR" 0
 
 # ---- a leak -----------------------------------------------------------------------------------------
 
+# On a slow machine the other end, which waits for a minute, gets a finding of its own.
+ONLY=--verdict=eof-ignored
 leak leak "$LEAK"
 t_ok "a leak is found" t_wait_for $VERDICT_S finds_leak
 doctor --quiet
 t_is "it has exit status 1, and --quiet says nothing of it" "$STATUS$OUT$ERR" 1
 
-doctor --text
+doctor --text "$ONLY"
 is_like "the headline says who, how many, what, with the verdict" "$(tr -s '\n ' ' ' <<<"$OUT")" \
 	"^LEAK pid $GUILTY \(eof-ignored\): $LEAK_SOCKETS connections: was told .* closed \[eof-ignored\] Since"
 is_like "since when" "$OUT" '^  Since +(at least )?[0-9.]+ s \(the oldest\)$'
@@ -94,14 +96,14 @@ is_like "what ends it now" "$OUT" "^  Now +lastack close .*$GUILTY"
 t_is "no line but that of the command is wider than 80 columns" \
 	"$(grep -v '^  Now' <<<"$OUT" | awk 'length > 80' | wc -l)" 0
 
-doctor
+doctor "$ONLY"
 t_is "in a pipe the leak is one line" "$(wc -l <"$T_DIR/out")" 2
 t_is "of as many columns as the header has" \
 	"$(awk -F'\t' 'NR == 1 { n = NF } END { print(NF == n && n > 20) }' "$T_DIR/out")" 1
 t_is "with severity, verdict, process and number" "$(tail -n 1 <<<"$OUT" | cut -f 2-6)" \
 	"leak	eof-ignored	$GUILTY	eof-ignored	$LEAK_SOCKETS"
 
-doctor --json
+doctor --json "$ONLY"
 if command -v jq >/dev/null; then
 	t_ok "jq can read the JSON" jq -e '.findings[0].fds | length > 0' "$T_DIR/out"
 	t_is "a finding has exactly the members of the man page" \
@@ -124,9 +126,9 @@ doctor --verdict ghost-fd --verdict eof-ignored --severity leak --pid "$GUILTY"
 t_is "this verdict, severity and process were" $STATUS 1
 doctor --pid $$
 t_is "another process is healthy" $STATUS 0
-doctor --owners proc
+doctor --owners proc "$ONLY"
 t_is "the leak is found by /proc" "$STATUS $(tail -n 1 <<<"$OUT" | cut -f 3)" "1 eof-ignored"
-doctor --owners bpf
+doctor --owners bpf "$ONLY"
 if [ $STATUS -eq 77 ]; then
 	is_like "without BPF the reason is told" "$ERR" '^lastack doctor: .{20}'
 else
@@ -135,14 +137,14 @@ fi
 
 # ---- again and again --------------------------------------------------------------------------------
 
-doctor --json --watch 200ms --count 3
+doctor --json --watch 200ms --count 3 "$ONLY"
 t_is "a watch writes one object for each look" "$STATUS $(grep -c '^{"host":.*}$' <<<"$OUT")" "1 3"
 t_is "the first look knows no growth" "$(head -n 1 <<<"$OUT" | grep -c '"growth_per_min":null')" 1
 t_is "the last one knows that there is none" "$(member growth_per_min)" 0
-doctor --watch 200ms --count 4
+doctor --watch 200ms --count 4 "$ONLY"
 t_is "rows are written when something has changed: the growth is known now" \
 	"$(cut -f 3,13 <<<"$OUT" | tr '\n\t' ' :')" "verdict:growth-per-min eof-ignored:- eof-ignored:0 "
-doctor --text --watch 200ms --count 4
+doctor --text --watch 200ms --count 4 "$ONLY"
 t_is "and so are blocks, with an empty line between two looks" "$(grep -c '^LEAK' <<<"$OUT")" 2
 is_like "the last line says with what was compared" "$ERR" '^Compared with [0-9.]+ m?s before\. Owners '
 
@@ -163,12 +165,12 @@ evil=$T_DIR/$(printf 'a\033[2J\nb')
 cp "$LEAK" "$evil"
 leak evil "$evil"
 t_ok "a leak with an evil name is found" t_wait_for $VERDICT_S finds_leak
-doctor --text
+doctor --text "$ONLY"
 t_is "its name is made harmless in text" \
 	"$(grep -c $'\033' <<<"$OUT") $(grep -cF '(a\x1b[2J\nb)' <<<"$OUT")" "0 1"
-doctor
+doctor "$ONLY"
 t_is "and in rows" "$(grep -c $'\033' <<<"$OUT") $(tail -n 1 <<<"$OUT" | cut -f 5)" '0 a\x1b[2J\nb'
-doctor --json
+doctor --json "$ONLY"
 t_is "and in JSON" "$(grep -c $'\033' <<<"$OUT") $(member comm)" '0 "a\u001b[2J\nb"'
 leak_ends evil
 

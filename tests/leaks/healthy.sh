@@ -142,19 +142,24 @@ start_time_wait() { l_start time-wait-harmless 10000; }
 
 # Servers have processes of their own to end, and can only do so when the clients have gone.
 end_servers() {
-	local name
+	local name signal
 	for name in $t_names; do
 		case $name in
 		nginx | postgres | sshd) ;;
-		*) kill -KILL "$(t_pid "$name")" 2>/dev/null ;;
+		*)
+			kill -KILL "$(t_pid "$name")" 2>/dev/null
+			wait "$(t_pid "$name")" 2>/dev/null
+			;;
 		esac
 	done
 	for name in nginx postgres sshd; do
-		# INT is PostgreSQL's "fast", and the others end by it too.
-		[ -n "$(t_pid $name)" ] && t_runs $name && t_stop $name INT 10
+		signal=TERM
+		[ $name = postgres ] && signal=INT # its "fast" shutdown
+		[ -n "$(t_pid $name)" ] && t_runs $name && t_stop $name $signal 10
 	done
 }
-trap 'end_servers; t_cleanup' EXIT
+# The shell would tell of each that was killed.
+trap 'end_servers 2>/dev/null; t_cleanup' EXIT
 
 # ---- what the doctor says ---------------------------------------------------------------------------
 

@@ -55,13 +55,12 @@ static struct leak_board *leak_board;
 
 /* ---- ends ---------------------------------------------------------------------------------- */
 
-__attribute__((noreturn)) static inline void leak_exit(int status, const char *format, va_list list)
+__attribute__((format(printf, 1, 0))) static inline void leak_say(const char *format, va_list list)
 {
 	char text[256];
 
 	(void)vsnprintf(text, sizeof(text), format, list);
 	(void)fprintf(stderr, "%s: %s\n", program_invocation_short_name, text);
-	_exit(status);
 }
 
 __attribute__((noreturn, format(printf, 1, 2))) static inline void leak_die(const char *format, ...)
@@ -69,7 +68,9 @@ __attribute__((noreturn, format(printf, 1, 2))) static inline void leak_die(cons
 	va_list list;
 
 	va_start(list, format);
-	leak_exit(1, format, list);
+	leak_say(format, list);
+	va_end(list);
+	_exit(1);
 }
 
 /* This machine cannot show it. */
@@ -79,7 +80,9 @@ __attribute__((noreturn, format(printf, 1, 2))) static inline void leak_skip(con
 	va_list list;
 
 	va_start(list, format);
-	leak_exit(LEAK_EXIT_SKIP, format, list);
+	leak_say(format, list);
+	va_end(list);
+	_exit(LEAK_EXIT_SKIP);
 }
 
 static inline void leak_check(bool good, const char *what)

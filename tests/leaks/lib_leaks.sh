@@ -45,15 +45,14 @@ l_stop() {
 
 # The processes of the reproducer, with commas: its children and theirs.
 l_family() {
-	awk -v first="$L_PROGRAM" '
-		FNR == 1 { pid = FILENAME; gsub(/[^0-9]/, "", pid) }
-		/^PPid:/ { parent[pid] = $2 }
+	grep -s '^PPid:' /proc/[0-9]*/status | awk -F '[/:\t ]+' -v first="$L_PROGRAM" '
+		{ parent[$3] = $NF }
 		END {
 			for (p in parent)
 				if (parent[p] == first || (parent[p] in parent && parent[parent[p]] == first))
 					list = list "," p
 			print substr(list, 2)
-		}' /proc/[0-9]*/status 2>/dev/null
+		}'
 }
 
 # l_words JSON PID...: the findings of one look, as in L_FOUND.

@@ -35,7 +35,7 @@ static bool peer_lives(int port)
 
 static void server(void)
 {
-	struct sockaddr_in address;
+	struct sockaddr_in address = {.sin_port = 0};
 	socklen_t size = sizeof(address);
 	int listener = leak_listen();
 
