@@ -22,11 +22,12 @@ SETTLED_S=15    # so old must idle connections be: above every bound of the doct
 if [ "${1:-}" != inside ]; then
 	unshare -n true 2>/dev/null || t_skip_all "needs a network namespace of its own (root)"
 	command -v ip >/dev/null || t_skip_all "needs ip(8)"
+	rm -rf "$T_DIR" # the one inside makes its own
 	exec unshare -n "$0" inside
 fi
 ip link set lo up || exit 1
 chmod 755 "$T_DIR"
-nginx_port='' nginx_slow=''
+nginx_port='' nginx_slow='' made_run_sshd=''
 
 listens() { ss -Hltn "sport = :$1" | grep -q .; }
 
@@ -49,7 +50,9 @@ lacks_sshd() { command -v sshd >/dev/null && command -v ssh >/dev/null || echo "
 start_sshd() {
 	local port i
 	free_port port
-	mkdir -p /run/sshd "$T_DIR/ssh" # the first is sshd's for privilege separation
+	# sshd wants this one for privilege separation; it is removed again if it is ours.
+	mkdir /run/sshd 2>/dev/null && made_run_sshd=1
+	mkdir "$T_DIR/ssh"
 	ssh-keygen -q -t ed25519 -N '' -f "$T_DIR/ssh/host" && ssh-keygen -q -t ed25519 -N '' -f "$T_DIR/ssh/me" || return
 	cp "$T_DIR/ssh/me.pub" "$T_DIR/ssh/authorized"
 	cat >"$T_DIR/ssh/config" <<-END
@@ -157,6 +160,7 @@ end_servers() {
 		[ $name = postgres ] && signal=INT # its "fast" shutdown
 		[ -n "$(t_pid $name)" ] && t_runs $name && t_stop $name $signal 10
 	done
+	[ -z "$made_run_sshd" ] || rmdir /run/sshd
 }
 # The shell would tell of each that was killed.
 trap 'end_servers 2>/dev/null; t_cleanup' EXIT
