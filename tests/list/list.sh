@@ -221,6 +221,10 @@ t_wait_for 10 test -s "$T_DIR/watch.out"
 t_stop watch TERM 5
 t_is "a signal ends it" $T_STATUS 0
 
+# script(1) asks for SHELL; a plain sh knows no descriptors above 9.
+SHELL=$(command -v bash)
+export SHELL
+
 # ---- a terminal ---------------------------------------------------------------------------------------
 
 # on_terminal COLUMNS OPTION...: what stands on it in OUT.
