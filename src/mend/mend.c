@@ -2,6 +2,8 @@
 /* mend.c - the three grades, and what a session keeps between two deeds. */
 #include "mend/mend.h"
 #include "mend/mend_inside.h"
+#include "observe/namespace.h"
+#include "observe/sockdiag.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -126,6 +128,33 @@ static int keepalive_arm(int fd, const struct lai_mend_keepalive *wanted)
 	return error;
 }
 
+struct look {
+	const struct lai_mend_target *target;
+	bool there; /* the same socket, in the same state */
+};
+
+static int look_inside(void *arg)
+{
+	struct look *look = arg;
+	struct lai_socket_fact found;
+	int error = lai_sockdiag_find(&look->target->socket, &found);
+
+	look->there = error == 0 && found.state == look->target->socket.state;
+	return error;
+}
+
+/*
+ * The way to it is gone, but is the socket? It is not where another process holds it too, or where
+ * its process has lost its first thread, with which goes what /proc shows of it.
+ */
+static struct lai_mend_result gone_or_not(const struct lai_mend_target *target)
+{
+	struct look look = {.target = target};
+
+	(void)lai_namespace_run(&target->name_space, look_inside, &look);
+	return lai_mend_fail(look.there ? LAI_MEND_CHANGED : LAI_MEND_GONE, 0);
+}
+
 static struct lai_mend_result descriptor_mend(struct lai_mend_session *session,
 					      const struct lai_mend_target *target,
 					      enum lai_mend_how how,
@@ -135,6 +164,8 @@ static struct lai_mend_result descriptor_mend(struct lai_mend_session *session,
 	int fd = -1, error;
 
 	result = lai_grip_take(session, target, &fd);
+	if (result.outcome == LAI_MEND_GONE)
+		return gone_or_not(target);
 	if (result.outcome != LAI_MENDED)
 		return result;
 	if (how == LAI_MEND_FIN)

@@ -27,11 +27,12 @@ enum lai_mend_how {
 };
 
 enum lai_mend_outcome {
-	LAI_MENDED,	     /* done */
-	LAI_MEND_GONE,	     /* process, descriptor or connection is no more, or it has begun to end
+	LAI_MENDED,	  /* done */
+	LAI_MEND_GONE,	  /* process, descriptor or connection is no more, or it has begun to end
 				by itself: nothing to do */
-	LAI_MEND_CHANGED,    /* the descriptor or the state is another by now: not touched */
-	LAI_MEND_DENIED,     /* not permitted; error tells which errno */
+	LAI_MEND_CHANGED, /* the descriptor or the state is another by now, or the socket is there
+				and cannot be reached by it: not touched */
+	LAI_MEND_DENIED,  /* not permitted; error tells which errno */
 	LAI_MEND_IMPOSSIBLE, /* this kernel cannot, or lai_mend_possible() says no */
 	LAI_MEND_FAILED,     /* another error */
 	LAI_MEND_OUTCOME_COUNT

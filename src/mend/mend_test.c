@@ -256,7 +256,7 @@ static void a_session_of_many(void **state)
 		struct lai_mend_result result = lai_mend_in(session, &pairs[i].target, how, NULL);
 
 		assert_string_equal(lai_mend_outcome_name(result.outcome),
-				    i == 3 ? "gone" : "mended");
+				    i == 3 ? "changed" : "mended");
 	}
 	lai_mend_session_free(session);
 	for (int i = 0; i < 8; i++)
@@ -271,8 +271,9 @@ static void another_process(void **state)
 
 	(void)state;
 	pair.target.start_ticks++;
-	assert_outcome(&pair.target, LAI_MEND_FIN, "gone");
-	assert_outcome(&pair.target, LAI_MEND_KEEPALIVE, "gone");
+	/* The process is gone, the socket is not: that must not be called done. */
+	assert_outcome(&pair.target, LAI_MEND_FIN, "changed");
+	assert_outcome(&pair.target, LAI_MEND_KEEPALIVE, "changed");
 	assert_int_equal(send(pair.owner, "x", 1, MSG_NOSIGNAL), 1);
 	pair_done(&pair);
 }
@@ -482,7 +483,7 @@ static void a_recycled_pid(void **state)
 	pair.target.pid = first;
 	assert_int_equal(lai_process_start(first, &pair.target.start_ticks), 0);
 	child_end(first);
-	assert_outcome(&pair.target, LAI_MEND_FIN, "gone"); /* nobody has the pid */
+	assert_outcome(&pair.target, LAI_MEND_FIN, "changed"); /* nobody has the pid */
 	do { /* the kernel tells the start in hundredths of a second */
 		second = child_with_pid(first);
 		if (second < 0) { /* EPERM: no CAP_CHECKPOINT_RESTORE; EEXIST: somebody has it */
@@ -494,7 +495,7 @@ static void a_recycled_pid(void **state)
 			child_end(second);
 	} while (start_ticks == pair.target.start_ticks);
 	assert_int_equal(second, first);
-	assert_outcome(&pair.target, LAI_MEND_FIN, "gone");
+	assert_outcome(&pair.target, LAI_MEND_FIN, "changed");
 	assert_int_equal(send(pair.owner, "x", 1, MSG_NOSIGNAL), 1);
 	pair.target.start_ticks = start_ticks; /* it would have been possible */
 	assert_outcome(&pair.target, LAI_MEND_FIN, "mended");
@@ -519,7 +520,7 @@ static void a_process_that_ends_in_a_session(void **state)
 			 LAI_MENDED);
 	child_end(child);
 	assert_int_equal(lai_mend_in(session, &other.target, LAI_MEND_FIN, NULL).outcome,
-			 LAI_MEND_GONE);
+			 LAI_MEND_CHANGED);
 	assert_int_equal(send(other.owner, "x", 1, MSG_NOSIGNAL), 1);
 	lai_mend_session_free(session);
 	pair_done(&pair);
