@@ -124,8 +124,9 @@ clean:
 
 ## help: this list
 help:
-	@sed -n 's/^## \([a-z-]*\): /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^## \([a-z-]*\): /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 23
 
+## test-programs: unit tests, their tools, and the reproducers of tests/leaks/
 examples: $(examples)
 test-programs: $(units) $(tools)
 

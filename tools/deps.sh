@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh [build] [test] [bench] [healthy]: installs the Debian packages that are missing, and says so. Does nothing when
-# none is; needs root or sudo otherwise.
+# deps.sh [build] [test] [bench] [healthy]: installs the Debian packages that are missing, and says so.
+# Does nothing when none is; needs root or sudo otherwise.
 set -eu
 # What each command or file comes from: "probe package".
 build='cc:gcc ld:binutils /usr/include/stdlib.h:libc6-dev /usr/include/linux/tcp.h:linux-libc-dev

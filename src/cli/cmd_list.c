@@ -90,8 +90,6 @@ static const struct lai_option_command command = {
 	.settings_bytes = sizeof(struct settings),
 };
 
-/* ---- one look ----------------------------------------------------------------------------- */
-
 struct look {
 	const struct settings *settings;
 	struct lai_list list;
@@ -164,6 +162,8 @@ static int choose_columns(struct look *look)
 	}
 	return 0;
 }
+
+/* ---- one look ----------------------------------------------------------------------------- */
 
 static int refuse_snapshot(int error, char *sentence)
 {

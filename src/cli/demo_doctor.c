@@ -35,7 +35,7 @@ static int32_t fd_of(const struct lai_snapshot *snapshot, const struct lai_socke
 	return -1;
 }
 
-/* As `lastack close --pid PID --state close-wait --yes`: the young ones too, which are no leak yet. */
+/* As `lastack close --pid PID --state close-wait --yes`: also the young, which are no leak yet. */
 static void mend(struct lai_demo_treatment *treatment, const struct lai_snapshot *snapshot,
 		 pid_t pid, struct lai_mend_session *session)
 {

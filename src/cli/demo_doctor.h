@@ -27,8 +27,8 @@ struct lai_demo_treatment {
 	uint32_t close_wait_after, fds_after;
 };
 
-/* Looks at the process, and if something is found ends all that it has in CLOSE_WAIT. 0; -ENOMEM, or why the snapshot
-   could not be taken. */
+/* Looks at the process, and if something is found ends all that it has in CLOSE_WAIT. 0; -ENOMEM,
+   or why the snapshot could not be taken. */
 int lai_demo_doctor_treat(struct lai_demo_treatment *treatment, pid_t pid);
 void lai_demo_treatment_done(struct lai_demo_treatment *treatment);
 

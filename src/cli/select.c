@@ -4,6 +4,7 @@
 
 #include "judge/age.h"
 #include "observe/sockdiag.h"
+#include "show/show_socket.h"
 
 #include <fnmatch.h>
 
@@ -155,15 +156,16 @@ bool lai_select_holder(const struct lai_select *select, const struct lai_snapsho
 static bool holders_let(const struct lai_select *select, const struct lai_snapshot *snapshot,
 			const struct lai_socket_fact *socket)
 {
+	const struct lai_holder *holders;
+	size_t count;
+
 	if (select->pids.count + select->commands.count + select->containers.count +
 		    select->cgroups->count ==
 	    0)
 		return true;
-	if (socket->holder_count == 0 && socket->listener != LAI_NO_INDEX)
-		socket = &snapshot->sockets[socket->listener];
-	for (uint32_t i = 0; i < socket->holder_count; i++)
-		if (lai_select_holder(select, snapshot,
-				      &snapshot->holders[socket->holder_first + i]))
+	holders = lai_show_holders(snapshot, socket, &count);
+	for (size_t i = 0; i < count; i++)
+		if (lai_select_holder(select, snapshot, &holders[i]))
 			return true;
 	return false;
 }

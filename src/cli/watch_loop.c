@@ -97,8 +97,8 @@ static void end_line(struct lai_text *text)
 
 /* ---- a screen ----------------------------------------------------------------------------- */
 
-/* Lines that the screen needs for the line at *line, which may be longer than it is wide; *line
-   is then the next one. Attributes (ESC [ ... letter) take no place, nor do later bytes of UTF-8. */
+/* Lines that the screen needs for the line at *line, which may be longer than it is wide; *line is
+   then the next one. Attributes (ESC [ ... letter) take no place, nor do later bytes of UTF-8. */
 static size_t line_height(const char **line, unsigned columns)
 {
 	const char *at = *line;

@@ -2,11 +2,13 @@
 /*
  * namespace.c - finds network namespaces by the files that lead to them.
  *
- * A namespace has no list and no name of its own: it is an inode of the nsfs file system, reached by
- * /proc/PID/ns/net of a process in it or by a bind mount, which is what a name in /run/netns is.
+ * A namespace has no list and no name of its own: it is an inode of the nsfs file system, reached
+ * by /proc/PID/ns/net of a process in it or by a bind mount, which is what a name in /run/netns is.
  * Two paths lead to the same namespace if device and inode are the same.
  */
 #include "observe/namespace.h"
+
+#include "observe/rows.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -23,7 +25,6 @@
 
 #define OUR_PATH "/proc/thread-self/ns/net"
 #define NAMES_FOLDER "/run/netns"
-#define LIST_FIRST 16
 
 struct list {
 	struct lai_namespace *entries;
@@ -42,15 +43,12 @@ static struct lai_namespace *list_find(struct list *list, uint64_t inode)
 
 static struct lai_namespace *list_add(struct list *list, uint64_t inode)
 {
-	if (list->count == list->room) {
-		size_t room = list->room ? 2 * list->room : LIST_FIRST;
-		struct lai_namespace *entries = reallocarray(list->entries, room, sizeof(*entries));
+	struct lai_namespace *entries =
+		lai_rows_grow(list->entries, list->count, &list->room, sizeof(*entries));
 
-		if (!entries)
-			return NULL;
-		list->entries = entries;
-		list->room = room;
-	}
+	if (!entries)
+		return NULL;
+	list->entries = entries;
 	list->entries[list->count] = (struct lai_namespace){.inode = inode};
 	return &list->entries[list->count++];
 }
@@ -147,6 +145,15 @@ int lai_namespaces_list(bool all, struct lai_namespace **entries, size_t *count)
 	*entries = list.entries;
 	*count = list.count;
 	return 0;
+}
+
+uint64_t lai_namespace_of_process(pid_t pid)
+{
+	char path[sizeof("/proc//ns/net") + 10]; /* digits of a pid */
+	struct stat status;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	return stat(path, &status) == 0 ? status.st_ino : 0;
 }
 
 struct visit {

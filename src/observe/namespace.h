@@ -20,7 +20,10 @@ int lai_namespaces_list(bool all, struct lai_namespace **list, size_t *count);
  */
 int lai_namespace_run(const struct lai_namespace *name_space, int (*work)(void *arg), void *arg);
 
-/* Fills the sysctls and counters; call it inside (lai_namespace_run()). What is not told stays 0. */
+/* The inode of the namespace that a process is in; 0: it has ended, or may not be seen. */
+uint64_t lai_namespace_of_process(pid_t pid);
+
+/* Fills sysctls and counters; call it inside (lai_namespace_run()). What is not told stays 0. */
 void lai_namespace_read_settings(struct lai_namespace *name_space);
 
 /*

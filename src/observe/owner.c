@@ -3,32 +3,26 @@
 #include "observe/owner.h"
 
 #include "observe/descriptor.h"
+#include "observe/procfs.h"
+#include "observe/rows.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #define DIRECTORY_BYTES 32		  /* "/proc/PID/fd" with a number of 10 digits */
 #define PATH_BYTES (DIRECTORY_BYTES + 16) /* and "/FD" */
-#define INODES_FIRST 64
 
-static int inode_add(uint64_t **inodes, size_t *count, uint64_t inode)
+static int inode_add(uint64_t **inodes, size_t *count, size_t *room, uint64_t inode)
 {
-	uint64_t *list = *inodes;
+	uint64_t *list = lai_rows_grow(*inodes, *count, room, sizeof(*list));
 
-	/* Room doubles whenever the count is a power of two from INODES_FIRST on. */
-	if (*count == 0 || (*count >= INODES_FIRST && (*count & (*count - 1)) == 0)) {
-		size_t room = *count ? 2 * *count : INODES_FIRST;
-
-		list = reallocarray(list, room, sizeof(*list));
-		if (!list)
-			return -ENOMEM;
-		*inodes = list;
-	}
+	if (!list)
+		return -ENOMEM;
+	*inodes = list;
 	list[(*count)++] = inode;
 	return 0;
 }
@@ -53,12 +47,11 @@ static void inodes_sort(uint64_t *inodes, size_t *count)
 	*count = kept;
 }
 
-/* sockfs keeps the protocol's name as an attribute, also when the connection is dead. */
 static bool is_tcp(const char *path)
 {
-	char name[16] = "";
+	char name[LAI_PROTOCOL_MAX];
 
-	return getxattr(path, "system.sockprotoname", name, sizeof(name) - 1) > 0 &&
+	return lai_procfs_protocol(path, name) == 0 &&
 	       (!strcmp(name, "TCP") || !strcmp(name, "TCPv6"));
 }
 
@@ -67,6 +60,7 @@ struct reading {
 	int directory;
 	bool ours; /* the directory's descriptor is in it */
 	struct lai_owner owner;
+	size_t room, tcp_room; /* of its arrays */
 };
 
 static int descriptor_each(void *arg, const struct lai_descriptor *descriptor)
@@ -81,12 +75,14 @@ static int descriptor_each(void *arg, const struct lai_descriptor *descriptor)
 	owner->fds++;
 	if (descriptor->kind != LAI_DESCRIPTOR_SOCKET)
 		return 0;
-	error = inode_add(&owner->inodes, &owner->count, descriptor->inode);
+	error = inode_add(&owner->inodes, &owner->count, &reading->room, descriptor->inode);
 	if (error)
 		return error;
 	snprintf(path, sizeof(path), "%s/%u", reading->path, descriptor->fd);
-	return is_tcp(path) ? inode_add(&owner->tcp_inodes, &owner->tcp_count, descriptor->inode)
-			    : 0;
+	if (!is_tcp(path))
+		return 0;
+	return inode_add(&owner->tcp_inodes, &owner->tcp_count, &reading->tcp_room,
+			 descriptor->inode);
 }
 
 int lai_owner_read(pid_t pid, struct lai_owner *owner)

@@ -2,6 +2,7 @@
 /* past.c - asks a duplicate of a foreign descriptor what its connection was. */
 #include "observe/past.h"
 
+#include "observe/namespace.h"
 #include "observe/procfs.h"
 
 #include <errno.h>
@@ -16,7 +17,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #ifndef SYS_pidfd_getfd
@@ -42,13 +42,14 @@ static int check_link(const char *path, pid_t pid, uint64_t inode)
 	return error == 1 || (error == 0 && there != inode) ? -EBADF : error;
 }
 
-/* -ENOPROTOOPT: no TCP; otherwise the family by the protocol's name, which sockfs keeps. */
+/* -ENOPROTOOPT: no TCP; otherwise the family, by the protocol's name. */
 static int family_of(const char *path)
 {
-	char name[16] = "";
+	char name[LAI_PROTOCOL_MAX];
+	int error = lai_procfs_protocol(path, name);
 
-	if (getxattr(path, "system.sockprotoname", name, sizeof(name) - 1) < 0)
-		return errno == ENOENT ? -EBADF : -ENOPROTOOPT;
+	if (error)
+		return error == -ENOENT ? -EBADF : -ENOPROTOOPT;
 	if (strcmp(name, "TCP") == 0)
 		return AF_INET;
 	return strcmp(name, "TCPv6") == 0 ? AF_INET6 : -ENOPROTOOPT;
@@ -96,16 +97,6 @@ static uint64_t namespace_of_socket(int copy)
 	return status.st_ino;
 }
 
-/* Nearly always the same. */
-static uint64_t namespace_of_process(pid_t pid)
-{
-	char path[PATH_BYTES];
-	struct stat status;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-	return stat(path, &status) == 0 ? status.st_ino : 0;
-}
-
 static int ask(int copy, uint64_t inode, struct lai_past_fact *fact)
 {
 	struct tcp_info info = {0};
@@ -145,8 +136,8 @@ int lai_past_of(pid_t pid, int32_t fd, uint64_t inode, struct lai_past_fact *fac
 	}
 	if (error)
 		return error;
-	if (result.namespace_inode == 0)
-		result.namespace_inode = namespace_of_process(pid);
+	if (result.namespace_inode == 0) /* nearly always the same */
+		result.namespace_inode = lai_namespace_of_process(pid);
 	*fact = result;
 	return 0;
 }

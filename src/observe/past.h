@@ -19,8 +19,8 @@ struct lai_past_fact {
 	/* LAI_TCP_CLOSE only. A connect() that was refused, or never answered, is LAI_PAST_NONE:
 	   there was no connection. */
 	enum lai_past past;
-	uint64_t
-		namespace_inode; /* of the socket; of its process if that is not told; 0: neither */
+	/* Of the socket; of its process if that is not told; 0: neither. */
+	uint64_t namespace_inode;
 };
 
 /*

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* What is read first of a file of unknown length; then twice as much, and so on. */
@@ -213,4 +214,13 @@ int lai_procfs_socket(int directory, const char *name, uint64_t *inode)
 		return lai_procfs_error(errno);
 	link[length] = '\0';
 	return lai_procfs_parse_link(link, "socket", inode) ? 0 : 1;
+}
+
+int lai_procfs_protocol(const char *path, char name[LAI_PROTOCOL_MAX])
+{
+	ssize_t length = getxattr(path, "system.sockprotoname", name, LAI_PROTOCOL_MAX - 1);
+	int error = length < 0 ? -errno : 0;
+
+	name[length > 0 ? length : 0] = '\0';
+	return error;
 }

@@ -39,7 +39,7 @@ DIR *lai_procfs_list(int directory, const char *name);
  */
 ssize_t lai_procfs_peek(int directory, const char *name, char *buffer, size_t size);
 
-/* A whole file of any length with a NUL behind it; *text is for free(). Errors as above; -ENOMEM. */
+/* A whole file of any length and a NUL behind it; *text is for free(). Errors as above; -ENOMEM. */
 int lai_procfs_read(int directory, const char *name, char **text, size_t *size);
 
 /*
@@ -47,6 +47,16 @@ int lai_procfs_read(int directory, const char *name, char **text, size_t *size);
  * errors as of lai_procfs_peek(). Never touches the file itself, which may be of a dead server.
  */
 int lai_procfs_socket(int directory, const char *name, uint64_t *inode);
+
+/* "UNIX-STREAM" and the like. */
+#define LAI_PROTOCOL_MAX 16
+
+/*
+ * The protocol of the socket behind a link of fd/, also when its connection is over: "TCP",
+ * "TCPv6", "UNIX", ... sockfs keeps that name as an extended attribute. 0; a negative errno as it
+ * came, of a file that is no socket too; name is "" then.
+ */
+int lai_procfs_protocol(const char *path, char name[LAI_PROTOCOL_MAX]);
 
 /* Pure: N of "KIND:[N]", as the links of fd/ and ns/ have it. False: it is no such text. */
 bool lai_procfs_parse_link(const char *text, const char *kind, uint64_t *number);

@@ -8,17 +8,25 @@
 
 #define ROWS_FIRST 16
 
+void *lai_rows_grow(void *array, size_t count, size_t *room, size_t row_bytes)
+{
+	size_t more = *room ? 2 * *room : ROWS_FIRST;
+
+	if (count < *room)
+		return array;
+	array = reallocarray(array, more, row_bytes);
+	if (array)
+		*room = more;
+	return array;
+}
+
 int lai_rows_add(struct lai_rows *rows, const void *row)
 {
-	if (rows->count == rows->room) {
-		size_t room = rows->room ? 2 * rows->room : ROWS_FIRST;
-		char *data = reallocarray(rows->data, room, rows->row_bytes);
+	char *data = lai_rows_grow(rows->data, rows->count, &rows->room, rows->row_bytes);
 
-		if (!data)
-			return -ENOMEM;
-		rows->data = data;
-		rows->room = room;
-	}
+	if (!data)
+		return -ENOMEM;
+	rows->data = data;
 	memcpy(rows->data + rows->count++ * rows->row_bytes, row, rows->row_bytes);
 	return 0;
 }

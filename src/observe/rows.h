@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* rows.h - an array that grows while it is read, and is handed over only when all went well. */
+/*
+ * rows.h - arrays that grow: by themselves, with a count and a room of their own; or as rows of any
+ * type that are gathered apart, and handed over only when all went well.
+ */
 #ifndef LAI_OBSERVE_ROWS_H
 #define LAI_OBSERVE_ROWS_H
 
 #include <stddef.h>
+
+/*
+ * The array with room for one more than count; its room doubles. NULL: there is no memory, and
+ * array and *room are as they were.
+ */
+void *lai_rows_grow(void *array, size_t count, size_t *room, size_t row_bytes);
 
 /* For init as a definition: struct lai_rows rows = LAI_ROWS_INIT(struct lai_watch); */
 #define LAI_ROWS_INIT(type)                                                                        \

@@ -10,6 +10,7 @@
 #include "observe/mailbox.h"
 #include "observe/namespace.h"
 #include "observe/process.h"
+#include "observe/rows.h"
 #include "observe/sockdiag.h"
 
 #include <errno.h>
@@ -21,30 +22,23 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SOCKETS_FIRST 256
-
 /* The first pid namespace has this inode number (PROC_PID_INIT_INO, linux/proc_ns.h). */
 #define PID_NAMESPACE_FIRST "pid:[4026531836]"
 
-bool lai_taking_wants(const struct lai_taking *taking, enum lai_tcp_state state)
+bool lai_snapshot_wants(const struct lai_snapshot_draft *draft, enum lai_tcp_state state)
 {
-	return taking->snapshot->state_mask & LAI_SOCKDIAG_STATE(state);
+	return draft->snapshot->state_mask & LAI_SOCKDIAG_STATE(state);
 }
 
-int lai_taking_add(struct lai_taking *taking, const struct lai_socket_fact *fact)
+int lai_snapshot_add_socket(struct lai_snapshot_draft *draft, const struct lai_socket_fact *fact)
 {
-	struct lai_snapshot *snapshot = taking->snapshot;
+	struct lai_snapshot *snapshot = draft->snapshot;
+	struct lai_socket_fact *sockets = lai_rows_grow(snapshot->sockets, snapshot->socket_count,
+							&draft->socket_room, sizeof(*sockets));
 
-	if (snapshot->socket_count == taking->socket_room) {
-		size_t room = taking->socket_room ? 2 * taking->socket_room : SOCKETS_FIRST;
-		struct lai_socket_fact *sockets =
-			reallocarray(snapshot->sockets, room, sizeof(*sockets));
-
-		if (!sockets)
-			return -ENOMEM;
-		snapshot->sockets = sockets;
-		taking->socket_room = room;
-	}
+	if (!sockets)
+		return -ENOMEM;
+	snapshot->sockets = sockets;
 	snapshot->sockets[snapshot->socket_count++] = *fact;
 	return 0;
 }
@@ -52,24 +46,24 @@ int lai_taking_add(struct lai_taking *taking, const struct lai_socket_fact *fact
 /* --- sockets --- */
 
 struct dump {
-	struct lai_taking *taking;
+	struct lai_snapshot_draft *draft;
 	uint32_t index; /* of the namespace */
 };
 
 /* The first list is taken as it is: on most hosts there is one namespace to look at. */
-static int take_list(struct lai_taking *taking, struct lai_socket_fact *list, size_t count)
+static int take_list(struct lai_snapshot_draft *draft, struct lai_socket_fact *list, size_t count)
 {
-	struct lai_snapshot *snapshot = taking->snapshot;
+	struct lai_snapshot *snapshot = draft->snapshot;
 	int error = 0;
 
 	if (snapshot->socket_count == 0) {
 		free(snapshot->sockets);
 		snapshot->sockets = list;
-		snapshot->socket_count = taking->socket_room = count;
+		snapshot->socket_count = draft->socket_room = count;
 		return 0;
 	}
 	for (size_t i = 0; i < count && !error; i++)
-		error = lai_taking_add(taking, &list[i]);
+		error = lai_snapshot_add_socket(draft, &list[i]);
 	free(list);
 	return error;
 }
@@ -78,7 +72,7 @@ static int take_list(struct lai_taking *taking, struct lai_socket_fact *list, si
 static int dump_inside(void *arg)
 {
 	struct dump *dump = arg;
-	struct lai_snapshot *snapshot = dump->taking->snapshot;
+	struct lai_snapshot *snapshot = dump->draft->snapshot;
 	struct lai_namespace *name_space = &snapshot->namespaces[dump->index];
 	struct lai_sockdiag_quality quality = {.complete = true};
 	struct lai_socket_fact *list = NULL;
@@ -86,7 +80,7 @@ static int dump_inside(void *arg)
 	size_t count = 0;
 	int error;
 
-	if (dump->taking->shallow)
+	if (dump->draft->shallow)
 		state_mask = lai_depth_first_states();
 	if (name_space->ours)
 		snapshot->state_mask = state_mask;
@@ -94,12 +88,12 @@ static int dump_inside(void *arg)
 	if (error)
 		return error;
 	lai_namespace_read_settings(name_space);
-	if (dump->taking->shallow && (lai_depth_suspects_ask(list, count) ||
-				      lai_depth_ports_ask(name_space) || lai_mailbox_any()))
-		dump->taking->deeper = true;
+	if (dump->draft->shallow && (lai_depth_suspects_ask(list, count) ||
+				     lai_depth_ports_ask(name_space) || lai_mailbox_any()))
+		dump->draft->deeper = true;
 	for (size_t i = 0; i < count; i++)
 		list[i].namespace_index = dump->index;
-	error = take_list(dump->taking, list, count);
+	error = take_list(dump->draft, list, count);
 	if (error)
 		return error;
 	snapshot->coverage.repeats += quality.repeats;
@@ -109,15 +103,15 @@ static int dump_inside(void *arg)
 }
 
 /* The sockets of every namespace; only our own must succeed. */
-static int dump_all(struct lai_taking *taking)
+static int dump_all(struct lai_snapshot_draft *draft)
 {
-	struct lai_snapshot *snapshot = taking->snapshot;
+	struct lai_snapshot *snapshot = draft->snapshot;
 
 	for (uint32_t i = 0; i < snapshot->namespace_count; i++) {
 		struct lai_namespace *name_space = &snapshot->namespaces[i];
 		size_t before = snapshot->socket_count;
 		int error = lai_namespace_run(name_space, dump_inside,
-					      &(struct dump){.taking = taking, .index = i});
+					      &(struct dump){.draft = draft, .index = i});
 
 		name_space->seen = error == 0;
 		name_space->error = error;
@@ -134,24 +128,24 @@ static int dump_all(struct lai_taking *taking)
 /* --- descriptors, in a thread of their own --- */
 
 struct walk {
-	struct lai_taking *taking;
+	struct lai_snapshot_draft *draft;
 	pthread_t thread;
 	int error;
 };
 
-int lai_taking_walk(struct lai_taking *taking, struct lai_holders *held)
+int lai_snapshot_walk(struct lai_snapshot_draft *draft, struct lai_holders *held)
 {
-	struct lai_coverage *coverage = &taking->snapshot->coverage;
+	struct lai_coverage *coverage = &draft->snapshot->coverage;
 	int error = -EOPNOTSUPP;
 
 	coverage->way = LAI_WAY_BPF;
-	if (taking->request->way == LAI_WAY_CHOICE_PROC)
+	if (draft->request->way == LAI_WAY_CHOICE_PROC)
 		(void)snprintf(coverage->way_reason, sizeof(coverage->way_reason),
 			       "/proc was asked for");
 	else
-		error = lai_holders_read_bpf(taking->held_states, held, coverage->way_reason,
+		error = lai_holders_read_bpf(draft->held_states, held, coverage->way_reason,
 					     sizeof(coverage->way_reason));
-	if (error && error != -ENOMEM && taking->request->way != LAI_WAY_CHOICE_BPF) {
+	if (error && error != -ENOMEM && draft->request->way != LAI_WAY_CHOICE_BPF) {
 		coverage->way = LAI_WAY_PROC;
 		error = lai_holders_read_proc(held);
 	}
@@ -160,15 +154,15 @@ int lai_taking_walk(struct lai_taking *taking, struct lai_holders *held)
 
 static void walk_run(struct walk *walk)
 {
-	struct lai_taking *taking = walk->taking;
-	struct lai_coverage *coverage = &taking->snapshot->coverage;
+	struct lai_snapshot_draft *draft = walk->draft;
+	struct lai_coverage *coverage = &draft->snapshot->coverage;
 
-	walk->error = lai_taking_walk(taking, &taking->held);
+	walk->error = lai_snapshot_walk(draft, &draft->held);
 	if (walk->error)
 		return;
-	coverage->processes = taking->held.processes;
-	coverage->unreadable = taking->held.unreadable;
-	coverage->vanished = taking->held.vanished;
+	coverage->processes = draft->held.processes;
+	coverage->unreadable = draft->held.unreadable;
+	coverage->vanished = draft->held.vanished;
 }
 
 static void *walk_thread(void *arg)
@@ -178,16 +172,14 @@ static void *walk_thread(void *arg)
 }
 
 /* Both at once; without a thread to be had, one after the other. */
-static int dump_and_walk(struct lai_taking *taking)
+static int dump_and_walk(struct lai_snapshot_draft *draft)
 {
-	struct walk walk = {.taking = taking};
+	struct walk walk = {.draft = draft};
 	bool threaded;
 	int error;
 
-	if (taking->request->no_owners)
-		return dump_all(taking);
 	threaded = pthread_create(&walk.thread, NULL, walk_thread, &walk) == 0;
-	error = dump_all(taking);
+	error = dump_all(draft);
 	if (threaded)
 		(void)pthread_join(walk.thread, NULL);
 	else
@@ -221,59 +213,59 @@ static bool has_ring(const struct lai_holders *held)
 }
 
 /* Sockets and holders, of suspects alone if that is asked for and enough. */
-static int collect(struct lai_taking *taking)
+static int collect(struct lai_snapshot_draft *draft)
 {
-	const struct lai_snapshot_request *request = taking->request;
-	struct lai_snapshot *snapshot = taking->snapshot;
+	const struct lai_snapshot_request *request = draft->request;
+	struct lai_snapshot *snapshot = draft->snapshot;
 	int error;
 
-	snapshot->state_mask = taking->held_states =
+	snapshot->state_mask = draft->held_states =
 		request->state_mask ? request->state_mask & LAI_SOCKDIAG_ALL : LAI_SOCKDIAG_ALL;
 	/* To /proc healthy connections cost as much as suspects, and it cannot tell them apart. */
-	taking->shallow = request->suspects_first && request->way != LAI_WAY_CHOICE_PROC;
-	if (taking->shallow)
-		taking->held_states &= ~LAI_SOCKDIAG_STATE(LAI_TCP_ESTABLISHED);
-	error = dump_and_walk(taking);
-	taking->deeper |= has_ring(&taking->held);
-	if (error || !taking->shallow || (!taking->deeper && snapshot->coverage.way == LAI_WAY_BPF))
+	draft->shallow = request->suspects_first && request->way != LAI_WAY_CHOICE_PROC;
+	if (draft->shallow)
+		draft->held_states &= ~LAI_SOCKDIAG_STATE(LAI_TCP_ESTABLISHED);
+	error = dump_and_walk(draft);
+	draft->deeper |= has_ring(&draft->held);
+	if (error || !draft->shallow || (!draft->deeper && snapshot->coverage.way == LAI_WAY_BPF))
 		return error;
-	taking->shallow = false;
-	snapshot->state_mask = taking->held_states = LAI_SOCKDIAG_ALL;
+	draft->shallow = false;
+	snapshot->state_mask = draft->held_states = LAI_SOCKDIAG_ALL;
 	snapshot->socket_count = 0;
 	snapshot->coverage.namespaces_unseen = 0;
 	if (snapshot->coverage.way == LAI_WAY_PROC)
-		return dump_all(taking);
-	lai_holders_done(&taking->held);
-	return dump_and_walk(taking);
+		return dump_all(draft);
+	lai_holders_done(&draft->held);
+	return dump_and_walk(draft);
 }
 
-static int take(struct lai_taking *taking)
+static int take(struct lai_snapshot_draft *draft)
 {
-	struct lai_snapshot *snapshot = taking->snapshot;
-	int error = lai_namespaces_list(taking->request->all_namespaces, &snapshot->namespaces,
+	struct lai_snapshot *snapshot = draft->snapshot;
+	int error = lai_namespaces_list(draft->request->all_namespaces, &snapshot->namespaces,
 					&snapshot->namespace_count);
 
 	if (!error)
-		error = collect(taking);
-	if (!error && !taking->request->no_owners)
-		error = lai_taking_join(taking);
-	if (!error && !taking->request->no_owners)
-		error = lai_taking_processes(taking);
-	if (!error && taking->request->evidence)
-		error = lai_taking_evidence(taking);
+		error = collect(draft);
+	if (!error)
+		error = lai_snapshot_join(draft);
+	if (!error)
+		error = lai_snapshot_add_processes(draft);
+	if (!error && draft->request->evidence)
+		error = lai_snapshot_add_evidence(draft);
 	return error;
 }
 
 /* The sentence for a snapshot that could not be taken; NULL without memory. */
-static char *sentence_of(const struct lai_taking *taking, int error)
+static char *sentence_of(const struct lai_snapshot_draft *draft, int error)
 {
 	char *sentence = NULL;
-	const char *reason = taking->snapshot->coverage.way_reason;
+	const char *reason = draft->snapshot->coverage.way_reason;
 	int length;
 
 	if (error == -ENOMEM)
 		return NULL;
-	if (taking->request->way == LAI_WAY_CHOICE_BPF && *reason)
+	if (draft->request->way == LAI_WAY_CHOICE_BPF && *reason)
 		length = asprintf(&sentence, "owners cannot be found by BPF: %s", reason);
 	else if (error == -EPROTONOSUPPORT)
 		length = asprintf(&sentence,
@@ -286,23 +278,23 @@ static char *sentence_of(const struct lai_taking *taking, int error)
 int lai_snapshot_take(const struct lai_snapshot_request *request, struct lai_snapshot **snapshot,
 		      char **error)
 {
-	struct lai_taking taking = {.request = request,
-				    .snapshot = calloc(1, sizeof(*taking.snapshot))};
+	struct lai_snapshot_draft draft = {.request = request,
+					   .snapshot = calloc(1, sizeof(*draft.snapshot))};
 	int result = -ENOMEM;
 
 	*error = NULL;
-	if (!taking.snapshot)
+	if (!draft.snapshot)
 		return result;
-	taking.snapshot->coverage.complete = true;
-	stamp(taking.snapshot);
-	result = take(&taking);
-	lai_holders_done(&taking.held);
+	draft.snapshot->coverage.complete = true;
+	stamp(draft.snapshot);
+	result = take(&draft);
+	lai_holders_done(&draft.held);
 	if (result == 0) {
-		*snapshot = taking.snapshot;
+		*snapshot = draft.snapshot;
 		return 0;
 	}
-	*error = sentence_of(&taking, result);
-	lai_snapshot_free(taking.snapshot);
+	*error = sentence_of(&draft, result);
+	lai_snapshot_free(draft.snapshot);
 	return result;
 }
 

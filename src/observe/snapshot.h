@@ -22,7 +22,6 @@ struct lai_snapshot_request {
 	uint32_t state_mask; /* of LAI_SOCKDIAG_STATE(); 0: all */
 	enum lai_way_choice way;
 	bool all_namespaces; /* every network namespace that a process or a name leads to */
-	bool no_owners;	     /* sockets only: neither holders nor processes */
 	/* Suspects alone, unless what they say makes the healthy ones matter: see depth.h. The
 	   snapshot's state_mask tells what it was. state_mask here must be 0. */
 	bool suspects_first;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * snapshot_again.c - a second look at sockets that seem to be held by nobody.
+ * snapshot_again.c - a second look at sockets that seem to be held by nobody, and at descriptors
+ * that seem to have no connection.
  *
- * Rare on most hosts: the extra walk is made only if there is such a socket. What is still held by
- * nobody then, and still there, is held by something that no table shows: a message in flight, an
- * io_uring, the kernel itself.
+ * Rare on most hosts: the extra walk is made only if there is a socket without a holder. What is
+ * still held by nobody then, and still there, is held by something that no table shows: a message
+ * in flight, an io_uring, the kernel itself.
  */
 #include "base/clock.h"
 #include "observe/namespace.h"
@@ -20,7 +21,7 @@
 /* A program that is well closes within that time; a loaded one too, mostly. */
 #define GHOST_NS (300 * LAI_MS)
 
-bool lai_taking_is_unheld(const struct lai_socket_fact *socket)
+bool lai_snapshot_is_unheld(const struct lai_socket_fact *socket)
 {
 	return socket->inode != 0 && socket->holder_count == 0 && socket->state != LAI_TCP_LISTEN &&
 	       socket->state != LAI_TCP_BOUND_INACTIVE;
@@ -115,7 +116,7 @@ static void drop_gone(struct lai_snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->socket_count; i++) {
 		const struct lai_socket_fact *socket = &snapshot->sockets[i];
 
-		if (lai_taking_is_unheld(socket) && !is_still_there(snapshot, socket))
+		if (lai_snapshot_is_unheld(socket) && !is_still_there(snapshot, socket))
 			continue;
 		snapshot->sockets[kept++] = *socket;
 	}
@@ -127,22 +128,22 @@ static size_t count_unheld(const struct lai_snapshot *snapshot)
 	size_t count = 0;
 
 	for (size_t i = 0; i < snapshot->socket_count; i++)
-		count += lai_taking_is_unheld(&snapshot->sockets[i]);
+		count += lai_snapshot_is_unheld(&snapshot->sockets[i]);
 	return count;
 }
 
-int lai_taking_look_again(struct lai_taking *taking)
+int lai_snapshot_look_again(struct lai_snapshot_draft *draft)
 {
-	struct lai_snapshot *snapshot = taking->snapshot;
+	struct lai_snapshot *snapshot = draft->snapshot;
 	struct lai_holders again = {0};
 	int error;
 
 	/* Where many processes cannot be read, sockets without a known holder are no surprise. */
 	if (snapshot->coverage.unreadable > 0 || count_unheld(snapshot) == 0)
 		return 0;
-	error = lai_taking_walk(taking, &again);
+	error = lai_snapshot_walk(draft, &again);
 	for (size_t i = 0; i < snapshot->socket_count && !error; i++)
-		if (lai_taking_is_unheld(&snapshot->sockets[i]))
+		if (lai_snapshot_is_unheld(&snapshot->sockets[i]))
 			error = add_holders(snapshot, &again, snapshot->sockets[i].inode);
 	lai_holders_done(&again);
 	if (error)
@@ -160,7 +161,8 @@ static bool is_ghost(const struct lai_socket_fact *socket)
 }
 
 /* By the first of its holders it is the same socket still, and still without a connection. */
-static bool haunts(const struct lai_snapshot *snapshot, const struct lai_socket_fact *socket)
+static bool is_still_ghost(const struct lai_snapshot *snapshot,
+			   const struct lai_socket_fact *socket)
 {
 	const struct lai_holder *holder = &snapshot->holders[socket->holder_first];
 	struct lai_past_fact past;
@@ -170,9 +172,9 @@ static bool haunts(const struct lai_snapshot *snapshot, const struct lai_socket_
 	return past.state == LAI_TCP_CLOSE || past.state == LAI_TCP_NONE;
 }
 
-void lai_taking_confirm_ghosts(struct lai_taking *taking)
+void lai_snapshot_confirm_ghosts(struct lai_snapshot_draft *draft)
 {
-	struct lai_snapshot *snapshot = taking->snapshot;
+	struct lai_snapshot *snapshot = draft->snapshot;
 	const struct timespec moment = {.tv_nsec = GHOST_NS};
 	bool waited = false;
 
@@ -185,7 +187,7 @@ void lai_taking_confirm_ghosts(struct lai_taking *taking)
 			(void)nanosleep(&moment, NULL);
 		waited = true;
 		/* No index may move any more: what is gone is a socket of no interest. */
-		if (!haunts(snapshot, socket))
+		if (!is_still_ghost(snapshot, socket))
 			socket->past = LAI_PAST_NONE;
 	}
 }

@@ -31,21 +31,6 @@ static int process_compare(const void *a, const void *b)
 			   &((const struct lai_process *)b)->pid);
 }
 
-static struct lai_process *process_find(const struct lai_snapshot *snapshot, pid_t pid)
-{
-	struct lai_process key = {.pid = pid};
-
-	if (snapshot->process_count == 0)
-		return NULL;
-	return bsearch(&key, snapshot->processes, snapshot->process_count, sizeof(key),
-		       process_compare);
-}
-
-const struct lai_process *lai_snapshot_process(const struct lai_snapshot *snapshot, pid_t pid)
-{
-	return process_find(snapshot, pid);
-}
-
 /* The number of descriptors: the walk's, or the size of the directory (Linux 6.2). */
 static uint32_t count_fds(const struct lai_holders *held, pid_t pid)
 {
@@ -85,9 +70,9 @@ static int pids_of(const struct lai_snapshot *snapshot, pid_t **list, size_t *co
 	return 0;
 }
 
-int lai_taking_processes(struct lai_taking *taking)
+int lai_snapshot_add_processes(struct lai_snapshot_draft *draft)
 {
-	struct lai_snapshot *snapshot = taking->snapshot;
+	struct lai_snapshot *snapshot = draft->snapshot;
 	pid_t *pids = NULL;
 	size_t count = 0;
 	int error = pids_of(snapshot, &pids, &count);
@@ -106,7 +91,7 @@ int lai_taking_processes(struct lai_taking *taking)
 			error = 0;
 		}
 		process->fds_seen = true;
-		process->fd_count = count_fds(&taking->held, pids[i]);
+		process->fd_count = count_fds(&draft->held, pids[i]);
 		snapshot->process_count += error == 0;
 	}
 	free(pids);
@@ -131,10 +116,10 @@ static void mark_holders(struct lai_snapshot *snapshot, const struct lai_socket_
 {
 	for (uint32_t i = 0; i < socket->holder_count; i++) {
 		pid_t pid = (pid_t)snapshot->holders[socket->holder_first + i].pid;
-		struct lai_process *process = process_find(snapshot, pid);
+		const struct lai_process *process = lai_snapshot_process(snapshot, pid);
 
 		if (process)
-			process->detailed = true;
+			snapshot->processes[process - snapshot->processes].detailed = true;
 	}
 }
 
@@ -189,23 +174,23 @@ static int read_device(struct lai_snapshot *snapshot, const struct lai_device_ho
 		      seen);
 }
 
-static int read_devices(struct lai_taking *taking, struct lai_process *process, bool *seen)
+static int read_devices(struct lai_snapshot_draft *draft, struct lai_process *process, bool *seen)
 {
-	const struct lai_holders *held = &taking->held;
+	const struct lai_holders *held = &draft->held;
 	int error = 0;
 
 	for (size_t i = 0; i < held->device_count && !error; i++) {
 		if (held->devices[i].pid != (uint32_t)process->pid)
 			continue;
 		process->rings |= held->devices[i].device == LAI_DEVICE_RING;
-		error = read_device(taking->snapshot, &held->devices[i], seen);
+		error = read_device(draft->snapshot, &held->devices[i], seen);
 	}
 	return error;
 }
 
-static int read_details(struct lai_taking *taking, struct lai_process *process)
+static int read_details(struct lai_snapshot_draft *draft, struct lai_process *process)
 {
-	struct lai_snapshot *snapshot = taking->snapshot;
+	struct lai_snapshot *snapshot = draft->snapshot;
 	size_t first_thread = snapshot->thread_count;
 	bool seen = true;
 	int error = soften(
@@ -214,7 +199,7 @@ static int read_details(struct lai_taking *taking, struct lai_process *process)
 	if (!error)
 		error = read_polls(snapshot, first_thread);
 	if (!error)
-		error = read_devices(taking, process, &seen);
+		error = read_devices(draft, process, &seen);
 	if (!seen) {
 		process->detailed = false;
 		snapshot->coverage.undetailed++;
@@ -226,22 +211,22 @@ static int read_details(struct lai_taking *taking, struct lai_process *process)
 static bool has_unheld(const struct lai_snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->socket_count; i++)
-		if (lai_taking_is_unheld(&snapshot->sockets[i]))
+		if (lai_snapshot_is_unheld(&snapshot->sockets[i]))
 			return true;
 	return false;
 }
 
 /* Every ring that was not read yet, and every UNIX socket with a message that carries files. */
-static int read_stashes(struct lai_taking *taking)
+static int read_stashes(struct lai_snapshot_draft *draft)
 {
-	struct lai_snapshot *snapshot = taking->snapshot;
-	const struct lai_holders *held = &taking->held;
+	struct lai_snapshot *snapshot = draft->snapshot;
+	const struct lai_holders *held = &draft->held;
 	int error = 0;
 	bool seen;
 
 	for (size_t i = 0; i < held->device_count && !error; i++) {
 		const struct lai_process *process =
-			process_find(snapshot, (pid_t)held->devices[i].pid);
+			lai_snapshot_process(snapshot, (pid_t)held->devices[i].pid);
 
 		if (held->devices[i].device == LAI_DEVICE_RING && !(process && process->detailed))
 			error = read_device(snapshot, &held->devices[i], &seen);
@@ -259,7 +244,7 @@ static int add_stash_processes(struct lai_snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->stash_count; i++) {
 		struct lai_process *processes, process;
 
-		if (process_find(snapshot, snapshot->stashes[i].pid) ||
+		if (lai_snapshot_process(snapshot, snapshot->stashes[i].pid) ||
 		    lai_process_read(snapshot->stashes[i].pid, &process) != 0)
 			continue;
 		processes = reallocarray(snapshot->processes, snapshot->process_count + 1,
@@ -284,18 +269,18 @@ static int watch_compare(const void *a, const void *b)
 	return pid_compare(&x->pid, &y->pid);
 }
 
-int lai_taking_evidence(struct lai_taking *taking)
+int lai_snapshot_add_evidence(struct lai_snapshot_draft *draft)
 {
-	struct lai_snapshot *snapshot = taking->snapshot;
+	struct lai_snapshot *snapshot = draft->snapshot;
 	int error = 0;
 
-	lai_taking_confirm_ghosts(taking);
+	lai_snapshot_confirm_ghosts(draft);
 	mark_suspects(snapshot);
 	for (size_t i = 0; i < snapshot->process_count && !error; i++)
 		if (snapshot->processes[i].detailed)
-			error = read_details(taking, &snapshot->processes[i]);
+			error = read_details(draft, &snapshot->processes[i]);
 	if (!error && has_unheld(snapshot))
-		error = read_stashes(taking);
+		error = read_stashes(draft);
 	if (!error)
 		error = add_stash_processes(snapshot);
 	if (snapshot->watch_count > 1)

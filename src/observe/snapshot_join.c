@@ -6,16 +6,14 @@
  *	holder without a socket, of TCP       a socket in none of the tables: LAI_TCP_CLOSE
  *	socket without inode, not orphaned    waits for accept(): its listener is looked up
  */
+#include "observe/namespace.h"
 #include "observe/past.h"
 #include "observe/snapshot_inside.h"
 #include "observe/sockdiag.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* --- inode -> index of a socket: open addressing, at most half full --- */
 
@@ -109,33 +107,32 @@ static uint32_t namespace_index(const struct lai_snapshot *snapshot, uint64_t in
  * Of which namespace the socket probably is, without looking at it: as the walk told (BPF), or that
  * of its process, asked once for each process. 0: not known.
  */
-static uint64_t probable_namespace(struct lai_taking *taking, const struct lai_holder *holder)
+static uint64_t probable_namespace(struct lai_snapshot_draft *draft,
+				   const struct lai_holder *holder)
 {
-	struct lai_taking_home *home = &taking->homes[holder->pid % LAI_TAKING_HOMES];
-	char path[64]; /* "/proc/PID/ns/net" */
-	struct stat status;
+	struct lai_snapshot_home *home = &draft->homes[holder->pid % LAI_SNAPSHOT_HOMES];
 
 	if (holder->namespace_inode != 0)
 		return holder->namespace_inode;
 	if (home->pid != holder->pid) {
-		(void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/ns/net", holder->pid);
 		home->pid = holder->pid;
-		home->namespace_inode = stat(path, &status) == 0 ? status.st_ino : 0;
+		home->namespace_inode = lai_namespace_of_process((pid_t)holder->pid);
 	}
 	return home->namespace_inode;
 }
 
 /* Sockets without a connection are looked at one by one, so those that cannot be are left out. */
-static bool may_be_without_connection(struct lai_taking *taking, const struct lai_holder *holder)
+static bool may_be_without_connection(struct lai_snapshot_draft *draft,
+				      const struct lai_holder *holder)
 {
 	if (holder->state != LAI_TCP_NONE && holder->state != LAI_TCP_CLOSE)
 		return false;
-	return namespace_index(taking->snapshot, probable_namespace(taking, holder)) !=
-	       LAI_NO_INDEX;
+	return namespace_index(draft->snapshot, probable_namespace(draft, holder)) != LAI_NO_INDEX;
 }
 
 /* A descriptor that no dump showed: is it a TCP socket without a connection? */
-static int add_unlisted(struct lai_taking *taking, const struct lai_holder *holder, bool *added)
+static int add_unlisted(struct lai_snapshot_draft *draft, const struct lai_holder *holder,
+			bool *added)
 {
 	struct lai_socket_fact fact = {
 		.state = LAI_TCP_CLOSE, .inode = holder->inode, .listener = LAI_NO_INDEX};
@@ -143,39 +140,39 @@ static int add_unlisted(struct lai_taking *taking, const struct lai_holder *hold
 
 	*added = false;
 	/* Connected: of another namespace, or newer than the dump. */
-	if (!may_be_without_connection(taking, holder)) {
-		taking->snapshot->coverage.sockets_elsewhere += holder->state != LAI_TCP_NONE;
+	if (!may_be_without_connection(draft, holder)) {
+		draft->snapshot->coverage.sockets_elsewhere += holder->state != LAI_TCP_NONE;
 		return 0;
 	}
 	if (lai_past_of((pid_t)holder->pid, (int32_t)holder->fd, holder->inode, &past) != 0)
 		return 0;
-	fact.namespace_index = namespace_index(taking->snapshot, past.namespace_inode);
+	fact.namespace_index = namespace_index(draft->snapshot, past.namespace_inode);
 	if (fact.namespace_index == LAI_NO_INDEX ||
 	    (past.state != LAI_TCP_CLOSE && past.state != LAI_TCP_NONE)) {
-		taking->snapshot->coverage.sockets_elsewhere++;
+		draft->snapshot->coverage.sockets_elsewhere++;
 		return 0;
 	}
 	fact.family = past.family;
 	fact.past = (uint8_t)past.past;
 	*added = true;
-	return lai_taking_add(taking, &fact);
+	return lai_snapshot_add_socket(draft, &fact);
 }
 
 /* The walk's list is sorted by inode, and so is what is kept of it. */
-static int join_holders(struct lai_taking *taking, const struct inode_table *table)
+static int join_holders(struct lai_snapshot_draft *draft, const struct inode_table *table)
 {
-	struct lai_snapshot *snapshot = taking->snapshot;
-	struct lai_holder *list = taking->held.list;
+	struct lai_snapshot *snapshot = draft->snapshot;
+	struct lai_holder *list = draft->held.list;
 	size_t kept = 0, length;
 	int error = 0;
 
-	for (size_t i = 0; i < taking->held.count && !error; i += length) {
+	for (size_t i = 0; i < draft->held.count && !error; i += length) {
 		uint32_t index = *table_slot(table, snapshot, list[i].inode);
 		bool added = false;
 
-		length = run_length(list + i, taking->held.count - i);
-		if (index == LAI_NO_INDEX && lai_taking_wants(taking, LAI_TCP_CLOSE)) {
-			error = add_unlisted(taking, &list[i], &added);
+		length = run_length(list + i, draft->held.count - i);
+		if (index == LAI_NO_INDEX && lai_snapshot_wants(draft, LAI_TCP_CLOSE)) {
+			error = add_unlisted(draft, &list[i], &added);
 			if (added && !error)
 				index = (uint32_t)snapshot->socket_count - 1;
 		}
@@ -188,8 +185,8 @@ static int join_holders(struct lai_taking *taking, const struct inode_table *tab
 	}
 	snapshot->holders = list;
 	snapshot->holder_count = kept;
-	taking->held.list = NULL;
-	taking->held.count = 0;
+	draft->held.list = NULL;
+	draft->held.count = 0;
 	return error;
 }
 
@@ -275,17 +272,17 @@ static int join_listeners(struct lai_snapshot *snapshot)
 	return 0;
 }
 
-int lai_taking_join(struct lai_taking *taking)
+int lai_snapshot_join(struct lai_snapshot_draft *draft)
 {
 	struct inode_table table = {0};
-	int error = table_fill(&table, taking->snapshot);
+	int error = table_fill(&table, draft->snapshot);
 
 	if (!error)
-		error = join_holders(taking, &table);
+		error = join_holders(draft, &table);
 	if (!error)
-		error = lai_taking_look_again(taking);
+		error = lai_snapshot_look_again(draft);
 	if (!error)
-		error = join_listeners(taking->snapshot);
+		error = join_listeners(draft->snapshot);
 	free(table.slots);
 	return error;
 }

@@ -270,8 +270,7 @@ static void test_evidence(void **state)
 static void test_states(void **state)
 {
 	struct world *world = *state;
-	struct lai_snapshot_request request = {.state_mask = LAI_SOCKDIAG_STATE(LAI_TCP_LISTEN),
-					       .no_owners = true};
+	struct lai_snapshot_request request = {.state_mask = LAI_SOCKDIAG_STATE(LAI_TCP_LISTEN)};
 	struct lai_snapshot *snapshot = NULL;
 	char *error = NULL;
 
@@ -279,7 +278,7 @@ static void test_states(void **state)
 	for (size_t i = 0; i < snapshot->socket_count; i++)
 		assert_int_equal(snapshot->sockets[i].state, LAI_TCP_LISTEN);
 	assert_non_null(find(snapshot, world->listener));
-	assert_int_equal(snapshot->holder_count, 0);
+	assert_int_equal(find(snapshot, world->listener)->holder_count, 1);
 	assert_true(snapshot->namespaces[0].seen);
 	assert_true(snapshot->namespaces[0].port_max > snapshot->namespaces[0].port_min);
 	lai_snapshot_free(snapshot);

@@ -5,13 +5,13 @@
  * Facts are collected and handed out at the end only, since a dump that turns out inconsistent has
  * to be forgotten as a whole: it is asked for again, with a new netlink socket.
  */
+#include "observe/rows.h"
 #include "observe/sockdiag_talk.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #define TRIES_MAX 5
-#define FACTS_FIRST 64
 
 /* Two names of one thing, see sockdiag.h. */
 #define HANDSHAKES (LAI_SOCKDIAG_STATE(LAI_TCP_SYN_RECV) | LAI_SOCKDIAG_STATE(LAI_TCP_NEW_SYN_RECV))
@@ -26,19 +26,15 @@ struct facts {
 static int facts_add(void *arg, const struct lai_socket_fact *fact)
 {
 	struct facts *facts = arg;
+	struct lai_socket_fact *list;
 
 	/* The kernel looks at the state twice; it may have changed in between. */
 	if (!(facts->state_mask & LAI_SOCKDIAG_STATE(fact->state)))
 		return 0;
-	if (facts->count == facts->room) {
-		size_t room = facts->room ? 2 * facts->room : FACTS_FIRST;
-		struct lai_socket_fact *list = reallocarray(facts->list, room, sizeof(*list));
-
-		if (!list)
-			return -ENOMEM;
-		facts->list = list;
-		facts->room = room;
-	}
+	list = lai_rows_grow(facts->list, facts->count, &facts->room, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	facts->list = list;
 	facts->list[facts->count++] = *fact;
 	return 0;
 }

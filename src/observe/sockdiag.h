@@ -38,10 +38,10 @@ typedef int lai_sockdiag_each(void *arg, const struct lai_socket_fact *fact);
  *   tells the rest of tcp_fin_timeout; without tcp_info, memory and shutdown bits. Only if
  *   tcp_fin_timeout is more than 60 s it is a whole socket first, with timer KEEPALIVE for what is
  *   beyond those 60 s. FIN_WAIT2 with an inode: half closed and held, no timer, never ends.
- * - TIME_WAIT: a mini-socket too. uid and inode are 0; the cookie stays that of the socket it was, if
- *   that had been asked for one (by an earlier dump, say).
- * - BOUND_INACTIVE: Linux 6.8 and later; none before. It costs a walk past every bound socket (20 ms
- *   with 100,000 connections), so leave its bit out if it does not matter.
+ * - TIME_WAIT: a mini-socket too. uid and inode are 0; the cookie stays that of the socket it was,
+ *   if that had been asked for one (by an earlier dump, say).
+ * - BOUND_INACTIVE: Linux 6.8 and later; none before. It costs a walk past every bound socket
+ *   (20 ms with 100,000 connections), so leave its bit out if it does not matter.
  * - CLOSE: only a socket that died under the kernel's hands during the dump.
  * - has_info is false where tcp_info is there but says nothing: LISTEN; SYN_SENT, whose ages count
  *   from the start of the kernel's clock.
@@ -56,8 +56,8 @@ int lai_sockdiag_dump(uint32_t state_mask, lai_sockdiag_each *each, void *arg);
 /*
  * The one socket with this four-tuple (family and addresses of *wanted; its cookie too unless that
  * is 0), in whatever state, with tcp_info. Does not walk through the tables, unless *wanted has no
- * remote port. 0: *found is it; -ENOENT: there is none (or another cookie has the tuple); the errors
- * of lai_sockdiag_dump().
+ * remote port. 0: *found is it; -ENOENT: there is none (or another cookie has the tuple); the
+ * errors of lai_sockdiag_dump().
  */
 int lai_sockdiag_find(const struct lai_socket_fact *wanted, struct lai_socket_fact *found);
 
@@ -72,8 +72,8 @@ int lai_sockdiag_dump_anyway(uint32_t state_mask, struct lai_sockdiag_quality *q
 			     lai_sockdiag_each *each, void *arg);
 
 /*
- * As lai_sockdiag_dump_anyway(), but hands the facts over in one array, which for 100,000 of them is
- * 20 MB not copied again. *list is for free() and may be NULL if *count is 0.
+ * As lai_sockdiag_dump_anyway(), but hands the facts over in one array, which for 100,000 of them
+ * is 20 MB not copied again. *list is for free() and may be NULL if *count is 0.
  */
 int lai_sockdiag_list(uint32_t state_mask, struct lai_sockdiag_quality *quality,
 		      struct lai_socket_fact **list, size_t *count);
@@ -90,8 +90,8 @@ int lai_sockdiag_list_ports(uint32_t state_mask, uint16_t port_min, uint16_t por
  *
  * 1: more datagrams follow (or none, if one socket was asked for); 0: the dump is complete;
  * -EBADMSG: malformed; -EPROTONOSUPPORT (the kernel's -ENOENT) or another negative errno: sent by
- * the kernel, or what each() returned, which must be 0 or negative here. each() may have been called
- * before any of these.
+ * the kernel, or what each() returned, which must be 0 or negative here. each() may have been
+ * called before any of these.
  */
 int lai_sockdiag_parse(const void *bytes, size_t size, uint32_t sequence, uint32_t port,
 		       bool *interrupted, lai_sockdiag_each *each, void *arg);

@@ -3,9 +3,9 @@
  * sockdiag_find.c - one socket, looked up as an arriving segment would be.
  *
  * That look-up has three traps. A connection that is gone leads to the listener of its port: what
- * comes back is compared with what was wanted. A socket bound to a device (SO_BINDTODEVICE) is found
- * through that device only, which a fact does not tell: each one is tried. A listener is one of
- * perhaps several at its port and a socket that is only bound is in no table of this look-up:
+ * comes back is compared with what was wanted. A socket bound to a device (SO_BINDTODEVICE) is
+ * found through that device only, which a fact does not tell: each one is tried. A listener is one
+ * of perhaps several at its port and a socket that is only bound is in no table of this look-up:
  * those are searched in a list.
  */
 #include "observe/sockdiag_talk.h"

@@ -41,8 +41,8 @@ static struct lai_address address_of(uint8_t family, const __be32 words[4], __be
 }
 
 /*
- * A socket that is bound and no more is listed as CLOSE (Linux 6.8). So is one that died between the
- * kernel's look at its state and at the rest; that one has a remote port still.
+ * A socket that is bound and no more is listed as CLOSE (Linux 6.8). So is one that died between
+ * the kernel's look at its state and at the rest; that one has a remote port still.
  */
 static enum lai_tcp_state state_of(const struct inet_diag_msg *message)
 {

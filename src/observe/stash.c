@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 /* The kernel only tries to lock a ring for its fdinfo; a busy one is free again in microseconds. */
@@ -82,15 +81,14 @@ int lai_stashes_of_ring(pid_t pid, int32_t ring_fd, struct lai_stash **stashes, 
 
 /* --- in flight --- */
 
-/* sockfs keeps the protocol's name as an attribute: "UNIX" or "UNIX-STREAM". */
+/* "UNIX" or "UNIX-STREAM" */
 static bool is_unix(int directory, int32_t fd)
 {
-	char path[PATH_BYTES], name[16] = "";
+	char path[PATH_BYTES], name[LAI_PROTOCOL_MAX];
 
 	/* There is no getxattrat() before Linux 6.13. */
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/fd/%d", directory, fd);
-	return getxattr(path, "system.sockprotoname", name, sizeof(name) - 1) > 0 &&
-	       strncmp(name, "UNIX", strlen("UNIX")) == 0;
+	return lai_procfs_protocol(path, name) == 0 && strncmp(name, "UNIX", strlen("UNIX")) == 0;
 }
 
 static bool has_inode(const struct lai_rows *rows, uint64_t inode)

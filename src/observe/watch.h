@@ -11,9 +11,9 @@
 #include "observe/facts.h"
 
 /*
- * The sockets in one epoll set, from /proc/PID/fdinfo/FD (with inodes since Linux 4.13). A row stays
- * after close() of its fd while another descriptor holds the same socket. Files of other kinds,
- * other epoll sets too, are left out; UDP and UNIX sockets are not.
+ * The sockets in one epoll set, from /proc/PID/fdinfo/FD (with inodes since Linux 4.13). A row
+ * stays after close() of its fd while another descriptor holds the same socket. Files of other
+ * kinds, other epoll sets too, are left out; UDP and UNIX sockets are not.
  */
 int lai_watches_of_epoll(pid_t pid, int32_t epoll_fd, struct lai_watch **watches, size_t *count);
 
@@ -41,10 +41,10 @@ int lai_stashes_of_ring(pid_t pid, int32_t ring_fd, struct lai_stash **stashes, 
 
 /*
  * UNIX sockets of this process with files in flight (scm_fds of /proc/PID/fdinfo, Linux 5.6), each
- * once however many descriptors it has. Measured: it is the RECEIVER's end that shows them, in whose
- * queue the message lies; the sender's shows 0. A listener shows those sent to it before accept().
- * Of which kind the files are is not told: inode is 0, and count is of any files. Messages in the
- * queue of a UNIX socket that is in flight itself are seen nowhere.
+ * once however many descriptors it has. Measured: it is the RECEIVER's end that shows them, in
+ * whose queue the message lies; the sender's shows 0. A listener shows those sent to it before
+ * accept(). Of which kind the files are is not told: inode is 0, and count is of any files.
+ * Messages in the queue of a UNIX socket that is in flight itself are seen nowhere.
  */
 int lai_stashes_in_flight(pid_t pid, struct lai_stash **stashes, size_t *count);
 

@@ -9,7 +9,7 @@
 
 static void append(struct lai_text *text, const char *label, const char *paragraph)
 {
-	lai_show_paragraph(text, label, LABEL_WIDTH, LAI_EXPLAIN_COLUMNS, paragraph);
+	lai_show_paragraph(text, label, LABEL_WIDTH, LAI_EXPLAIN_WIDTH, paragraph);
 }
 
 void lai_explain(struct lai_text *text, enum lai_verdict verdict)
@@ -39,7 +39,7 @@ void lai_explain_list(struct lai_text *text)
 		(void)snprintf(label, sizeof(label), "%-*s%s", NAME_WIDTH,
 			       lai_verdict_name(verdict),
 			       lai_severity_name(lai_verdict_severity(verdict)));
-		lai_show_paragraph(text, label, NAME_WIDTH + SEVERITY_WIDTH, LAI_EXPLAIN_COLUMNS,
+		lai_show_paragraph(text, label, NAME_WIDTH + SEVERITY_WIDTH, LAI_EXPLAIN_WIDTH,
 				   lai_verdict_title(verdict));
 	}
 }

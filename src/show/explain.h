@@ -10,7 +10,7 @@
 #include "judge/verdict.h"
 
 /* A screenful: every explanation fits, a test holds them to it. */
-#define LAI_EXPLAIN_COLUMNS 80
+#define LAI_EXPLAIN_WIDTH 80
 #define LAI_EXPLAIN_LINES 24
 
 /* One paragraph each, without a newline; none is NULL. */

@@ -22,7 +22,7 @@ static void assert_fits(const char *lines, size_t lines_max)
 	for (const char *line = lines; *line; count++) {
 		size_t length = strcspn(line, "\n");
 
-		if (length > LAI_EXPLAIN_COLUMNS)
+		if (length > LAI_EXPLAIN_WIDTH)
 			fail_msg("%zu columns: %.*s", length, (int)length, line);
 		assert_int_equal(line[length], '\n');
 		line += length + 1;

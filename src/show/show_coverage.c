@@ -162,16 +162,24 @@ static void coverage_json(struct lai_json *json, const struct lai_snapshot *snap
 	lai_json_end(json);
 }
 
-void lai_show_snapshot_json(struct lai_json *json, const struct lai_snapshot *snapshot)
+void lai_show_taken_at(struct lai_text *text, const struct lai_snapshot *snapshot)
 {
 	char stamp[TIMESTAMP_MAX] = "";
 	time_t seconds = (time_t)snapshot->taken_at_s;
 	struct tm parts;
 
-	if (gmtime_r(&seconds, &parts))
-		(void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &parts);
+	if (gmtime_r(&seconds, &parts) && strftime(stamp, sizeof(stamp), "%FT%TZ", &parts) > 0)
+		lai_text_append(text, "%s", stamp);
+}
+
+void lai_show_snapshot_json(struct lai_json *json, const struct lai_snapshot *snapshot)
+{
+	struct lai_text stamp = LAI_TEXT_INIT(TIMESTAMP_MAX);
+
+	lai_show_taken_at(&stamp, snapshot);
 	lai_json_string(json, "host", snapshot->host);
 	lai_json_string(json, "kernel", snapshot->kernel);
-	lai_json_string(json, "taken_at", stamp);
+	lai_json_string(json, "taken_at", lai_text_string(&stamp));
 	coverage_json(json, snapshot);
+	lai_text_done(&stamp);
 }

@@ -11,15 +11,17 @@ bool lai_show_coverage_whole(const struct lai_snapshot *snapshot);
 
 /*
  * Appends sentences for people on one line, without a newline: how the owners were found, then each
- * gap with its reason and what would close it. Never empty. A snapshot without owners (request's
- * no_owners) is told of as if nobody had looked for them: owners false.
+ * gap with its reason and what would close it. Never empty. owners false: nobody looked for them.
  */
 void lai_show_coverage_text(struct lai_text *text, const struct lai_snapshot *snapshot,
 			    bool owners);
 
+/* Appends when it was taken: "2026-11-22T16:04:05Z" (RFC 3339, UTC). */
+void lai_show_taken_at(struct lai_text *text, const struct lai_snapshot *snapshot);
+
 /*
  * Writes the first members of the object that the caller has begun, the same in every command:
- * host, kernel, taken_at (RFC 3339, UTC) and coverage, an object.
+ * host, kernel, taken_at and coverage, an object.
  */
 void lai_show_snapshot_json(struct lai_json *json, const struct lai_snapshot *snapshot);
 

@@ -20,24 +20,24 @@
 /* Of a command line; the beginning names the program, the rest is for ps(1). */
 #define COMMAND_MAX 160
 
-/* The longest paragraph that is put together here. Sentences of the judge are passed as they are. */
+/* The longest paragraph put together here. Sentences of the judge are passed as they are. */
 #define PARAGRAPH_MAX 4096
 
 #define PLAIN "\033[0m"
 
 static const struct {
-	const char *word, *style, *plural;
+	const char *word, *style, *one, *several;
 } severities[LAI_SEVERITY_COUNT] = {
-	[LAI_SEVERITY_LEAK] = {"LEAK", "\033[1;31m", "leaks"},
-	[LAI_SEVERITY_WARNING] = {"WARNING", "\033[1;33m", "warnings"},
-	[LAI_SEVERITY_INFO] = {"INFO", "\033[1m", "remarks"},
+	[LAI_SEVERITY_LEAK] = {"LEAK", "\033[1;31m", "leak", "leaks"},
+	[LAI_SEVERITY_WARNING] = {"WARNING", "\033[1;33m", "warning", "warnings"},
+	[LAI_SEVERITY_INFO] = {"INFO", "\033[1m", "remark", "remarks"},
 };
 
 struct block {
 	struct lai_text *text;
 	const struct lai_snapshot *snapshot;
 	const struct lai_finding *finding;
-	size_t columns;
+	size_t width_max;
 };
 
 /* --- parts --- */
@@ -96,13 +96,10 @@ void lai_show_finding_counts(struct lai_text *text, const size_t counts[LAI_SEVE
 		all += counts[i];
 	lai_text_append(text, "%zu finding%s", all, all == 1 ? "" : "s");
 	for (int i = 0; i < LAI_SEVERITY_COUNT; i++) {
-		static const char *const singular[LAI_SEVERITY_COUNT] = {"leak", "warning",
-									 "remark"};
-
 		if (counts[i] == 0)
 			continue;
 		lai_text_append(text, "%s%zu %s", before, counts[i],
-				counts[i] == 1 ? singular[i] : severities[i].plural);
+				counts[i] == 1 ? severities[i].one : severities[i].several);
 		before = ", ";
 	}
 }
@@ -128,7 +125,7 @@ static void put(const struct block *block, const char *label, struct lai_text *w
 
 	(void)snprintf(margin, sizeof(margin), "  %s", label);
 	if (words->length > 0)
-		lai_show_paragraph(block->text, margin, INDENT, block->columns,
+		lai_show_paragraph(block->text, margin, INDENT, block->width_max,
 				   lai_text_string(words));
 	if (words->error && !block->text->error)
 		block->text->error = words->error;
@@ -155,7 +152,7 @@ static void put_headline(const struct block *block, bool styled)
 				finding->socket_count == 1 ? "" : "s");
 	lai_text_append(&words, ": %s [%s]", lai_verdict_title(finding->verdict),
 			lai_verdict_name(finding->verdict));
-	lai_show_wrapped(block->text, INDENT, block->columns, lai_text_string(&words));
+	lai_show_wrapped(block->text, INDENT, block->width_max, lai_text_string(&words));
 	if (words.error && !block->text->error)
 		block->text->error = words.error;
 	lai_text_done(&words);
@@ -307,13 +304,13 @@ static void put_sentences(const struct block *block)
 	const struct lai_finding *finding = block->finding;
 
 	if (finding->evidence) {
-		lai_show_paragraph(block->text, "  Evidence", INDENT, block->columns,
+		lai_show_paragraph(block->text, "  Evidence", INDENT, block->width_max,
 				   finding->evidence);
-		lai_show_paragraph(block->text, "", INDENT, block->columns,
+		lai_show_paragraph(block->text, "", INDENT, block->width_max,
 				   confidences[finding->confidence]);
 	}
 	if (finding->advice)
-		lai_show_paragraph(block->text, "  Program", INDENT, block->columns,
+		lai_show_paragraph(block->text, "  Program", INDENT, block->width_max,
 				   finding->advice);
 	if (finding->remedy) {
 		lai_text_append(block->text, "  %-*s", INDENT - 2, "Now");
@@ -323,9 +320,9 @@ static void put_sentences(const struct block *block)
 }
 
 void lai_show_finding_text(struct lai_text *text, const struct lai_snapshot *snapshot,
-			   const struct lai_finding *finding, size_t columns, bool styled)
+			   const struct lai_finding *finding, size_t width_max, bool styled)
 {
-	struct block block = {text, snapshot, finding, columns};
+	struct block block = {text, snapshot, finding, width_max};
 
 	put_headline(&block, styled);
 	put_since(&block);

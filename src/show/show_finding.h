@@ -15,7 +15,7 @@
 
 /*
  * Appends the block of one finding: a headline, then what is known, each under its label. Lines are
- * at most columns wide, but for the command of the remedy, which is to be copied as a whole.
+ * at most width_max wide, but for the command of the remedy, which is to be copied as a whole.
  * styled: with ANSI attributes.
  *
  *	LEAK        pid 4711 (java): 1012 connections: was told that the peer closed, and
@@ -24,7 +24,7 @@
  *	  ...
  */
 void lai_show_finding_text(struct lai_text *text, const struct lai_snapshot *snapshot,
-			   const struct lai_finding *finding, size_t columns, bool styled);
+			   const struct lai_finding *finding, size_t width_max, bool styled);
 
 /* "3 findings: 1 leak, 2 warnings". */
 void lai_show_finding_counts(struct lai_text *text, const size_t counts[LAI_SEVERITY_COUNT]);

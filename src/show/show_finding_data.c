@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* show_finding_data.c - a finding as a row for scripts and as a JSON object for programs. */
 #include "show/show_finding.h"
+#include "show/show_coverage.h"
 #include "show/show_paragraph.h"
 
 #include <lastack/report.h>
 
 #include <inttypes.h>
-#include <time.h>
 
 /* No cell may be the whole of a gigantic command line. */
 #define COMMAND_MAX 4096
@@ -41,17 +41,6 @@ static void cell(struct lai_columns *columns, const char *string)
 	lai_show_safe(lai_columns_cell(columns), string ? string : "", COMMAND_MAX);
 }
 
-static void cell_time(struct lai_columns *columns, uint64_t time_s)
-{
-	struct lai_text *text = lai_columns_cell(columns);
-	time_t seconds = (time_t)time_s;
-	struct tm utc;
-	char iso[sizeof("2026-01-01T00:00:00Z") + 16]; /* years may have more digits */
-
-	if (gmtime_r(&seconds, &utc) && strftime(iso, sizeof(iso), "%FT%TZ", &utc) > 0)
-		lai_text_append(text, "%s", iso);
-}
-
 static void cell_pid(struct lai_columns *columns, pid_t pid)
 {
 	struct lai_text *text = lai_columns_cell(columns);
@@ -83,7 +72,7 @@ void lai_show_finding_row(struct lai_columns *columns, const struct lai_snapshot
 {
 	char address[LA_ADDRESS_TEXT_MAX];
 
-	cell_time(columns, snapshot->taken_at_s);
+	lai_show_taken_at(lai_columns_cell(columns), snapshot);
 	cell(columns, lai_severity_name(finding->severity));
 	cell(columns, lai_verdict_name(finding->verdict));
 	cell_pid(columns, finding->pid);

@@ -81,7 +81,7 @@ static void append_word(struct lai_text *text, const char *word, size_t length)
 		lai_text_append_bytes(text, escaped, escape(escaped, word[i]));
 }
 
-void lai_show_wrapped(struct lai_text *text, size_t indent, size_t columns, const char *paragraph)
+void lai_show_wrapped(struct lai_text *text, size_t indent, size_t width_max, const char *paragraph)
 {
 	size_t column = indent;
 
@@ -89,7 +89,7 @@ void lai_show_wrapped(struct lai_text *text, size_t indent, size_t columns, cons
 		size_t length = strcspn(paragraph, " ");
 		size_t width = places(paragraph, length);
 
-		if (column > indent && column + 1 + width > columns) {
+		if (column > indent && column + 1 + width > width_max) {
 			lai_text_append(text, "\n");
 			lai_text_append_repeated(text, ' ', indent);
 			column = indent;
@@ -105,7 +105,7 @@ void lai_show_wrapped(struct lai_text *text, size_t indent, size_t columns, cons
 	lai_text_append(text, "\n");
 }
 
-void lai_show_paragraph(struct lai_text *text, const char *label, size_t indent, size_t columns,
+void lai_show_paragraph(struct lai_text *text, const char *label, size_t indent, size_t width_max,
 			const char *paragraph)
 {
 	size_t length = strlen(label);
@@ -113,5 +113,5 @@ void lai_show_paragraph(struct lai_text *text, const char *label, size_t indent,
 	lai_text_append(text, "%s", label);
 	if (length < indent)
 		lai_text_append_repeated(text, ' ', indent - length);
-	lai_show_wrapped(text, indent, columns, paragraph);
+	lai_show_wrapped(text, indent, width_max, paragraph);
 }

@@ -7,15 +7,16 @@
 
 /*
  * Appends label in a column of indent places, then the words of the paragraph in lines of at most
- * columns places, each indented like the first. Blanks in a row count as one. A word that is too
+ * width_max places, each indented like the first. Blanks in a row count as one. A word that is too
  * long has a line of its own and sticks out. Ends with a newline. What could drive a terminal is
  * escaped, as by lai_show_safe(), so attributes cannot be among the words.
  */
-void lai_show_paragraph(struct lai_text *text, const char *label, size_t indent, size_t columns,
+void lai_show_paragraph(struct lai_text *text, const char *label, size_t indent, size_t width_max,
 			const char *paragraph);
 
 /* The same for a first line that has been begun, and stands at column indent. */
-void lai_show_wrapped(struct lai_text *text, size_t indent, size_t columns, const char *paragraph);
+void lai_show_wrapped(struct lai_text *text, size_t indent, size_t width_max,
+		      const char *paragraph);
 
 /*
  * Appends a text of unknown origin (the name of a process, its arguments) so that it can neither

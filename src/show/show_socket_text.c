@@ -222,25 +222,9 @@ void lai_show_address(struct lai_text *text, const struct lai_address *address)
 
 /* ---- foreign texts ------------------------------------------------------------------------ */
 
-/* Letters that nearly all names consist of: nothing in them needs a closer look. */
-static bool harmless(const char *string, size_t *length)
-{
-	const char *at = string;
-
-	while (*at >= ' ' && *at < 0x7f && *at != '\\')
-		at++;
-	*length = (size_t)(at - string);
-	return *at == '\0';
-}
-
 void lai_show_foreign(struct lai_text *text, const char *string)
 {
-	size_t length;
-
-	if (harmless(string, &length))
-		lai_text_append_bytes(text, string, length);
-	else
-		lai_show_safe(text, string, SIZE_MAX);
+	lai_show_safe(text, string, SIZE_MAX);
 }
 
 void lai_show_netns(struct lai_text *text, const struct lai_namespace *name_space)
