@@ -29,6 +29,7 @@ struct lai_court {
 	const struct lai_snapshot *now, *before; /* before may be NULL */
 	uint64_t interval_ms;			 /* between them; 0 without before */
 	bool covered; /* no process hid its descriptors: what no table shows is in none */
+	struct lai_roll roll, roll_before; /* the second only with before */
 	struct lai_listeners listeners;
 	uint32_t *suspects; /* indices of sockets, in an order that is theirs and not the dump's */
 	size_t suspect_count;

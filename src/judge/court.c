@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#define SUSPECTS_FIRST 64
-
 /* --- suspects, in an order of their own --- */
 
 struct suspect {
@@ -70,50 +68,21 @@ static struct suspect suspect_of(const struct lai_snapshot *snapshot, uint32_t i
 				.state = socket->state};
 }
 
-/* *list is for free(). -ENOMEM. */
-static int collect(const struct lai_snapshot *snapshot, struct suspect **list, size_t *count)
-{
-	struct suspect *own = NULL;
-	size_t found = 0, room = 0;
-
-	for (uint32_t i = 0; i < snapshot->socket_count; i++) {
-		if (!lai_is_suspect(snapshot, &snapshot->sockets[i]))
-			continue;
-		if (found == room) {
-			struct suspect *more;
-
-			room = room ? 2 * room : SUSPECTS_FIRST;
-			more = reallocarray(own, room, sizeof(*own));
-			if (!more) {
-				free(own);
-				return -ENOMEM;
-			}
-			own = more;
-		}
-		own[found++] = suspect_of(snapshot, i);
-	}
-	*list = own;
-	*count = found;
-	return 0;
-}
-
 static int find_suspects(struct lai_court *court)
 {
-	struct suspect *list = NULL;
-	size_t count = 0;
-	int error = collect(court->now, &list, &count);
+	const struct lai_roll_list *called = &court->roll.suspects;
+	struct suspect *list = malloc((called->count + 1) * sizeof(*list));
 
-	if (error)
-		return error;
-	court->suspects = malloc((count + 1) * sizeof(*court->suspects));
-	court->rulings = malloc((count + 1) * sizeof(*court->rulings));
-	if (!court->suspects || !court->rulings) {
+	court->suspects = malloc((called->count + 1) * sizeof(*court->suspects));
+	court->rulings = malloc((called->count + 1) * sizeof(*court->rulings));
+	if (!list || !court->suspects || !court->rulings) {
 		free(list);
 		return -ENOMEM;
 	}
-	if (count > 1)
-		qsort(list, count, sizeof(*list), suspect_compare);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < called->count; i++)
+		list[i] = suspect_of(court->now, called->list[i]);
+	qsort(list, called->count, sizeof(*list), suspect_compare);
+	for (size_t i = 0; i < called->count; i++) {
 		if (i > 0 && is_twin(&list[i - 1], &list[i]))
 			continue;
 		court->rulings[court->suspect_count] = (struct lai_ruling){
@@ -165,7 +134,8 @@ static int index_stashes(struct lai_court *court)
 static int make_indices(struct lai_court *court)
 {
 	int error = lai_growth_init(&court->growth, &court->listeners, court->suspects,
-				    court->suspect_count, court->before, court->interval_ms);
+				    court->suspect_count,
+				    court->before ? &court->roll_before : NULL, court->interval_ms);
 
 	if (!error)
 		error = lai_attentions_init(&court->attentions, court->now);
@@ -188,6 +158,8 @@ void lai_court_done(struct lai_court *court)
 	lai_attentions_done(&court->attentions);
 	lai_growth_done(&court->growth);
 	lai_listeners_done(&court->listeners);
+	lai_roll_done(&court->roll_before);
+	lai_roll_done(&court->roll);
 	free(court->cases);
 	free(court->rulings);
 	free(court->suspects);
@@ -276,7 +248,11 @@ int lai_court_init(struct lai_court *court, const struct lai_snapshot *now,
 			 now->coverage.complete;
 	if (before)
 		court->interval_ms = lai_time_since(before->taken_ns, now->taken_ns) / LAI_MS;
-	error = lai_listeners_init(&court->listeners, now);
+	error = lai_roll_init(&court->roll, now);
+	if (!error && before)
+		error = lai_roll_init(&court->roll_before, before);
+	if (!error)
+		error = lai_listeners_init(&court->listeners, &court->roll);
 	if (!error)
 		error = find_suspects(court);
 	if (!error && court->suspect_count > 0)

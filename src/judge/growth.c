@@ -4,20 +4,6 @@
 #include "judge/age.h"
 #include "judge/bounds.h"
 
-bool lai_is_suspect(const struct lai_snapshot *snapshot, const struct lai_socket_fact *socket)
-{
-	switch (socket->state) {
-	case LAI_TCP_CLOSE_WAIT: return true;
-	case LAI_TCP_FIN_WAIT2: return socket->inode != 0;
-	case LAI_TCP_CLOSE: return socket->inode != 0 && socket->past != LAI_PAST_NONE;
-	case LAI_TCP_ESTABLISHED:
-		if (socket->inode == 0)
-			return socket->listener < snapshot->socket_count;
-		return socket->holder_count == 0 && snapshot->stash_count > 0;
-	default: return false;
-	}
-}
-
 pid_t lai_first_pid(const struct lai_snapshot *snapshot, const struct lai_socket_fact *socket)
 {
 	if (socket->inode == 0 && socket->listener < snapshot->socket_count)
@@ -179,18 +165,9 @@ static void compare(struct lai_growth *growth, const struct lai_listeners *befor
 	count_gone(&growth->signs[whole], age_ms, interval_ms);
 }
 
-static size_t count_suspects(const struct lai_snapshot *snapshot)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; snapshot && i < snapshot->socket_count; i++)
-		count += lai_is_suspect(snapshot, &snapshot->sockets[i]);
-	return count;
-}
-
 static int compare_all(struct lai_growth *growth, const struct lai_listeners *now,
 		       const uint32_t *suspects, size_t suspect_count,
-		       const struct lai_snapshot *before, uint64_t interval_ms)
+		       const struct lai_roll *before, uint64_t interval_ms)
 {
 	struct lai_listeners listeners;
 	struct identities own;
@@ -199,9 +176,8 @@ static int compare_all(struct lai_growth *growth, const struct lai_listeners *no
 	if (error)
 		return error;
 	error = identities_init(&own, now->snapshot, suspects, suspect_count);
-	for (uint32_t i = 0; i < before->socket_count && !error; i++)
-		if (lai_is_suspect(before, &before->sockets[i]))
-			compare(growth, &listeners, i, &own, interval_ms);
+	for (size_t i = 0; i < before->suspects.count && !error; i++)
+		compare(growth, &listeners, before->suspects.list[i], &own, interval_ms);
 	lai_table_done(&own.by_cookie);
 	lai_table_done(&own.by_inode);
 	lai_listeners_done(&listeners);
@@ -209,10 +185,10 @@ static int compare_all(struct lai_growth *growth, const struct lai_listeners *no
 }
 
 int lai_growth_init(struct lai_growth *growth, const struct lai_listeners *now,
-		    const uint32_t *suspects, size_t suspect_count,
-		    const struct lai_snapshot *before, uint64_t interval_ms)
+		    const uint32_t *suspects, size_t suspect_count, const struct lai_roll *before,
+		    uint64_t interval_ms)
 {
-	size_t room = 2 * (suspect_count + count_suspects(before));
+	size_t room = 2 * (suspect_count + (before ? before->suspects.count : 0));
 	int error = -ENOMEM;
 
 	*growth = (struct lai_growth){0};

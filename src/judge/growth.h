@@ -39,9 +39,6 @@ struct lai_growth {
 	uint32_t stamp;
 };
 
-/* True: the judge looks closer at this socket. */
-bool lai_is_suspect(const struct lai_snapshot *snapshot, const struct lai_socket_fact *socket);
-
 /* Whose it is: the first holder's, the listener's first holder's, or 0. */
 pid_t lai_first_pid(const struct lai_snapshot *snapshot, const struct lai_socket_fact *socket);
 
@@ -50,8 +47,8 @@ pid_t lai_first_pid(const struct lai_snapshot *snapshot, const struct lai_socket
  * as zeroes.
  */
 int lai_growth_init(struct lai_growth *growth, const struct lai_listeners *now,
-		    const uint32_t *suspects, size_t suspect_count,
-		    const struct lai_snapshot *before, uint64_t interval_ms);
+		    const uint32_t *suspects, size_t suspect_count, const struct lai_roll *before,
+		    uint64_t interval_ms);
 void lai_growth_done(struct lai_growth *growth);
 
 #endif

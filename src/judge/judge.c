@@ -86,7 +86,7 @@ static size_t charge_all(struct lai_court *court, struct lai_charge *charges)
 
 	for (uint32_t i = 0; i < court->suspect_count; i++) {
 		const struct lai_case *own = lai_court_case(court, i);
-		struct lai_charge *next = &charges[count];
+		struct lai_charge *next;
 
 		if (court->rulings[i].verdict != LAI_VERDICT_COUNT)
 			charges[count++] = (struct lai_charge){i, court->rulings[i]};

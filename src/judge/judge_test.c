@@ -272,6 +272,7 @@ static void test_ring_of_somebody(void **state)
 	t_connected(&t, LAI_TCP_ESTABLISHED, 0, 0); /* NFS, for all we know */
 	t_connected(&t, LAI_TCP_CLOSE_WAIT, 0, 0);
 	t_stash(&t, LAI_HOLD_RING, SERVER, 0);
+	fact(&t, 1)->rqueue_bytes = 1;
 	t.snapshot.coverage.unreadable = 1;
 	expect(&t, "");
 }
@@ -366,18 +367,6 @@ static void test_ghost_unknown(void **state)
 	t_socket(&t, LAI_TCP_CLOSE, CLIENT, 1);
 	t_socket(&t, LAI_TCP_CLOSE, CLIENT, 2);
 	expect(&t, "ghost-fd@10x3");
-}
-
-static void test_ghost_elsewhere(void **state)
-{
-	struct t_snapshot t = t_snapshot_new();
-
-	(void)state;
-	t_process(&t, SERVER, 1, "server")->namespace_inode = 12345;
-	t_process(&t, CLIENT, 1, "client")->namespace_inode = t.snapshot.namespaces[0].inode;
-	t_socket(&t, LAI_TCP_CLOSE, SERVER, 7)->past = LAI_PAST_CONNECTED;
-	t_socket(&t, LAI_TCP_CLOSE, CLIENT, 7)->past = LAI_PAST_CONNECTED;
-	expect(&t, "ghost-fd@20x1");
 }
 
 /* --- inherited-fd --- */
@@ -596,9 +585,8 @@ static void test_writes_on(void **state)
 	t_loop(&before, CLIENT, SET);
 	t_connected(&before, LAI_TCP_CLOSE_WAIT, CLIENT, 7);
 	now = t_snapshot_copy(&before);
-	fact(&now, 0)->acked_bytes += 3000;
-	fact(&now, 0)->sent_bytes += 3000;
-	fact(&now, 0)->ack_age_ms = fact(&now, 0)->sent_age_ms = 1;
+	fact(&now, 0)->wqueue_bytes = 3000;
+	fact(&now, 0)->sent_age_ms = 1;
 	findings = judge(&now, &before);
 	assert_int_equal(findings.count, 1);
 	assert_int_equal(findings.list[0].verdict, LAI_VERDICT_WRITES_AFTER_FIN);
@@ -608,6 +596,25 @@ static void test_writes_on(void **state)
 	lai_findings_done(&findings);
 	t_snapshot_done(&now);
 	t_snapshot_done(&before);
+}
+
+/* The peer acknowledges what comes: it has half-closed, and reads. */
+static void test_half_close_at_work(void **state)
+{
+	struct t_snapshot before = t_snapshot_new(), now;
+
+	(void)state;
+	t_loop(&before, SERVER, SET);
+	t_accepted(&before, LAI_TCP_CLOSE_WAIT, SERVER, 7);
+	t_accepted(&before, LAI_TCP_CLOSE_WAIT, SERVER, 8);
+	now = t_snapshot_copy(&before);
+	for (uint32_t i = 0; i < 2; i++) {
+		fact(&now, i)->acked_bytes += 3000;
+		fact(&now, i)->sent_bytes += 3000;
+	}
+	fact(&now, 0)->wqueue_bytes = 5000; /* a slow one */
+	fact(&now, 0)->sent_age_ms = 9000;
+	expect_compared(&now, &before, "");
 }
 
 /* The kernel has sent something again: sent_bytes rises, and the program has written nothing. */
@@ -751,6 +758,28 @@ static void test_eof_ignored(void **state)
 	assert_string_equal(findings.list[0].remedy,
 			    "lastack close --verdict eof-ignored --pid 10 --yes");
 	lai_findings_done(&findings);
+	t_snapshot_done(&t);
+}
+
+/* Its owner cannot be looked at; that it has read the end is seen all the same. */
+static void test_eof_of_hidden(void **state)
+{
+	struct t_snapshot t = t_snapshot_new();
+
+	(void)state;
+	t_accepted(&t, LAI_TCP_CLOSE_WAIT, 0, 0);
+	t_accepted(&t, LAI_TCP_CLOSE_WAIT, 0, 0)->rqueue_bytes = 1;
+	t_accepted(&t, LAI_TCP_ESTABLISHED, 0, 0);
+	t.snapshot.coverage.unreadable = 40;
+	{
+		struct lai_findings findings = judge(&t, NULL);
+
+		assert_int_equal(findings.count, 1);
+		assert_int_equal(findings.list[0].verdict, LAI_VERDICT_EOF_IGNORED);
+		assert_int_equal(findings.list[0].pid, 0);
+		assert_int_equal(findings.list[0].confidence, LAI_CONFIDENCE_POSSIBLE);
+		lai_findings_done(&findings);
+	}
 	t_snapshot_done(&t);
 }
 
@@ -1343,7 +1372,6 @@ int main(void)
 		TEST("ghost-fd: was connected, likely, no remedy", test_ghost),
 		TEST("ghost-fd: compared, only what was seen twice", test_ghost_twice),
 		TEST("ghost-fd: of unknown past only if several", test_ghost_unknown),
-		TEST("ghost-fd: not of a namespace that was not looked at", test_ghost_elsewhere),
 		TEST("inherited-fd: who merely holds it", test_inherited),
 		TEST("inherited-fd: who opened it, if nobody uses it", test_inherited_by_all),
 		TEST("inherited-fd: not young, not established", test_inherited_young),
@@ -1361,6 +1389,7 @@ int main(void)
 		TEST("writes-after-fin: the peer takes nothing", test_writes_stalled),
 		TEST("writes-after-fin: not an answer that flows", test_answers_after_half_close),
 		TEST("writes-after-fin: written since the earlier look, certain", test_writes_on),
+		TEST("writes-after-fin: not while the peer takes it", test_half_close_at_work),
 		TEST("writes-after-fin: not what the kernel sends again", test_retransmits),
 		TEST("half-close-not-forwarded: legs with equal counts", test_half_close),
 		TEST("half-close-not-forwarded: not if it was passed on",
@@ -1373,6 +1402,7 @@ int main(void)
 		TEST("half-close-not-forwarded: a leg belongs to one connection",
 		     test_one_leg_each),
 		TEST("eof-ignored: all fields of the finding", test_eof_ignored),
+		TEST("eof-ignored: of a hidden process, possible", test_eof_of_hidden),
 		TEST("eof-ignored: not a young one", test_eof_young),
 		TEST("eof-ignored: told by an edge", test_eof_by_edge),
 		TEST("growth, rate, and when descriptors run out", test_growth),

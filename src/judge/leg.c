@@ -36,7 +36,15 @@ struct candidate {
 	uint32_t next[KINDS];
 };
 
+/* Most sockets have other counts than any seeker: a bit per value tells them at once. */
+#define FILTER_BITS 4096
+
+struct filter {
+	uint64_t bits[FILTER_BITS / 64];
+};
+
 struct search {
+	struct filter read, written; /* what legs must have read, or written */
 	const struct lai_listeners *listeners;
 	struct lai_attentions *attentions;
 	struct desk *desks;
@@ -122,10 +130,29 @@ static struct desk *find_desk(const struct search *search, const struct key *key
 	return NULL;
 }
 
+static uint32_t bit_of(uint64_t bytes)
+{
+	return lai_mix2(bytes, 1) % FILTER_BITS;
+}
+
+static void filter_add(struct filter *filter, uint64_t bytes)
+{
+	filter->bits[bit_of(bytes) / 64] |= 1ull << (bit_of(bytes) % 64);
+}
+
+static bool filter_has(const struct filter *filter, uint64_t bytes)
+{
+	return filter->bits[bit_of(bytes) / 64] >> (bit_of(bytes) % 64) & 1;
+}
+
 static void add_desk(struct search *search, const struct key *key)
 {
 	if (find_desk(search, key))
 		return;
+	if (key->kind != FORTH)
+		filter_add(&search->read, key->read);
+	else
+		filter_add(&search->written, key->written);
 	search->desks[search->desk_count] = (struct desk){.key = *key, .first = LAI_NO_INDEX};
 	lai_table_put(&search->table, key_hash(key), (uint32_t)search->desk_count++);
 }
@@ -201,6 +228,14 @@ static struct candidate *new_candidate(struct search *search)
 		search->candidate_room = room;
 	}
 	return &search->candidates[search->candidate_count++];
+}
+
+/* Needs no look at its holders. The role decides which of the two counts of what was written is it. */
+static bool may_fit(const struct search *search, const struct lai_socket_fact *socket)
+{
+	return filter_has(&search->read, lai_leg_read(socket)) ||
+	       filter_has(&search->written, lai_leg_written(socket, LAI_ROLE_ACCEPTED)) ||
+	       filter_has(&search->written, lai_leg_written(socket, LAI_ROLE_CONNECTED));
 }
 
 /* A socket of a process that seeks: a candidate if any desk asks for its like. -ENOMEM. */
@@ -336,7 +371,8 @@ static int search_all(struct search *search)
 	for (uint32_t i = 0; i < snapshot->socket_count && !error; i++) {
 		const struct lai_socket_fact *socket = &snapshot->sockets[i];
 
-		if (is_leg(socket) && is_sought_by(search, lai_only_pid(snapshot, socket)))
+		if (is_leg(socket) && may_fit(search, socket) &&
+		    is_sought_by(search, lai_only_pid(snapshot, socket)))
 			error = offer(search, i);
 	}
 	return error;

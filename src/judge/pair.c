@@ -8,6 +8,7 @@
 #include "judge/pair.h"
 
 #include "judge/end.h"
+#include "judge/roll.h"
 
 struct wanted {
 	struct lai_end local, remote;
@@ -31,8 +32,14 @@ struct lai_pairs {
 	size_t count;
 	struct lai_table table; /* of list, one entry per tuple */
 	struct host *hosts;
-	size_t host_count;
+	size_t host_count, hosts_local;
 	struct lai_table host_table;
+	/* Of the wanted: most sockets are passed by at a look at their local port. */
+	uint64_t remote_ports[LAI_PORTS / 64];
+	/* The local address that was looked for last: neighbours often share theirs. */
+	struct lai_end last;
+	uint32_t last_namespace;
+	bool has_last;
 };
 
 /* The rest has no other end. */
@@ -111,6 +118,7 @@ static void add_wanted(struct lai_pairs *pairs, uint32_t socket)
 	} else if (is_connected(fact)) {
 		lai_table_put(&pairs->table, lai_end_hash(own.local, own.remote), place);
 	}
+	pairs->remote_ports[own.remote.port / 64] |= 1ull << (own.remote.port % 64);
 	pairs->list[place] = own;
 }
 
@@ -157,21 +165,36 @@ static void match(struct lai_pairs *pairs, uint32_t place, uint32_t socket)
 	}
 }
 
+/* This address is one of ours: is it a wanted one's peer's? */
+static void mark_host(struct lai_pairs *pairs, struct lai_end local, uint32_t namespace_index)
+{
+	uint32_t host;
+
+	if (pairs->hosts_local == pairs->host_count ||
+	    (pairs->has_last && pairs->last_namespace == namespace_index &&
+	     lai_end_same_host(pairs->last, local)))
+		return;
+	pairs->last = local;
+	pairs->last_namespace = namespace_index;
+	pairs->has_last = true;
+	host = find_host(pairs, local, host_hash(local, namespace_index), namespace_index);
+	if (host == LAI_NO_INDEX || pairs->hosts[host].local)
+		return;
+	pairs->hosts[host].local = true;
+	pairs->hosts_local++;
+}
+
 static void look_at(struct lai_pairs *pairs, uint32_t socket)
 {
 	const struct lai_socket_fact *fact = &pairs->snapshot->sockets[socket];
-	struct lai_end local, remote;
-	uint32_t host;
+	struct lai_end local;
 
 	if (!is_connected(fact))
 		return;
 	local = lai_end_of(&fact->local);
-	remote = lai_end_of(&fact->remote);
-	match(pairs, find_tuple(pairs, remote, local), socket);
-	host = find_host(pairs, local, host_hash(local, fact->namespace_index),
-			 fact->namespace_index);
-	if (host != LAI_NO_INDEX)
-		pairs->hosts[host].local = true;
+	mark_host(pairs, local, fact->namespace_index);
+	if (pairs->remote_ports[local.port / 64] & 1ull << (local.port % 64))
+		match(pairs, find_tuple(pairs, lai_end_of(&fact->remote), local), socket);
 }
 
 int lai_pairs_new_of(const struct lai_snapshot *snapshot, const uint32_t *wanted, size_t count,

@@ -3,13 +3,11 @@
  * ports.c - counts the ports in use per tuple.
  *
  * Two steps, as most sockets need not be looked at twice: how many go to each remote port number at
- * all; then, where those are many, exactly.
+ * all (roll.h); then, where those are many, exactly.
  */
 #include "judge/ports.h"
 
 #include "judge/bounds.h"
-
-#define PORTS 65536
 
 uint32_t lai_ports_range(const struct lai_namespace *name_space)
 {
@@ -21,49 +19,25 @@ uint32_t lai_ports_range(const struct lai_namespace *name_space)
 	return range > name_space->ports_reserved ? range - name_space->ports_reserved : 1;
 }
 
-static bool is_connection(const struct lai_socket_fact *socket)
+static uint32_t worth(const struct lai_namespace *name_space, uint32_t percent)
 {
-	switch (socket->state) {
-	case LAI_TCP_ESTABLISHED:
-	case LAI_TCP_SYN_SENT:
-	case LAI_TCP_FIN_WAIT1:
-	case LAI_TCP_FIN_WAIT2:
-	case LAI_TCP_TIME_WAIT:
-	case LAI_TCP_CLOSE_WAIT:
-	case LAI_TCP_LAST_ACK:
-	case LAI_TCP_CLOSING: return true;
-	default: return false;
-	}
+	uint32_t least = (uint32_t)((uint64_t)lai_ports_range(name_space) * percent / 100);
+
+	return least > 0 ? least : 1;
 }
 
-/* From an ephemeral port. */
-static bool is_candidate(const struct lai_snapshot *snapshot, const struct lai_socket_fact *socket)
-{
-	return is_connection(socket) &&
-	       lai_port_is_ephemeral(lai_namespace_of(snapshot, socket->namespace_index),
-				     lai_address_port(&socket->local));
-}
-
-/* The fewest that are worth a word in any namespace. */
-static uint32_t fewest(const struct lai_snapshot *snapshot)
+/* The fewest that count in any namespace. */
+static uint32_t fewest(const struct lai_snapshot *snapshot, uint32_t percent)
 {
 	uint32_t least = UINT32_MAX;
 
 	for (size_t i = 0; i < snapshot->namespace_count; i++) {
-		uint32_t range = lai_ports_range(&snapshot->namespaces[i]);
-		uint32_t begun = range * LAI_PORTS_BEGUN_PERCENT / 100;
+		uint32_t own = worth(&snapshot->namespaces[i], percent);
 
-		if (range > 0 && begun < least)
-			least = begun;
+		if (lai_ports_range(&snapshot->namespaces[i]) > 0 && own < least)
+			least = own;
 	}
-	return least > 0 ? least : 1;
-}
-
-/* The fewest that are worth a word in the namespace of this one. */
-static uint32_t worth(const struct lai_snapshot *snapshot, const struct lai_ports_tuple *tuple)
-{
-	return lai_ports_range(lai_namespace_of(snapshot, tuple->namespace_index)) *
-	       LAI_PORTS_BEGUN_PERCENT / 100;
+	return least;
 }
 
 static bool is_reusable(const struct lai_snapshot *snapshot, const struct lai_ports_tuple *tuple,
@@ -134,14 +108,6 @@ static void count_one(struct counting *counting, const struct lai_socket_fact *s
 		add_time_wait(counting->listeners->snapshot, socket, tuple);
 }
 
-/* How many go to each remote port, from an ephemeral one. */
-static void count_remote_ports(const struct lai_snapshot *snapshot, uint32_t *by_port)
-{
-	for (size_t i = 0; i < snapshot->socket_count; i++)
-		if (is_candidate(snapshot, &snapshot->sockets[i]))
-			by_port[lai_address_port(&snapshot->sockets[i].remote)]++;
-}
-
 int lai_ports_compare(const struct lai_ports_tuple *a, const struct lai_ports_tuple *b)
 {
 	int order = lai_end_compare(a->destination, b->destination);
@@ -166,8 +132,8 @@ static int count_tuples(struct counting *counting, const uint32_t *by_port, uint
 	const struct lai_snapshot *snapshot = counting->listeners->snapshot;
 	size_t room = 0;
 
-	for (size_t port = 0; port < PORTS; port++)
-		room += by_port[port] >= least ? by_port[port] : 0;
+	for (size_t i = 0; i < LAI_ROLL_BUCKETS; i++)
+		room += by_port[i] >= least ? by_port[i] : 0;
 	if (room == 0)
 		return 0;
 	counting->list = malloc(room * sizeof(*counting->list));
@@ -176,35 +142,32 @@ static int count_tuples(struct counting *counting, const uint32_t *by_port, uint
 	for (size_t i = 0; i < snapshot->socket_count; i++) {
 		const struct lai_socket_fact *socket = &snapshot->sockets[i];
 
-		if (by_port[lai_address_port(&socket->remote)] >= least &&
-		    is_candidate(snapshot, socket))
+		if (by_port[LAI_ROLL_BUCKET(lai_address_port(&socket->remote))] >= least &&
+		    lai_uses_port(snapshot, socket))
 			count_one(counting, socket);
 	}
 	return 0;
 }
 
-int lai_ports_count(const struct lai_listeners *listeners, struct lai_ports_tuple **list,
-		    size_t *count)
+int lai_ports_count(const struct lai_roll *roll, const struct lai_listeners *listeners,
+		    uint32_t percent, struct lai_ports_tuple **list, size_t *count)
 {
 	struct counting counting = {.listeners = listeners};
-	uint32_t least = fewest(listeners->snapshot);
-	uint32_t *by_port = calloc(PORTS, sizeof(*by_port));
+	const struct lai_snapshot *snapshot = roll->snapshot;
 	size_t kept = 0;
-	int error = -ENOMEM;
+	int error = count_tuples(&counting, roll->by_port, fewest(snapshot, percent));
 
-	if (!by_port)
-		return error;
-	count_remote_ports(listeners->snapshot, by_port);
-	error = count_tuples(&counting, by_port, least);
-	free(by_port);
 	lai_table_done(&counting.table);
 	if (error) {
 		free(counting.list);
 		return error;
 	}
-	for (size_t i = 0; i < counting.count; i++)
-		if (counting.list[i].used >= worth(listeners->snapshot, &counting.list[i]))
-			counting.list[kept++] = counting.list[i];
+	for (size_t i = 0; i < counting.count; i++) {
+		const struct lai_ports_tuple *own = &counting.list[i];
+
+		if (own->used >= worth(lai_namespace_of(snapshot, own->namespace_index), percent))
+			counting.list[kept++] = *own;
+	}
 	if (kept > 1)
 		qsort(counting.list, kept, sizeof(*counting.list), tuple_compare);
 	*list = counting.list;

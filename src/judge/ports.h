@@ -10,6 +10,7 @@
 #define LAI_JUDGE_PORTS_H
 
 #include "judge/docket.h"
+#include "judge/finding.h"
 
 struct lai_ports_tuple {
 	uint32_t namespace_index;
@@ -23,10 +24,25 @@ struct lai_ports_tuple {
 
 #define LAI_PORTS_RECENT_MS 10000
 
-/* Those with at least that many sockets as would be worth a word, sorted by lai_ports_compare() and
-   namespace; *list is for free(). -ENOMEM. */
-int lai_ports_count(const struct lai_listeners *listeners, struct lai_ports_tuple **list,
-		    size_t *count);
+/* What is taken in one namespace for every destination. */
+struct lai_port_space {
+	uint32_t range;
+	uint32_t bound; /* by bind() before connect() */
+	uint32_t taken; /* those and listeners, each port once */
+	uint32_t time_wait;
+	bool takers; /* there are any */
+	bool near;   /* has a tuple near its end */
+};
+
+/* spaces: one per namespace, zeroes. -ENOMEM. */
+int lai_port_spaces_count(const struct lai_roll *roll, struct lai_port_space *spaces);
+
+/*
+ * Those that use at least so many percent of their range, sorted by lai_ports_compare() and namespace;
+ * *list is for free(). -ENOMEM.
+ */
+int lai_ports_count(const struct lai_roll *roll, const struct lai_listeners *listeners,
+		    uint32_t percent, struct lai_ports_tuple **list, size_t *count);
 
 /* By destination and source, whatever the namespace. */
 int lai_ports_compare(const struct lai_ports_tuple *a, const struct lai_ports_tuple *b);

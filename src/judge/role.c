@@ -26,37 +26,19 @@ static uint32_t find(const struct lai_listeners *listeners, uint32_t namespace_i
 	return LAI_NO_INDEX;
 }
 
-static size_t count_listeners(const struct lai_snapshot *snapshot)
+int lai_listeners_init(struct lai_listeners *listeners, const struct lai_roll *roll)
 {
-	size_t count = 0;
-
-	for (size_t i = 0; i < snapshot->socket_count; i++)
-		count += snapshot->sockets[i].state == LAI_TCP_LISTEN;
-	return count;
-}
-
-int lai_listeners_init(struct lai_listeners *listeners, const struct lai_snapshot *snapshot)
-{
-	size_t count = count_listeners(snapshot);
-
-	*listeners = (struct lai_listeners){.snapshot = snapshot};
-	listeners->list = malloc((count + 1) * sizeof(*listeners->list));
-	if (!listeners->list || lai_table_init(&listeners->table, count) != 0) {
-		lai_listeners_done(listeners);
+	*listeners = (struct lai_listeners){.snapshot = roll->snapshot,
+					    .list = roll->listeners.list,
+					    .count = roll->listeners.count};
+	if (lai_table_init(&listeners->table, listeners->count) != 0)
 		return -ENOMEM;
-	}
-	for (uint32_t i = 0; i < snapshot->socket_count; i++) {
-		const struct lai_socket_fact *socket = &snapshot->sockets[i];
-		uint16_t port;
+	for (uint32_t i = 0; i < listeners->count; i++) {
+		uint32_t name_space = roll->snapshot->sockets[listeners->list[i]].namespace_index;
+		uint16_t port = port_of(listeners, i);
 
-		if (socket->state != LAI_TCP_LISTEN)
-			continue;
-		port = lai_address_port(&socket->local);
-		listeners->list[listeners->count] = i;
-		if (find(listeners, socket->namespace_index, port) == LAI_NO_INDEX)
-			lai_table_put(&listeners->table, port_hash(socket->namespace_index, port),
-				      (uint32_t)listeners->count);
-		listeners->count++;
+		if (find(listeners, name_space, port) == LAI_NO_INDEX)
+			lai_table_put(&listeners->table, port_hash(name_space, port), i);
 	}
 	return 0;
 }
@@ -64,7 +46,6 @@ int lai_listeners_init(struct lai_listeners *listeners, const struct lai_snapsho
 void lai_listeners_done(struct lai_listeners *listeners)
 {
 	lai_table_done(&listeners->table);
-	free(listeners->list);
 	*listeners = (struct lai_listeners){0};
 }
 
@@ -123,17 +104,4 @@ enum lai_role lai_role_of(const struct lai_listeners *listeners,
 				     port)
 		       ? LAI_ROLE_CONNECTED
 		       : LAI_ROLE_ACCEPTED;
-}
-
-const struct lai_namespace *lai_namespace_of(const struct lai_snapshot *snapshot,
-					     uint32_t namespace_index)
-{
-	return namespace_index < snapshot->namespace_count ? &snapshot->namespaces[namespace_index]
-							   : NULL;
-}
-
-bool lai_port_is_ephemeral(const struct lai_namespace *name_space, uint16_t port)
-{
-	return name_space && port >= name_space->port_min && port <= name_space->port_max &&
-	       port != 0;
 }

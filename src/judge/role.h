@@ -10,6 +10,7 @@
 #ifndef LAI_JUDGE_ROLE_H
 #define LAI_JUDGE_ROLE_H
 
+#include "judge/roll.h"
 #include "judge/table.h"
 
 enum lai_role {
@@ -21,13 +22,13 @@ enum lai_role {
 /* The ports that are listened on, by namespace. */
 struct lai_listeners {
 	const struct lai_snapshot *snapshot;
-	uint32_t *list; /* indices of sockets in LISTEN */
+	const uint32_t *list; /* the roll's: indices of sockets in LISTEN */
 	size_t count;
 	struct lai_table table; /* of list, one entry per namespace and port */
 };
 
-/* 0 or -ENOMEM; listeners is then as zeroes. */
-int lai_listeners_init(struct lai_listeners *listeners, const struct lai_snapshot *snapshot);
+/* The roll must outlive it. 0 or -ENOMEM; listeners is then as zeroes. */
+int lai_listeners_init(struct lai_listeners *listeners, const struct lai_roll *roll);
 void lai_listeners_done(struct lai_listeners *listeners);
 
 bool lai_listeners_has(const struct lai_listeners *listeners, uint32_t namespace_index,
@@ -38,12 +39,5 @@ bool lai_listeners_held(const struct lai_listeners *listeners, uint32_t namespac
 
 enum lai_role lai_role_of(const struct lai_listeners *listeners,
 			  const struct lai_socket_fact *socket);
-
-/* NULL: the index is none. */
-const struct lai_namespace *lai_namespace_of(const struct lai_snapshot *snapshot,
-					     uint32_t namespace_index);
-
-/* In ip_local_port_range of the namespace; false if that is not known. */
-bool lai_port_is_ephemeral(const struct lai_namespace *name_space, uint16_t port);
 
 #endif

@@ -48,6 +48,9 @@ struct lai_rule {
 	const char *advice;
 };
 
+/* The rule of a verdict that has charges. */
+typedef const struct lai_rule *lai_rule_of(enum lai_verdict verdict);
+
 /* In alphabetical order; the order of judgement is in judge.c. */
 extern const struct lai_rule lai_rule_alibi, lai_rule_eof_ignored, lai_rule_fd_in_flight,
 	lai_rule_fin_wait2_held, lai_rule_ghost_fd, lai_rule_half_close_not_forwarded,

@@ -5,20 +5,27 @@
  * Two ways to know. read() has returned 0: the FIN's one sequence number has been consumed, the
  * receive queue is empty. Or epoll has reported the end edge-triggered: the loop has been woken, is
  * at rest again, and has not read.
+ *
+ * The first needs no look at any process: a socket whose owner is hidden from us is judged as well.
  */
 #include "judge/bounds.h"
 #include "judge/rule.h"
 #include "judge/say.h"
 
-enum reason { READ_IT, WAS_WOKEN };
+enum reason { READ_IT, WAS_WOKEN, HIDDEN };
 
 static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *ruling)
 {
 	const struct lai_socket_fact *socket = own->socket;
 	bool old = own->age_kind != LAI_AGE_UNKNOWN && own->age_ms >= LAI_CLOSE_WAIT_CERTAIN_MS;
 
-	if (socket->state != LAI_TCP_CLOSE_WAIT || own->process_count != 1)
+	if (socket->state != LAI_TCP_CLOSE_WAIT || own->process_count > 1)
 		return LAI_OPINION_NONE;
+	if (own->process_count == 0) {
+		ruling->reason = HIDDEN;
+		ruling->confidence = LAI_CONFIDENCE_POSSIBLE;
+		return socket->rqueue_bytes == 0 ? LAI_OPINION_GUILTY : LAI_OPINION_ACQUITTED;
+	}
 	if (socket->rqueue_bytes == 0) {
 		ruling->reason = READ_IT;
 		ruling->confidence =
@@ -53,6 +60,12 @@ static void testify(const struct lai_group *group, struct lai_text *text)
 				" epoll has told it of the end of %s%s (edge-triggered), the "
 				"loop is at rest again, and the end has not been read.",
 				read > 0 ? "the " : "", read > 0 ? "others" : "them");
+	if (lai_group_reasons(group, HIDDEN) > 0)
+		lai_text_append(text,
+				" Which process that is could not be seen: %u of %u processes "
+				"are hidden from us.",
+				group->court->now->coverage.unreadable,
+				group->court->now->coverage.processes);
 	lai_say_oldest(text, group->finding);
 	if (group->finding->confidence != LAI_CONFIDENCE_CERTAIN)
 		lai_text_append(text,

@@ -1,31 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * rule_ghost_fd.c - the connection was reset or has ended, and left the kernel's tables; the
- * descriptor is still open. A program may be on its way from the error to its close(): seen twice it
- * is certain.
+ * descriptor is still open. A program may be on its way from the error to its close(). So the
+ * snapshot looks at such descriptors twice, and what an earlier snapshot had as well is certain.
  */
 #include "judge/bounds.h"
 #include "judge/rule.h"
 #include "judge/say.h"
 
 enum reason { CONNECTED, UNKNOWN };
-
-/*
- * A socket in no table does not tell its network namespace; that of its process stands in for it.
- * Processes of a namespace that was not looked at are not spoken about.
- */
-static bool is_elsewhere(const struct lai_case *own)
-{
-	const struct lai_snapshot *now = own->court->now;
-	const struct lai_process *process = lai_snapshot_process(now, own->pid);
-
-	if (!process || process->namespace_inode == 0 || now->namespace_count == 0)
-		return false;
-	for (size_t i = 0; i < now->namespace_count; i++)
-		if (now->namespaces[i].inode == process->namespace_inode)
-			return false;
-	return true;
-}
 
 static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *ruling)
 {
@@ -34,7 +17,7 @@ static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *rul
 
 	if (socket->state != LAI_TCP_CLOSE)
 		return LAI_OPINION_NONE;
-	if (own->holder_count == 0 || is_elsewhere(own) || (own->court->before && !twice))
+	if (own->holder_count == 0 || (own->court->before && !twice))
 		return LAI_OPINION_ACQUITTED;
 	ruling->reason = socket->past == LAI_PAST_CONNECTED ? CONNECTED : UNKNOWN;
 	if (ruling->reason == UNKNOWN) {

@@ -99,7 +99,7 @@ static void testify(const struct lai_group *group, struct lai_text *text)
 		return;
 	crew = lai_attentions_crew(&court->attentions, group->finding->pid);
 	lai_say_crew(text, &court->attentions, group->finding->pid);
-	if (crew && crew->count > 0 && crew->by_wait[LAI_WAIT_ACCEPT] == 0)
+	if (crew && crew->count > 1 && crew->by_wait[LAI_WAIT_ACCEPT] == 0)
 		lai_text_append(text, " None of them is in accept().");
 	say_overflows(group, text);
 }

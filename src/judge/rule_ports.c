@@ -12,22 +12,11 @@
 #include "judge/say.h"
 
 #include "base/size.h"
+#include "observe/sockdiag.h"
 
 #include <inttypes.h>
 
 #define TEXT_MAX_BYTES 4096
-#define PORT_WORDS (65536 / 64)
-
-/* What is taken in one namespace for every destination. */
-struct space {
-	uint32_t range;
-	uint32_t bound; /* by bind() before connect() */
-	uint32_t taken; /* those and listeners, each port once */
-	uint32_t time_wait;
-	bool takers; /* there are any */
-	bool near;   /* has a tuple near its end */
-	const struct lai_ports_tuple *fullest;
-};
 
 struct forecast {
 	uint32_t effective; /* ports that connect() cannot have now */
@@ -38,66 +27,30 @@ struct forecast {
 struct judging {
 	struct lai_court *court;
 	struct lai_docket *docket;
-	struct space *spaces; /* by namespace */
-	struct lai_ports_tuple *now, *before;
-	size_t now_count, before_count;
+	const struct lai_snapshot *before; /* NULL also if it did not list every connection */
+	struct lai_port_space *spaces;	   /* by namespace */
+	struct lai_ports_tuple *now, *then;
+	size_t now_count, then_count;
 };
 
-/* --- spaces --- */
-
-static bool takes_a_port(const struct lai_socket_fact *socket)
+/* Below that no tuple can be near its end: with an earlier snapshot it may be on its way there. */
+static uint32_t least_percent(const struct judging *judging)
 {
-	return socket->state == LAI_TCP_BOUND_INACTIVE || socket->state == LAI_TCP_LISTEN;
-}
+	uint64_t most = 0;
 
-/* Ports of one namespace, a bit each. */
-struct port_set {
-	uint64_t bound[PORT_WORDS], listened[PORT_WORDS];
-};
+	if (judging->before)
+		return LAI_PORTS_BEGUN_PERCENT;
+	for (size_t i = 0; i < judging->court->now->namespace_count; i++) {
+		const struct lai_port_space *space = &judging->spaces[i];
+		uint64_t percent = space->range ? (uint64_t)space->taken * 100 / space->range : 0;
 
-static void add_port(const struct lai_namespace *name_space, const struct lai_socket_fact *socket,
-		     struct port_set *set)
-{
-	uint16_t port = lai_address_port(&socket->local);
-
-	if (!lai_port_is_ephemeral(name_space, port))
-		return;
-	if (socket->state == LAI_TCP_LISTEN)
-		set->listened[port / 64] |= 1ull << (port % 64);
-	else
-		set->bound[port / 64] |= 1ull << (port % 64);
-}
-
-/* -ENOMEM. The sets of namespaces without such sockets are never touched. */
-static int count_taken(const struct lai_snapshot *now, struct space *spaces)
-{
-	struct port_set *sets = calloc(now->namespace_count + 1, sizeof(*sets));
-
-	if (!sets)
-		return -ENOMEM;
-	for (size_t i = 0; i < now->socket_count; i++) {
-		const struct lai_socket_fact *socket = &now->sockets[i];
-		uint32_t index = socket->namespace_index;
-
-		if (index >= now->namespace_count)
-			continue;
-		spaces[index].time_wait += socket->state == LAI_TCP_TIME_WAIT;
-		if (!takes_a_port(socket))
-			continue;
-		spaces[index].takers = true;
-		add_port(&now->namespaces[index], socket, &sets[index]);
+		if (percent > most)
+			most = percent;
 	}
-	for (size_t i = 0; i < now->namespace_count; i++) {
-		spaces[i].range = lai_ports_range(&now->namespaces[i]);
-		for (size_t k = 0; spaces[i].takers && k < PORT_WORDS; k++) {
-			uint64_t bound = sets[i].bound[k], listened = sets[i].listened[k];
-
-			spaces[i].taken += (uint32_t)__builtin_popcountll(bound | listened);
-			spaces[i].bound += (uint32_t)__builtin_popcountll(bound & ~listened);
-		}
-	}
-	free(sets);
-	return 0;
+	/* One less, for what the division has cut off. */
+	return most + LAI_PORTS_BEGUN_PERCENT < LAI_PORTS_FULL_PERCENT
+		       ? LAI_PORTS_FULL_PERCENT - 1 - (uint32_t)most
+		       : LAI_PORTS_BEGUN_PERCENT;
 }
 
 /* --- one tuple --- */
@@ -106,29 +59,32 @@ static int count_taken(const struct lai_snapshot *now, struct space *spaces)
 static const struct lai_ports_tuple *tuple_before(const struct judging *judging,
 						  const struct lai_ports_tuple *tuple)
 {
-	const struct lai_snapshot *now = judging->court->now, *before = judging->court->before;
-	size_t low = 0, count = judging->before_count;
+	const struct lai_snapshot *now = judging->court->now, *before = judging->before;
+	size_t low = 0, count = judging->then_count;
 
+	if (!before)
+		return NULL;
 	while (count > 0) {
 		size_t half = count / 2;
 
-		if (lai_ports_compare(&judging->before[low + half], tuple) < 0) {
+		if (lai_ports_compare(&judging->then[low + half], tuple) < 0) {
 			low += half + 1;
 			count -= half + 1;
 		} else {
 			count = half;
 		}
 	}
-	for (; low < judging->before_count && lai_ports_compare(&judging->before[low], tuple) == 0;
+	for (; low < judging->then_count && lai_ports_compare(&judging->then[low], tuple) == 0;
 	     low++)
-		if (before->namespaces[judging->before[low].namespace_index].inode ==
+		if (before->namespaces[judging->then[low].namespace_index].inode ==
 		    now->namespaces[tuple->namespace_index].inode)
-			return &judging->before[low];
+			return &judging->then[low];
 	return NULL;
 }
 
 /* A port may be counted twice: bound before, and connected now. */
-static uint32_t effective_of(const struct lai_ports_tuple *tuple, const struct space *space)
+static uint32_t effective_of(const struct lai_ports_tuple *tuple,
+			     const struct lai_port_space *space)
 {
 	uint32_t effective = tuple->used - tuple->reusable + space->taken;
 
@@ -149,7 +105,7 @@ static uint64_t time_left_s(uint32_t range, uint32_t used, int64_t more, uint64_
 static struct forecast forecast_of(const struct judging *judging,
 				   const struct lai_ports_tuple *tuple)
 {
-	const struct space *space = &judging->spaces[tuple->namespace_index];
+	const struct lai_port_space *space = &judging->spaces[tuple->namespace_index];
 	const struct lai_ports_tuple *then = tuple_before(judging, tuple);
 	uint64_t interval_ms = judging->court->interval_ms;
 	struct forecast forecast = {.effective = effective_of(tuple, space)};
@@ -158,7 +114,7 @@ static struct forecast forecast_of(const struct judging *judging,
 	/* So many TIME_WAIT will there be when the first of them expire. */
 	uint64_t steady = (uint64_t)tuple->recent * LAI_TIME_WAIT_MS / LAI_PORTS_RECENT_MS;
 
-	if (!judging->court->before)
+	if (!judging->before)
 		return forecast;
 	/* A tuple below the threshold of counting then had few: the difference is a little high. */
 	forecast.difference =
@@ -175,7 +131,7 @@ static struct forecast forecast_of(const struct judging *judging,
 	return forecast;
 }
 
-static bool is_near(const struct space *space, const struct forecast *forecast)
+static bool is_near(const struct lai_port_space *space, const struct forecast *forecast)
 {
 	uint64_t percent = space->range ? (uint64_t)forecast->effective * 100 / space->range : 0;
 
@@ -254,7 +210,7 @@ static void say_use(const struct judging *judging, const struct lai_ports_tuple 
 		    const struct forecast *forecast, const struct lai_finding *finding,
 		    struct lai_text *text)
 {
-	const struct space *space = &judging->spaces[tuple->namespace_index];
+	const struct lai_port_space *space = &judging->spaces[tuple->namespace_index];
 
 	lai_text_append(text, "%" PRIu32 " of %" PRIu32 " local ports (%" PRIu64 " %%) are taken",
 			forecast->effective, space->range,
@@ -327,7 +283,7 @@ static int add_exhausting(struct judging *judging, const struct lai_ports_tuple 
 	finding->namespace_index = tuple->namespace_index;
 	finding->confidence = LAI_CONFIDENCE_CERTAIN;
 	finding->exhaustion_s = forecast->exhaustion_s;
-	if (judging->court->before && !any_destination)
+	if (judging->before && !any_destination)
 		finding->growth_per_min =
 			lai_growth_per_min(forecast->difference, judging->court->interval_ms);
 	if (!any_destination) {
@@ -356,11 +312,9 @@ static int judge_tuples(struct judging *judging)
 
 	for (size_t i = 0; i < judging->now_count && !error; i++) {
 		const struct lai_ports_tuple *tuple = &judging->now[i];
-		struct space *space = &judging->spaces[tuple->namespace_index];
+		struct lai_port_space *space = &judging->spaces[tuple->namespace_index];
 		struct forecast forecast = forecast_of(judging, tuple);
 
-		if (!space->fullest || tuple->used > space->fullest->used)
-			space->fullest = tuple;
 		if (!is_near(space, &forecast))
 			continue;
 		space->near = true;
@@ -375,7 +329,7 @@ static int judge_bound(struct judging *judging)
 	int error = 0;
 
 	for (uint32_t i = 0; i < judging->court->now->namespace_count && !error; i++) {
-		struct space *space = &judging->spaces[i];
+		struct lai_port_space *space = &judging->spaces[i];
 		struct lai_ports_tuple any = {.namespace_index = i};
 		struct forecast forecast = {.effective = space->taken};
 
@@ -390,7 +344,7 @@ static int judge_bound(struct judging *judging)
 static void say_harmless(const struct judging *judging, uint32_t index, struct lai_text *text)
 {
 	const struct lai_namespace *name_space = &judging->court->now->namespaces[index];
-	const struct space *space = &judging->spaces[index];
+	const struct lai_port_space *space = &judging->spaces[index];
 	char size[LAI_SIZE_TEXT_MAX];
 
 	lai_text_append(text,
@@ -400,13 +354,7 @@ static void say_harmless(const struct judging *judging, uint32_t index, struct l
 			space->time_wait, LAI_TIME_WAIT_BYTES,
 			lai_size_format(size, (uint64_t)space->time_wait * LAI_TIME_WAIT_BYTES),
 			LAI_TIME_WAIT_MS / 1000);
-	if (space->fullest)
-		lai_text_append(
-			text, " The most used destination takes %" PRIu32 " of %" PRIu32 " ports.",
-			space->fullest->used, space->range);
-	else
-		lai_text_append(text, " No destination takes a number of ports worth a word: at a "
-				      "server's own port they use up none.");
+	lai_text_append(text, " No destination comes near the end of its ports.");
 	if (name_space->time_wait_max > 0 && space->time_wait >= name_space->time_wait_max / 10 * 9)
 		lai_text_append(text,
 				" The table is nearly full (tcp_max_tw_buckets %" PRIu32
@@ -445,29 +393,42 @@ static int judge_time_wait(struct judging *judging)
 	return error;
 }
 
+/* Compared can only be what listed every connection, then too; NULL otherwise. */
+static const struct lai_snapshot *full_one(const struct lai_snapshot *before)
+{
+	uint32_t all =
+		LAI_SOCKDIAG_STATE(LAI_TCP_ESTABLISHED) | LAI_SOCKDIAG_STATE(LAI_TCP_TIME_WAIT);
+
+	return before && (before->state_mask & all) == all ? before : NULL;
+}
+
 static int count_before(struct judging *judging)
 {
+	const struct lai_roll *before = &judging->court->roll_before;
 	struct lai_listeners listeners;
-	int error = lai_listeners_init(&listeners, judging->court->before);
+	int error = lai_listeners_init(&listeners, before);
 
 	if (error)
 		return error;
-	error = lai_ports_count(&listeners, &judging->before, &judging->before_count);
+	error = lai_ports_count(before, &listeners, LAI_PORTS_BEGUN_PERCENT, &judging->then,
+				&judging->then_count);
 	lai_listeners_done(&listeners);
 	return error;
 }
 
 int lai_ports_judge(struct lai_court *court, struct lai_docket *docket)
 {
-	struct judging judging = {.court = court, .docket = docket};
+	struct judging judging = {
+		.court = court, .docket = docket, .before = full_one(court->before)};
 	int error = -ENOMEM;
 
 	judging.spaces = calloc(court->now->namespace_count + 1, sizeof(*judging.spaces));
 	if (judging.spaces)
-		error = count_taken(court->now, judging.spaces);
+		error = lai_port_spaces_count(&court->roll, judging.spaces);
 	if (!error)
-		error = lai_ports_count(&court->listeners, &judging.now, &judging.now_count);
-	if (!error && court->before && judging.now_count > 0)
+		error = lai_ports_count(&court->roll, &court->listeners, least_percent(&judging),
+					&judging.now, &judging.now_count);
+	if (!error && judging.before && judging.now_count > 0)
 		error = count_before(&judging);
 	if (!error)
 		error = judge_tuples(&judging);
@@ -475,7 +436,7 @@ int lai_ports_judge(struct lai_court *court, struct lai_docket *docket)
 		error = judge_bound(&judging);
 	if (!error)
 		error = judge_time_wait(&judging);
-	free(judging.before);
+	free(judging.then);
 	free(judging.now);
 	free(judging.spaces);
 	return error;

@@ -189,6 +189,17 @@ const struct lai_rule lai_rule_io_uring_held = {
 
 /* --- in flight --- */
 
+/*
+ * Held by the kernel, or by a process that could not be looked at. Whose it is does not matter to
+ * the rule that needs the socket's own numbers alone.
+ */
+static enum lai_opinion unheld_otherwise(const struct lai_case *own)
+{
+	return own->court->covered || own->socket->state != LAI_TCP_CLOSE_WAIT
+		       ? LAI_OPINION_ACQUITTED
+		       : LAI_OPINION_NONE;
+}
+
 static enum lai_opinion judge_flight(const struct lai_case *own, struct lai_ruling *ruling)
 {
 	const struct lai_socket_fact *socket = own->socket;
@@ -211,7 +222,7 @@ static enum lai_opinion judge_flight(const struct lai_case *own, struct lai_ruli
 	}
 	stash = unnamed(own, LAI_HOLD_FLIGHT, &count);
 	if (!stash || !is_credible(own, stash) || (!own->court->covered && !is_ended(own)))
-		return LAI_OPINION_ACQUITTED;
+		return unheld_otherwise(own);
 	blame(own, stash, PENDING,
 	      count == 1 && own->court->covered ? LAI_CONFIDENCE_LIKELY : LAI_CONFIDENCE_POSSIBLE,
 	      ruling);
@@ -220,6 +231,7 @@ static enum lai_opinion judge_flight(const struct lai_case *own, struct lai_ruli
 
 static void testify_flight(const struct lai_group *group, struct lai_text *text)
 {
+	const struct lai_crew *crew;
 	const struct lai_ruling *ruling = &group->charges[0].ruling;
 	const struct lai_stash *stash = &group->court->now->stashes[ruling->clue];
 
@@ -236,7 +248,10 @@ static void testify_flight(const struct lai_group *group, struct lai_text *text)
 		lai_text_append(text, " The kernel does not tell which.");
 	say_doubt(group, text);
 	lai_say_oldest(text, group->finding);
-	lai_say_crew(text, &group->court->attentions, group->finding->pid);
+	/* It need not hold a socket of its own, and is then not looked at closely. */
+	crew = lai_attentions_crew(&group->court->attentions, group->finding->pid);
+	if (crew && crew->count > 0)
+		lai_say_crew(text, &group->court->attentions, group->finding->pid);
 }
 
 const struct lai_rule lai_rule_fd_in_flight = {

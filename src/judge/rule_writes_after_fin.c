@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rule_writes_after_fin.c - the peer has sent its FIN, and the program goes on sending.
+ * rule_writes_after_fin.c - the peer has sent its FIN, and the program goes on sending to nobody.
  *
- * An answer after a half-close is legitimate: it flows, and ends. Two things are not. Bytes that wait
- * and that the peer does not take; and a program that has written more since the earlier look, when
- * the FIN was long there. What it writes is known to the byte (leg.h), without what the kernel sends
- * again. One look cannot see the second: each ACK of its data resets the only clock.
+ * An answer after a half-close is legitimate: it flows. A peer that has closed answers the first byte
+ * with RST, which ends the connection; so bytes that are acknowledged after the FIN prove that the
+ * peer still reads. What is left are bytes that wait and that the peer does not take, be it that its
+ * window is closed or that it is gone without a word. If the program has written more of them since
+ * the earlier look, it is certain; how much it writes is known to the byte (leg.h), without what the
+ * kernel sends again.
  */
 #include "judge/bounds.h"
 #include "judge/rule.h"
@@ -15,16 +17,26 @@
 
 enum reason { STALLED, WRITES };
 
+static bool was_there(const struct lai_case *own)
+{
+	return own->earlier && own->earlier->state == LAI_TCP_CLOSE_WAIT &&
+	       own->earlier->has_info && own->socket->has_info;
+}
+
 static uint64_t written_since(const struct lai_case *own)
 {
 	uint64_t then, now;
 
-	if (!own->earlier || own->earlier->state != LAI_TCP_CLOSE_WAIT || !own->earlier->has_info ||
-	    !own->socket->has_info)
+	if (!was_there(own))
 		return 0;
 	then = lai_leg_written(own->earlier, own->role);
 	now = lai_leg_written(own->socket, own->role);
 	return now > then ? now - then : 0;
+}
+
+static bool was_acked_since(const struct lai_case *own)
+{
+	return was_there(own) && own->socket->acked_bytes > own->earlier->acked_bytes;
 }
 
 /* How long the peer has taken nothing: no ACK came, or nothing more could be sent. */
@@ -39,6 +51,8 @@ static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *rul
 
 	if (socket->state != LAI_TCP_CLOSE_WAIT)
 		return LAI_OPINION_NONE;
+	if (was_acked_since(own))
+		return LAI_OPINION_ACQUITTED;
 	if (written_since(own) > 0) {
 		ruling->reason = WRITES;
 		ruling->confidence = LAI_CONFIDENCE_CERTAIN;
@@ -104,7 +118,7 @@ static void testify(const struct lai_group *group, struct lai_text *text)
 
 	lai_say_count(text, group->count, "connection");
 	lai_text_append(text, " in CLOSE_WAIT: the peer has sent its FIN, and the program still "
-			      "sends.");
+			      "sends, though nothing is taken any more.");
 	if (writes > 0)
 		say_writes(group, writes, text);
 	say_stalled(group, text);

@@ -65,8 +65,8 @@ void lai_say_ms(struct lai_text *text, uint64_t ms)
 	char name[LAI_TIME_TEXT_MAX];
 
 	/* Above seconds nobody asks for milliseconds. */
-	if (ms >= 10000)
-		ms -= ms % 1000;
+	if (ms >= 1000)
+		ms -= ms % (ms >= 10000 ? 1000 : 100);
 	lai_text_append(text, "%s",
 			lai_time_format(name, ms > LA_NEVER / LAI_MS ? LA_NEVER : ms * LAI_MS));
 }
