@@ -30,8 +30,12 @@ done
 # Sans-I/O rooms: no header that opens a door to the system.
 if grep -rnE --include='*.[ch]' --exclude='*_test.c' \
 	'^#include ("base/clock\.h"|<(unistd|fcntl|time|poll|signal|stdio_ext|pthread|net/if|sys/(epoll|socket|timerfd|random|stat|ioctl))\.h>)' \
-	src/conn src/link src/wire src/serve; then
-	echo "layers: conn, link, wire and serve are sans-I/O: no system call, no clock" >&2
+	src/conn src/link src/wire src/serve ||
+	# The judge knows the bits of epoll, whose header has nothing else in it that it calls.
+	grep -rnE --include='*.[ch]' --exclude='*_test.c' \
+		'^#include ("base/clock\.h"|<(unistd|fcntl|time|poll|signal|stdio_ext|pthread|net/if|sys/(socket|timerfd|random|stat|ioctl))\.h>)' \
+		src/judge; then
+	echo "layers: conn, link, wire, serve and judge are sans-I/O: no system call, no clock" >&2
 	status=1
 fi
 exit $status
