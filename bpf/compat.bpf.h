@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * compat.bpf.h - those fields of the kernel's structs that our programs read, and no others.
+ * compat.bpf.h - those fields of the kernel's structs that our programs read, and no others but
+ * upid.ns, which gives the elements of pid.numbers their size.
  *
  * Offsets are the running kernel's: each access is a CO-RE relocation, which the kernel itself
  * resolves by the names of struct and field while it loads the program. So it does not matter that
- * file.f_path and sock_common.skc_family stand inside unnamed unions, some kernels' and not others';
- * of pid.numbers, an array of 1 or of any length, only the place is used.
+ * file.f_path and sock_common.skc_family stand inside unnamed unions, some kernels' and not
+ * others'; of pid.numbers, an array of 1 or of any length, only the place is used.
  */
 #ifndef LAI_COMPAT_BPF_H
 #define LAI_COMPAT_BPF_H
@@ -14,14 +15,9 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct seq_file;
 struct pid_namespace;
 struct file_operations;
 struct proto;
-
-struct bpf_iter_meta {
-	struct seq_file *seq;
-};
 
 struct super_block {
 	unsigned long s_magic;
@@ -113,7 +109,6 @@ struct task_struct {
 };
 
 struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 };
 
@@ -127,5 +122,6 @@ struct bpf_iter__task {
 #define AF_INET6 10
 #define SOCK_STREAM 1
 #define IPPROTO_TCP 6
+#define IPPROTO_MPTCP 262
 
 #endif

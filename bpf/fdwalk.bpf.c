@@ -56,9 +56,16 @@ struct {
 	__type(value, struct fdwalk_record);
 } records SEC(".maps");
 
+/* What a sock is to us. */
+enum sock_kind {
+	SOCK_OTHER,
+	SOCK_TCP,
+	SOCK_MPTCP, /* its connections are socks of TCP, which sock_diag lists with its inode */
+};
+
 /*
  * What a pointer says of its object, learned when it is first seen: file operations -> enum
- * fdwalk_kind, protocol operations -> whether it is TCP. Where these tables of functions stand, the
+ * fdwalk_kind, protocol operations -> enum sock_kind. Where these tables of functions stand, the
  * kernel tells nobody (without CONFIG_KALLSYMS_ALL), but objects of a kind share theirs.
  */
 struct memo {
@@ -194,14 +201,19 @@ static __u32 sock_look(const struct sock *sock, __u64 proto, struct memo *memo)
 	__u32 inet = family == AF_INET || family == AF_INET6;
 
 	if (!family || (inet && !protocol))
-		return 0;
+		return SOCK_OTHER;
 	memo->pointer = proto;
-	memo->meaning =
-		inet && protocol == IPPROTO_TCP && BPF_CORE_READ(sock, sk_type) == SOCK_STREAM;
+	memo->meaning = SOCK_OTHER;
+	if (inet && BPF_CORE_READ(sock, sk_type) == SOCK_STREAM) {
+		if (protocol == IPPROTO_TCP)
+			memo->meaning = SOCK_TCP;
+		else if (protocol == IPPROTO_MPTCP)
+			memo->meaning = SOCK_MPTCP;
+	}
 	return memo->meaning;
 }
 
-static __u32 sock_is_tcp(const struct sock *sock, __u64 proto)
+static __u32 sock_kind(const struct sock *sock, __u64 proto)
 {
 	struct memo *memo = &proto_memo[slot_of(proto, MEMO_SLOTS)];
 
@@ -218,7 +230,7 @@ static __u32 net_inode(__u64 net)
 	return net_seen_inode;
 }
 
-static void device_record(__u32 kind, __u32 pid, __u32 fd)
+static void set_record(__u32 kind, __u32 pid, __u32 fd)
 {
 	struct fdwalk_record record = {.kind = kind, .pid = pid, .fd = fd};
 
@@ -247,7 +259,7 @@ static long file_wait(__u64 i, struct walk *walk)
 	return 0;
 }
 
-static long file_judge(__u64 i, struct walk *walk)
+static long file_classify(__u64 i, struct walk *walk)
 {
 	const struct file *file;
 	__u32 kind;
@@ -263,7 +275,7 @@ static long file_judge(__u64 i, struct walk *walk)
 	if (kind == FDWALK_SOCKET)
 		socket_of[i] = FIELD(file, file, private_data);
 	else if (kind != FDWALK_OTHER)
-		device_record(kind, walk->pid, walk->fd_first + i);
+		set_record(kind, walk->pid, walk->fd_first + i);
 	return 0;
 }
 
@@ -291,19 +303,26 @@ static long sock_wait(__u64 i, struct walk *walk)
 	return 0;
 }
 
-static long sock_judge(__u64 i, struct walk *walk)
+static long sock_classify(__u64 i, struct walk *walk)
 {
 	const struct sock *sock;
+	__u32 kind;
 
 	(void)walk;
 	if (i >= CHUNK)
 		return 1;
 	wanted_of[i] = 0;
 	sock = (const struct sock *)sock_of[i];
-	if (!sock || state_of[i] >= STATES_MAX || !(state_mask & (1u << state_of[i])))
+	if (!sock)
 		return 0;
-	if (sock_is_tcp(sock, proto_of[i]))
+	kind = sock_kind(sock, proto_of[i]);
+	if (kind == SOCK_TCP) {
+		wanted_of[i] = state_of[i] < STATES_MAX && (state_mask & (1u << state_of[i]));
+	} else if (kind == SOCK_MPTCP) {
+		/* Its own state says nothing of its connections'. */
 		wanted_of[i] = 1;
+		state_of[i] = 0;
+	}
 	return 0;
 }
 
@@ -348,10 +367,10 @@ static long chunk_walk(__u64 n, struct walk *walk)
 		return 1;
 	walk->fd_first = n * CHUNK;
 	bpf_loop(CHUNK, file_wait, walk, 0);
-	bpf_loop(CHUNK, file_judge, walk, 0);
+	bpf_loop(CHUNK, file_classify, walk, 0);
 	bpf_loop(CHUNK, socket_wait, walk, 0);
 	bpf_loop(CHUNK, sock_wait, walk, 0);
-	bpf_loop(CHUNK, sock_judge, walk, 0);
+	bpf_loop(CHUNK, sock_classify, walk, 0);
 	bpf_loop(CHUNK, inode_wait, walk, 0);
 	bpf_loop(CHUNK, socket_record, walk, 0);
 	return 0;

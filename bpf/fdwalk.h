@@ -29,7 +29,7 @@ struct fdwalk_record {
 	__u32 fd;	 /* process: 0 */
 	__u32 net_inode; /* socket: of its network namespace; otherwise 0 */
 	__u16 kind;	 /* enum fdwalk_kind */
-	__u16 state;	 /* socket: the kernel's sk_state; otherwise 0 */
+	__u16 state;	 /* socket: the kernel's sk_state; 0: MPTCP, and otherwise */
 };
 
 _Static_assert(sizeof(struct fdwalk_record) == 24, "a record has no padding");

@@ -14,14 +14,33 @@ _lastack_takes() {
 		}'
 }
 
-# Names that are not in the help: of states as the kernel has them, of verdicts as the doctor lists them.
+# Names that are not in the help: of states as ss and netstat have them, of columns, of verdicts as the doctor
+# lists them.
 _lastack_names() {
-	if [[ $2 == --state ]]; then
-		echo "established syn-sent syn-recv fin-wait1 fin-wait2 time-wait closed close-wait last-ack listen" \
-			"closing bound"
-	else
-		"$1" doctor --list-verdicts 2>/dev/null | sed -n 's/^\([a-z][a-z0-9-]*\).*/\1/p'
-	fi
+	local states="established syn-sent syn-recv fin-wait-1 fin-wait-2 time-wait closed close-wait last-ack listen closing
+		bound" keys="state age recv-q send-q local remote pid comm"
+	case $2 in
+	--state)
+		# shellcheck disable=SC2046,SC2086 # words
+		echo $states all connected synchronized fin-wait $(printf 'all-but-%s ' $states)
+		;;
+	--columns)
+		echo state recv-q send-q local remote age age-s age-is timer namespace container cgroup pid comm uid inode \
+			cookie sent acked received last-sent last-received last-ack rtt retransmits memory owners
+		;;
+	--sort)
+		# shellcheck disable=SC2046,SC2086 # words
+		echo $keys $(printf -- '-%s ' $keys)
+		;;
+	*) "$1" doctor --list-verdicts 2>/dev/null | sed -n 's/^\([a-z][a-z0-9-]*\).*/\1/p' ;;
+	esac
+}
+
+# The same for a list: what stands before the last comma is kept.
+_lastack_listed() {
+	local before=
+	[[ $3 == *,* ]] && before=${3%,*},
+	compgen -W "$(_lastack_names "$1" "$2")" -P "$before" -- "${3##*,}"
 }
 
 _lastack() {
@@ -39,8 +58,8 @@ _lastack() {
 	if [[ $previous == -* ]]; then
 		takes=$(_lastack_takes "$program" "$command" "$previous")
 		case $previous in
-		--state | --verdict | --explain)
-			mapfile -t COMPREPLY < <(compgen -W "$(_lastack_names "$program" "$previous")" -- "$current")
+		--state | --columns | --sort | --verdict | --explain)
+			mapfile -t COMPREPLY < <(_lastack_listed "$program" "$previous" "$current")
 			return
 			;;
 		esac

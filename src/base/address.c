@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/address.h"
 
+#include "base/text.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* "fe80::1%eth0" or "%2": the part after the percent sign. 0: no such interface. */
 static unsigned scope_of(const char *name)
 {
-	char *end = NULL;
-	unsigned long number = strtoul(name, &end, 10);
+	uint32_t number;
 
-	return *name && *end == '\0' && number <= UINT32_MAX ? (unsigned)number : if_nametoindex(name);
+	return lai_number_parse(name, &number) ? number : if_nametoindex(name);
 }
 
 int lai_address_parse(const char *text, uint16_t port, struct lai_address *address)
@@ -58,7 +58,8 @@ const char *lai_address_format(char text[LA_ADDRESS_TEXT_MAX], const struct lai_
 			snprintf(text, LA_ADDRESS_TEXT_MAX, "[%s%%%u]:%u", host,
 				 address->v6.sin6_scope_id, lai_address_port(address));
 		else
-			snprintf(text, LA_ADDRESS_TEXT_MAX, "[%s]:%u", host, lai_address_port(address));
+			snprintf(text, LA_ADDRESS_TEXT_MAX, "[%s]:%u", host,
+				 lai_address_port(address));
 	}
 	return text;
 }
@@ -87,7 +88,8 @@ void lai_address_set_port(struct lai_address *address, uint16_t port)
 
 bool lai_address_equal(const struct lai_address *a, const struct lai_address *b)
 {
-	if (lai_address_family(a) != lai_address_family(b) || lai_address_port(a) != lai_address_port(b))
+	if (lai_address_family(a) != lai_address_family(b) ||
+	    lai_address_port(a) != lai_address_port(b))
 		return false;
 	switch (lai_address_family(a)) {
 	case AF_INET: return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
@@ -96,4 +98,17 @@ bool lai_address_equal(const struct lai_address *a, const struct lai_address *b)
 		       a->v6.sin6_scope_id == b->v6.sin6_scope_id;
 	default: return true;
 	}
+}
+
+struct lai_address lai_address_unmap(const struct lai_address *address)
+{
+	struct lai_address plain = {.length = sizeof(plain.v4)};
+
+	if (lai_address_family(address) != AF_INET6 ||
+	    !IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr))
+		return *address;
+	plain.v4.sin_family = AF_INET;
+	plain.v4.sin_port = address->v6.sin6_port;
+	memcpy(&plain.v4.sin_addr, &address->v6.sin6_addr.s6_addr[12], sizeof(plain.v4.sin_addr));
+	return plain;
 }

@@ -32,4 +32,7 @@ void lai_address_set_port(struct lai_address *address, uint16_t port);
 /* Same family, address, port and scope; a v4-mapped IPv6 address is not the IPv4 address. */
 bool lai_address_equal(const struct lai_address *a, const struct lai_address *b);
 
+/* The IPv4 address that a v4-mapped one ("::ffff:192.0.2.1") stands for; any other as it is. */
+struct lai_address lai_address_unmap(const struct lai_address *address);
+
 #endif

@@ -50,9 +50,26 @@ static void test_round_trip(void **state)
 static void test_bad(void **state)
 {
 	static const char *const bad[] = {
-		"", " ", "localhost", "192.0.2", "192.0.2.256", "192.0.2.1 ", " 192.0.2.1", "192.0.2.1:80",
-		"192.0.2.01.", "192.0.2.1%lo", "2001:db8::1::2", "[::1]", "12345::", ":::", "fe80::1%",
-		"fe80::1%0", "fe80::1%no-such-interface", "fe80::1%4294967296", "%lo", "%",
+		"",
+		" ",
+		"localhost",
+		"192.0.2",
+		"192.0.2.256",
+		"192.0.2.1 ",
+		" 192.0.2.1",
+		"192.0.2.1:80",
+		"192.0.2.01.",
+		"192.0.2.1%lo",
+		"2001:db8::1::2",
+		"[::1]",
+		"12345::",
+		":::",
+		"fe80::1%",
+		"fe80::1%0",
+		"fe80::1%no-such-interface",
+		"fe80::1%4294967296",
+		"%lo",
+		"%",
 		"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc",
 	};
 
@@ -91,9 +108,9 @@ static struct lai_address parsed(const char *text, uint16_t port)
 static void test_equal(void **state)
 {
 	const struct lai_address different[] = {
-		parsed("192.0.2.1", 80),        parsed("192.0.2.1", 81), parsed("192.0.2.2", 80),
+		parsed("192.0.2.1", 80),	parsed("192.0.2.1", 81), parsed("192.0.2.2", 80),
 		parsed("::ffff:192.0.2.1", 80), parsed("fe80::1%1", 80), parsed("fe80::1%2", 80),
-		parsed("fe80::2%1", 80),        parsed("fe80::1", 80),   {.length = 0},
+		parsed("fe80::2%1", 80),	parsed("fe80::1", 80),	 {.length = 0},
 	};
 
 	(void)state;
@@ -115,15 +132,42 @@ static void test_set_port(void **state)
 	assert_int_equal(ntohs(v6.v6.sin6_port), 8080);
 }
 
+static void test_unmap(void **state)
+{
+	static const struct {
+		const char *from, *to;
+	} rows[] = {
+		{"::ffff:192.0.2.1", "192.0.2.1:80"},
+		{"192.0.2.1", "192.0.2.1:80"},
+		{"2001:db8::1", "[2001:db8::1]:80"},
+		{"::", "[::]:80"},
+	};
+	struct lai_address address, plain;
+	char text[LA_ADDRESS_TEXT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(lai_address_parse(rows[i].from, 80, &address), 0);
+		plain = lai_address_unmap(&address);
+		assert_string_equal(lai_address_format(text, &plain), rows[i].to);
+	}
+	address = (struct lai_address){0};
+	plain = lai_address_unmap(&address);
+	assert_int_equal(lai_address_family(&plain), AF_UNSPEC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		{.name = "numeric addresses are read and written back", .test_func = test_round_trip},
+		{.name = "numeric addresses are read and written back",
+		 .test_func = test_round_trip},
 		{.name = "what is no numeric address is refused and nothing is written",
 		 .test_func = test_bad},
-		{.name = "no address has no family, no port and no text", .test_func = test_nothing},
+		{.name = "no address has no family, no port and no text",
+		 .test_func = test_nothing},
 		{.name = "equal means family, address, port and scope", .test_func = test_equal},
 		{.name = "the port can be changed in both families", .test_func = test_set_port},
+		{.name = "a v4-mapped address stands for an IPv4 one", .test_func = test_unmap},
 	};
 
 	return cmocka_run_group_tests_name("base.address", tests, NULL, NULL);

@@ -9,17 +9,19 @@
 #define LAI_BASE_TEXT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* For init as a definition: struct lai_text text = LAI_TEXT_INIT(1024); */
 #define LAI_TEXT_INIT(max) {.length_max = (max)}
 
 struct lai_text {
-	char *data;        /* NULL or NUL-terminated; valid until the next call */
-	size_t length;     /* without the NUL */
+	char *data;	   /* NULL or NUL-terminated; valid until the next call */
+	size_t length;	   /* without the NUL */
 	size_t length_max; /* an append that would go over it fails as a whole */
 	size_t room_bytes; /* allocated */
-	int error;         /* the first failure: 0, -ENOMEM, or -EMSGSIZE (over length_max) */
+	int error;	   /* the first failure: 0, -ENOMEM, or -EMSGSIZE (over length_max) */
 };
 
 /* Allocates nothing. length_max > 0. */
@@ -48,5 +50,9 @@ const char *lai_text_string(const struct lai_text *text);
  * Otherwise the latched error, and nothing changes.
  */
 int lai_text_steal(struct lai_text *text, char **string);
+
+/* Reads a decimal number that fills the text, without a sign or spaces; false: it is none, or over
+   UINT32_MAX, and *number is untouched. */
+bool lai_number_parse(const char *text, uint32_t *number);
 
 #endif

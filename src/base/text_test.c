@@ -69,7 +69,8 @@ static void test_latch(void **state)
 	(void)state;
 	lai_text_append(&text, "ab");
 	lai_text_append(&text, "cde");
-	lai_text_append(&text, "f"); /* would fit, but a text with a hole in it is worse than none */
+	lai_text_append(&text,
+			"f"); /* would fit, but a text with a hole in it is worse than none */
 	assert_string_equal(lai_text_string(&text), "ab");
 	assert_int_equal(lai_text_steal(&text, &string), -EMSGSIZE);
 	lai_text_done(&text);
@@ -130,17 +131,35 @@ static void test_steal_twice(void **state)
 	free(second);
 }
 
+static void test_numbers(void **state)
+{
+	static const char *const refused[] = {
+		"",    "-1", "+1",  " 1",	  "1 ",
+		"12x", ".",  "0x1", "4294967296", "18446744073709551616"};
+	uint32_t number = 77;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		assert_false(lai_number_parse(refused[i], &number));
+	assert_int_equal(number, 77);
+	assert_true(lai_number_parse("0", &number) && number == 0);
+	assert_true(lai_number_parse("007", &number) && number == 7);
+	assert_true(lai_number_parse("4294967295", &number) && number == UINT32_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		{.name = "a text grows over many appends", .test_func = test_grows},
 		{.name = "a text without content is an empty string", .test_func = test_empty},
-		{.name = "the maximum itself fits, one byte more does not", .test_func = test_maximum},
+		{.name = "the maximum itself fits, one byte more does not",
+		 .test_func = test_maximum},
 		{.name = "after a failure nothing is appended until done", .test_func = test_latch},
 		{.name = "a failed allocation is latched and keeps the text",
 		 .test_func = test_no_memory},
 		{.name = "zero bytes are kept", .test_func = test_zero_bytes},
 		{.name = "after a steal the text starts anew", .test_func = test_steal_twice},
+		{.name = "a number fills its text and its type", .test_func = test_numbers},
 	};
 
 	return cmocka_run_group_tests_name("base.text", tests, NULL, NULL);

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "show/show_coverage.h"
+#include "show/show_paragraph.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,39 +12,21 @@
 
 /* Sentences that are piped are wrapped for the terminal that they are likely to be read on. */
 #define COLUMNS_DEFAULT 80
-
-static int complain(const struct lai_close_config *config, int error, char *sentence)
-{
-	lai_command_complain(config->name, "%s", sentence ? sentence : strerror(-error));
-	free(sentence);
-	switch (error) {
-	case -EPERM:
-	case -EACCES:
-	case -EOPNOTSUPP:
-	case -EPROTONOSUPPORT: return LAI_EXIT_CANNOT;
-	default: return LAI_EXIT_FAILED;
-	}
-}
+/* Longer than what can be said of a coverage. */
+#define PARAGRAPH_MAX 65536
 
 static size_t columns_of(const struct lai_watch_page *page)
 {
 	return page->columns ? page->columns : COLUMNS_DEFAULT;
 }
 
-/* Nothing matches: which states could have? */
-static void say_nothing_matches(const struct lai_close_plan *plan, struct lai_text *text)
+static void say_coverage(const struct lai_close_plan *plan, struct lai_watch_page *page)
 {
-	const struct lai_close_config *config = plan->config;
+	struct lai_text words = LAI_TEXT_INIT(PARAGRAPH_MAX);
 
-	lai_text_append(text, "Nothing matches%s.",
-			plan->ours ? " but what this very program holds" : "");
-	if (config->by_verdict)
-		lai_text_append(text, " lastack doctor tells which verdicts there are now.");
-	else if (!config->states_named)
-		lai_text_append(text,
-				" Without --state only connections that are ending are "
-				"meant: CLOSE_WAIT, FIN_WAIT1, FIN_WAIT2, CLOSING, LAST_ACK.");
-	lai_text_append(text, "\n");
+	lai_show_coverage_text(&words, plan->snapshot);
+	lai_show_wrapped(&page->notes, 0, columns_of(page), lai_text_string(&words));
+	lai_text_done(&words);
 }
 
 /* On a terminal everything is one text; in a pipe the rows are, and the sentences go to stderr. */
@@ -59,7 +42,7 @@ static void say(const struct lai_close_plan *plan, const struct lai_close_tally 
 		return;
 	}
 	if (plan->count == 0 && people) {
-		say_nothing_matches(plan, &page->text);
+		lai_close_show_nothing(plan, &page->text, columns_of(page));
 	} else if (people) {
 		lai_close_show_table(plan, page);
 		lai_text_append(&page->text, "\n");
@@ -69,10 +52,10 @@ static void say(const struct lai_close_plan *plan, const struct lai_close_tally 
 		if (plan->count)
 			lai_close_show_sentences(plan, tally, &page->notes, columns_of(page));
 		else
-			say_nothing_matches(plan, &page->notes);
+			lai_close_show_nothing(plan, &page->notes, columns_of(page));
 	}
 	if (!lai_show_coverage_whole(plan->snapshot))
-		lai_show_coverage_text(&page->notes, plan->snapshot, true);
+		say_coverage(plan, page);
 }
 
 static int exit_code_of(const struct lai_close_plan *plan, const struct lai_close_tally *tally)
@@ -93,10 +76,10 @@ static int close_once(void *arg, struct lai_watch_page *page)
 	int error = lai_close_plan_make(config, &plan, &sentence), exit_code;
 
 	if (error)
-		return complain(config, error, sentence);
+		return lai_command_snapshot_failed(config->name, error, sentence);
 	error = config->act ? lai_close_act(&plan) : 0;
 	if (error) {
-		exit_code = complain(config, error, NULL);
+		exit_code = lai_command_snapshot_failed(config->name, error, NULL);
 	} else {
 		lai_close_count(&plan, &tally);
 		say(&plan, &tally, page);

@@ -2,8 +2,9 @@
 /*
  * close.h - lastack close behind its command line: choose, act or not, say what came of it.
  *
- *	config -> close_plan.c: what matches -> close_act.c: each is ended, or would be
- *X
+ *	config -> close_plan.c -> close_act.c ---> close_table.c, close_say.c	for people
+ *	          what matches    each is ended '-> close_data.c		for programs
+ *	                          (--yes)
  */
 #ifndef LAI_CLI_CLOSE_H
 #define LAI_CLI_CLOSE_H
@@ -37,8 +38,8 @@ struct lai_close_config {
 struct lai_close_item {
 	uint32_t socket; /* indices in the snapshot */
 	uint32_t holder; /* LAI_NO_INDEX: no process has a descriptor of it */
-	uint32_t
-		pid; /* who answers for it: the holder's, the listener's that does not accept; or 0 */
+	/* Who answers for it: the holder's, the listener's that does not accept; or 0. */
+	uint32_t pid;
 	const char *why_not;	       /* lai_mend_possible() */
 	struct lai_mend_result result; /* mended in a dry run: it would be tried */
 };
@@ -60,8 +61,6 @@ void lai_close_plan_done(struct lai_close_plan *plan);
 
 const struct lai_socket_fact *lai_close_socket(const struct lai_close_plan *plan,
 					       const struct lai_close_item *item);
-/* Data that its program has not read, the FIN not counted. */
-uint64_t lai_close_unread(const struct lai_socket_fact *socket);
 
 /* close_act.c: acts on each that can be acted on; -ENOMEM. */
 int lai_close_act(struct lai_close_plan *plan);
@@ -97,8 +96,18 @@ void lai_close_show_sentences(const struct lai_close_plan *plan,
 /* What is dangerous alone. */
 void lai_close_show_warnings(const struct lai_close_plan *plan, struct lai_text *text,
 			     size_t columns);
+/* What nothing matches. */
+void lai_close_show_nothing(const struct lai_close_plan *plan, struct lai_text *text,
+			    size_t columns);
+
+/* close_command.c */
 /* The command line that would act. */
 void lai_close_show_command(const struct lai_close_config *config, struct lai_text *text);
+/* The same by another grade, as an indented line of its own; a dry run if this was one. */
+void lai_close_show_by(const struct lai_close_config *config, const char *how,
+		       struct lai_text *text);
+/* What was asked for, as it was written, a blank before each word. */
+void lai_close_show_filters(const struct lai_close_config *config, struct lai_text *text);
 
 /* close_data.c */
 void lai_close_show_rows(const struct lai_close_plan *plan, struct lai_watch_page *page);

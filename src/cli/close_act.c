@@ -2,6 +2,8 @@
 /* close_act.c - acts on what was planned, and counts what came of it. */
 #include "cli/close.h"
 
+#include "judge/case.h"
+
 static struct lai_mend_target target_of(const struct lai_close_plan *plan,
 					const struct lai_socket_fact *socket, uint32_t holder)
 {
@@ -77,7 +79,7 @@ static void count_mended(const struct lai_close_plan *plan, const struct lai_clo
 	}
 	tally->descriptors += socket->holder_count;
 	tally->backlog_slots += socket->listener != LAI_NO_INDEX;
-	tally->unread_bytes += lai_close_unread(socket);
+	tally->unread_bytes += lai_unread_bytes(socket);
 	tally->unsent_bytes += socket->state == LAI_TCP_LISTEN ? 0 : socket->wqueue_bytes;
 }
 

@@ -2,6 +2,7 @@
 /* close_data.c - the plan and what came of it, for programs: a line or an object per connection. */
 #include "cli/close.h"
 
+#include "judge/case.h"
 #include "show/show_coverage.h"
 #include "show/show_socket.h"
 
@@ -15,14 +16,14 @@
 
 /* Before the columns of the socket. */
 static const struct lai_column own_columns[] = {
-	{.name = "outcome"},	   {.name = "result"},	 {.name = "owner-pid"},
-	{.name = "owner-command"}, {.name = "owner-fd"},
+	{.name = "outcome"},	{.name = "result"},   {.name = "owner-pid"},
+	{.name = "owner-comm"}, {.name = "owner-fd"},
 };
 
 static const enum lai_socket_column socket_columns[] = {
-	LAI_SOCKET_COLUMN_STATE,  LAI_SOCKET_COLUMN_LOCAL,  LAI_SOCKET_COLUMN_REMOTE,
-	LAI_SOCKET_COLUMN_RECV_Q, LAI_SOCKET_COLUMN_SEND_Q, LAI_SOCKET_COLUMN_AGE_S,
-	LAI_SOCKET_COLUMN_AGE_IS, LAI_SOCKET_COLUMN_NETNS,  LAI_SOCKET_COLUMN_INODE,
+	LAI_SOCKET_COLUMN_STATE,  LAI_SOCKET_COLUMN_LOCAL,     LAI_SOCKET_COLUMN_REMOTE,
+	LAI_SOCKET_COLUMN_RECV_Q, LAI_SOCKET_COLUMN_SEND_Q,    LAI_SOCKET_COLUMN_AGE_S,
+	LAI_SOCKET_COLUMN_AGE_IS, LAI_SOCKET_COLUMN_NAMESPACE, LAI_SOCKET_COLUMN_INODE,
 	LAI_SOCKET_COLUMN_COOKIE,
 };
 
@@ -111,7 +112,7 @@ static void put_socket(const struct lai_close_plan *plan, const struct lai_close
 	number_or_null(json, "owner_pid", item->pid != 0, item->pid);
 	lai_json_string(json, "owner_comm", command_of(plan, item));
 	number_or_null(json, "owner_fd", held, held ? plan->snapshot->holders[item->holder].fd : 0);
-	lai_json_u64(json, "unread_bytes", lai_close_unread(lai_close_socket(plan, item)));
+	lai_json_u64(json, "unread_bytes", lai_unread_bytes(lai_close_socket(plan, item)));
 	lai_show_socket_json(json, plan->snapshot, lai_close_socket(plan, item));
 	lai_json_end(json);
 	lai_text_done(&result);

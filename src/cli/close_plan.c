@@ -21,17 +21,6 @@ const struct lai_socket_fact *lai_close_socket(const struct lai_close_plan *plan
 	return &plan->snapshot->sockets[item->socket];
 }
 
-uint64_t lai_close_unread(const struct lai_socket_fact *socket)
-{
-	switch (socket->state) {
-	case LAI_TCP_LISTEN: return 0; /* there it counts connections */
-	case LAI_TCP_CLOSE_WAIT:
-	case LAI_TCP_LAST_ACK:
-	case LAI_TCP_CLOSING: return socket->rqueue_bytes ? socket->rqueue_bytes - 1 : 0;
-	default: return socket->rqueue_bytes;
-	}
-}
-
 static bool held_by_us(const struct lai_snapshot *snapshot, const struct lai_socket_fact *socket)
 {
 	for (uint32_t i = 0; i < socket->holder_count; i++)

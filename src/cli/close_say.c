@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * close_say.c - what was done, what it freed and what it did not, in sentences; what is dangerous;
- * and the command line that would act.
+ * close_say.c - what was done, what it freed and what it did not, in sentences; what is dangerous.
  */
 #include "cli/close.h"
 
@@ -18,8 +17,10 @@
 
 #define PLURAL(count) ((count) == 1 ? "" : "s")
 
-/* Longer than any paragraph here. */
-#define PARAGRAPH_MAX 4096
+/* Longer than any paragraph here; a command line may have many filters. */
+#define PARAGRAPH_MAX 262144
+
+/* ---- sentences ---------------------------------------------------------------------------- */
 
 static void paragraph_end(struct lai_text *paragraph, struct lai_text *text, size_t columns)
 {
@@ -39,7 +40,7 @@ static void say_fin(const struct lai_close_tally *tally, struct lai_text *text)
 		lai_text_append(text, " What they have not read, %s, is still there to read.",
 				lai_size_format(size, tally->unread_bytes));
 	if (tally->gone_now)
-		lai_text_append(text, " Freed: %zu pair%s of ports, gone from the kernel's tables.",
+		lai_text_append(text, " Freed: %zu port pair%s, gone from the kernel's tables.",
 				tally->gone_now, PLURAL(tally->gone_now));
 	if (tally->waiting)
 		lai_text_append(text,
@@ -60,8 +61,8 @@ static void say_rst(const struct lai_close_tally *tally, struct lai_text *text)
 	size_t done = tally->outcomes[LAI_MENDED];
 
 	lai_text_append(text,
-			"%zu connection%s ended by RST: the peer%s an error. Freed: %zu pair%s of "
-			"ports.",
+			"%zu connection%s ended by RST: the peer%s an error. Freed: %zu port "
+			"pair%s.",
 			done, PLURAL(done), done == 1 ? " gets" : "s get", done, PLURAL(done));
 	if (tally->unsent_bytes)
 		lai_text_append(text, " Destroyed: %s that no peer had acknowledged.",
@@ -92,10 +93,9 @@ static void say_not_freed(const struct lai_close_tally *tally, struct lai_text *
 {
 	if (tally->descriptors)
 		lai_text_append(text,
-				"Not freed: %zu descriptor%s, open until %s process closes %s.",
+				"Not freed: %zu descriptor%s, open until %s process closes it.",
 				tally->descriptors, PLURAL(tally->descriptors),
-				tally->descriptors == 1 ? "its" : "each one's",
-				tally->descriptors == 1 ? "it" : "it");
+				tally->descriptors == 1 ? "its" : "each one's");
 	if (tally->backlog_slots)
 		lai_text_append(text,
 				"%sNot freed: %zu place%s in the backlog of a listener, busy until "
@@ -140,29 +140,37 @@ static void say_not_done(const struct lai_close_plan *plan, const struct lai_clo
 		lai_text_append(text, "%s%zu failed.", gap, outcomes[LAI_MEND_FAILED]);
 }
 
+/* How many of those that this grade cannot end can be ended by RST. */
+static size_t count_by_rst(const struct lai_close_plan *plan)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < plan->count && plan->config->how != LAI_MEND_RST; i++) {
+		const struct lai_close_item *item = &plan->items[i];
+
+		count += item->result.outcome == LAI_MEND_IMPOSSIBLE &&
+			 !lai_mend_possible(lai_close_socket(plan, item), false, LAI_MEND_RST);
+	}
+	return count;
+}
+
 /* Those that this grade cannot end, and which can. */
 static void say_impossible(const struct lai_close_plan *plan, const struct lai_close_tally *tally,
 			   struct lai_text *text)
 {
-	size_t count = tally->outcomes[LAI_MEND_IMPOSSIBLE], by_rst = 0;
+	size_t count = tally->outcomes[LAI_MEND_IMPOSSIBLE], by_rst = count_by_rst(plan);
 
 	if (!count)
 		return;
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct lai_close_item *item = &plan->items[i];
-
-		by_rst += item->result.outcome == LAI_MEND_IMPOSSIBLE &&
-			  !lai_mend_possible(lai_close_socket(plan, item), false, LAI_MEND_RST);
-	}
-	lai_text_append(text, "%zu cannot be ended by %s.", count,
+	lai_text_append(text, "%zu cannot be ended by %s", count,
 			lai_mend_names[plan->config->how]);
-	if (plan->config->how != LAI_MEND_RST && by_rst)
-		lai_text_append(
-			text,
-			" %zu of them only by --how rst: no process has a descriptor (never "
-			"accepted, closed by its program, TIME_WAIT), or the FIN has been "
-			"sent.",
-			by_rst);
+	if (by_rst == count)
+		lai_text_append(text, ", %sonly by --how rst", count == 1 ? "" : "all ");
+	else if (by_rst)
+		lai_text_append(text, ", %zu of them only by --how rst", by_rst);
+	if (by_rst)
+		lai_text_append(text, "; RESULT says why");
+	lai_text_append(text, ".");
 }
 
 static void say_left(const struct lai_close_plan *plan, struct lai_text *text)
@@ -201,7 +209,11 @@ static void say_dry(const struct lai_close_plan *plan, const struct lai_close_ta
 				"Dry run: nothing has been changed, and %s would do "
 				"nothing here.",
 				lai_mend_names[plan->config->how]);
+		if (count_by_rst(plan))
+			lai_text_append(&paragraph, " Try:");
 		paragraph_end(&paragraph, text, columns);
+		if (count_by_rst(plan))
+			lai_close_show_by(plan->config, "rst", text);
 		return;
 	}
 	lai_text_append(&paragraph,
@@ -235,6 +247,26 @@ void lai_close_show_sentences(const struct lai_close_plan *plan,
 	paragraph_end(&paragraph, text, columns);
 	if (!plan->config->act)
 		say_dry(plan, tally, text, columns);
+}
+
+/* Nothing matches: what, and which states could have? */
+void lai_close_show_nothing(const struct lai_close_plan *plan, struct lai_text *text,
+			    size_t columns)
+{
+	const struct lai_close_config *config = plan->config;
+	struct lai_text paragraph = LAI_TEXT_INIT(PARAGRAPH_MAX);
+
+	lai_text_append(&paragraph, "Nothing matches%s",
+			plan->ours ? " but what this very program holds:" : "");
+	lai_close_show_filters(config, &paragraph);
+	lai_text_append(&paragraph, ".");
+	if (config->by_verdict)
+		lai_text_append(&paragraph, " lastack doctor tells which verdicts there are now.");
+	else if (!config->states_named)
+		lai_text_append(&paragraph,
+				" Without --state only connections that are ending are "
+				"meant: CLOSE_WAIT, FIN_WAIT1, FIN_WAIT2, CLOSING, LAST_ACK.");
+	paragraph_end(&paragraph, text, columns);
 }
 
 /* ---- warnings ----------------------------------------------------------------------------- */
@@ -280,33 +312,4 @@ void lai_close_show_warnings(const struct lai_close_plan *plan, struct lai_text 
 		warn_of(plan, &process, text, columns);
 		lai_process_done(&process);
 	}
-}
-
-/* ---- the command line --------------------------------------------------------------------- */
-
-static void put_quoted(struct lai_text *text, const char *word)
-{
-	static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				       "0123456789-_=./:,@%+";
-
-	if (*word && word[strspn(word, harmless)] == '\0') {
-		lai_text_append(text, "%s", word);
-		return;
-	}
-	lai_text_append(text, "'");
-	for (; *word; word++)
-		lai_text_append(text, *word == '\'' ? "'\\''" : "%c", *word);
-	lai_text_append(text, "'");
-}
-
-void lai_close_show_command(const struct lai_close_config *config, struct lai_text *text)
-{
-	lai_text_append(text, "%s", config->name);
-	for (int i = 0; i < config->arg_count; i++) {
-		if (strcmp(config->args[i], "--dry-run") == 0)
-			continue;
-		lai_text_append(text, " ");
-		put_quoted(text, config->args[i]);
-	}
-	lai_text_append(text, " --yes");
 }

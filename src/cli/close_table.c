@@ -4,6 +4,7 @@
 
 #include "base/size.h"
 #include "judge/age.h"
+#include "judge/case.h"
 #include "show/show_finding.h"
 #include "show/show_socket.h"
 
@@ -140,7 +141,7 @@ static void kind_read(const struct lai_close_plan *plan, struct kind *kind)
 		const struct lai_close_item *item = &kind->items[i];
 		const struct lai_socket_fact *socket = lai_close_socket(plan, item);
 
-		kind->unread_bytes += lai_close_unread(socket);
+		kind->unread_bytes += lai_unread_bytes(socket);
 		kind_add_age(kind, socket);
 		if (!same_host(&kind->remote, &socket->remote))
 			kind->one_remote = false;
@@ -176,7 +177,7 @@ static void put_process(const struct lai_close_plan *plan, const struct kind *ki
 }
 
 static const struct lai_column columns_of_table[] = {
-	{.name = "netns"}, /* with --all-netns */
+	{.name = "namespace"}, /* with --all-netns */
 	{.name = "process"},
 	{.name = "state"},
 	{.name = "sockets", .right = true},
@@ -197,7 +198,7 @@ static void put_row(const struct lai_close_plan *plan, const struct kind *kind,
 	struct lai_text *cell;
 
 	if (plan->config->all_namespaces)
-		lai_show_socket_cell(lai_columns_cell(columns), LAI_SOCKET_COLUMN_NETNS,
+		lai_show_socket_cell(lai_columns_cell(columns), LAI_SOCKET_COLUMN_NAMESPACE,
 				     plan->snapshot, socket);
 	put_process(plan, kind, lai_columns_cell(columns));
 	lai_text_append(lai_columns_cell(columns), "%s", la_tcp_state_name(socket->state));

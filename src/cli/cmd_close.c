@@ -4,6 +4,7 @@
 
 #include "base/time.h"
 #include "cli/command.h"
+#include "cli/doctor.h"
 #include "observe/sockdiag.h"
 
 #include <errno.h>
@@ -32,21 +33,10 @@ struct settings {
 	bool all_namespaces, yes, dry_run, json, text;
 };
 
-static const char *const way_names[] = {"auto", "bpf", "proc", NULL};
-
-/* After the metavar: the help sentence, then the names of an enum, then bounds. */
-#define ROW(option, key, kind, field, value, ...)                                                  \
-	{                                                                                          \
-		.name = option, .letter = key, .type = LAI_OPTION_##kind,                          \
-		.offset = offsetof(struct settings, field), .metavar = value, .help = __VA_ARGS__  \
-	}
-#define HEADING(text)                                                                              \
-	{                                                                                          \
-		.type = LAI_OPTION_HEADING, .help = text                                           \
-	}
+#define ROW(...) LAI_OPTION(struct settings, __VA_ARGS__)
 
 static const struct lai_option options[] = {
-	HEADING("What is done"),
+	LAI_OPTION_HEAD("What is done"),
 	ROW("yes", 'y', FLAG, yes, NULL, "act; without it nothing is changed"),
 	ROW("dry-run", 0, FLAG, dry_run, NULL, "do not act (the default)"),
 	ROW("how", 0, ENUM, how, NULL,
@@ -64,13 +54,13 @@ static const struct lai_option options[] = {
 	ROW("verdict", 0, LIST, verdicts, "VERDICT",
 	    "what lastack doctor finds to be so, such as eof-ignored; several by commas"),
 
-	HEADING("Where it looks, and what it says"),
+	LAI_OPTION_HEAD("Where it looks, and what it says"),
 	ROW("all-netns", 'N', FLAG, all_namespaces, NULL,
 	    "in every network namespace, not only this one (root)"),
 	ROW("owners", 0, ENUM, way, NULL,
 	    "how the owners of sockets are found: by BPF if that is possible (default), by BPF or "
 	    "not at all, or by /proc",
-	    way_names),
+	    lai_way_choice_names),
 	ROW("json", 0, FLAG, json, NULL, "one JSON object (see lastack-close(1))"),
 	ROW("text", 0, FLAG, text, NULL,
 	    "text for people, as on a terminal, also in a pipe (there the default is a line of "
@@ -101,35 +91,14 @@ static const struct lai_option_command command = {
 
 /* ---- lists ------------------------------------------------------------------------------- */
 
-/* Calls each() with every part between commas; the first result that is not 0 ends it. */
-static int each_part(const struct lai_option_list *list, int (*each)(void *arg, const char *part),
-		     void *arg)
-{
-	int result = 0;
-
-	for (size_t i = 0; i < list->count && !result; i++) {
-		char *copy = strdup(list->texts[i]), *rest = copy, *part;
-
-		if (!copy)
-			return -ENOMEM;
-		while (!result && (part = strsep(&rest, ",")))
-			result = each(arg, part);
-		free(copy);
-	}
-	return result;
-}
-
 static int take_verdict(void *arg, const char *part)
 {
 	struct lai_close_config *config = arg;
-	enum lai_verdict verdict = lai_verdict_of_name(part);
+	enum lai_verdict verdict;
+	int exit_code = lai_doctor_verdict(command.name, "--verdict", part, &verdict);
 
-	if (verdict == LAI_VERDICT_COUNT)
-		return lai_command_refuse(
-			command.name,
-			"--verdict '%.*s': there is no such verdict; lastack doctor --list-verdicts "
-			"names them",
-			LAI_OPTION_NAME_MAX, part);
+	if (exit_code)
+		return exit_code;
 	config->verdicts[verdict] = true;
 	config->by_verdict = true;
 	return 0;
@@ -207,10 +176,10 @@ static const char *check(const struct settings *settings, struct lai_close_confi
 static int prepare(const struct settings *settings, struct lai_close_config *config)
 {
 	const char *wrong;
-	int result = each_part(&settings->verdicts, take_verdict, config);
+	int result = lai_option_list_each(&settings->verdicts, take_verdict, config);
 
 	if (!result)
-		result = each_part(&settings->select.states, take_state, config);
+		result = lai_option_list_each(&settings->select.states, take_state, config);
 	if (result < 0) {
 		lai_command_complain(command.name, "%s", strerror(-result));
 		return LAI_EXIT_FAILED;

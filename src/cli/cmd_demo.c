@@ -30,18 +30,14 @@ struct settings {
 	const char *naive;
 };
 
-#define ROW(option, kind, field, value, sentence)                                                  \
-	{                                                                                          \
-		.name = option, .type = LAI_OPTION_##kind,                                         \
-		.offset = offsetof(struct settings, field), .metavar = value, .help = sentence     \
-	}
+#define ROW(...) LAI_OPTION(struct settings, __VA_ARGS__)
 
 static const struct lai_option options[] = {
-	ROW("fast", FLAG, fast, NULL, "the same story in some eight seconds"),
-	ROW("json", FLAG, json, NULL,
+	ROW("fast", 0, FLAG, fast, NULL, "the same story in some eight seconds"),
+	ROW("json", 0, FLAG, json, NULL,
 	    "write the result to standard output as one JSON object, the story to standard error"),
-	ROW("here", FLAG, here, NULL, "stay in the present network namespace"),
-	ROW("naive", TEXT, naive, "PATH",
+	ROW("here", 0, FLAG, here, NULL, "stay in the present network namespace"),
+	ROW("naive", 0, TEXT, naive, "PATH",
 	    "the naive client (default: examples/naive beside this program)"),
 };
 

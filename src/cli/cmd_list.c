@@ -4,7 +4,6 @@
 
 #include "base/time.h"
 #include "cli/list_page.h"
-#include "cli/option_inside.h"
 #include "observe/snapshot.h"
 #include "observe/sockdiag.h"
 
@@ -12,62 +11,77 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SENTENCE_MAX 2048
-
 struct settings {
 	struct lai_select_settings select;
 	struct lai_option_list columns;
 	const char *sort;
 	uint64_t watch_ns;
+	uint32_t rounds;
 	bool summary, wide, no_header, json, all_netns;
 	enum lai_way_choice way;
 	bool listening;
-	bool tcp, all, numeric, processes; /* always so: what ss and netstat want to be told */
+	bool tcp, all, numeric, processes,
+		timers; /* always so: what ss and netstat want to be told */
 };
 
-static const char *const way_names[] = {"auto", "bpf", "proc", NULL};
-
-/* After the metavar: the help sentence, then the names of an enum. */
-#define ROW(option, key, kind, field, value, ...)                                                  \
-	{                                                                                          \
-		.name = option, .letter = key, .type = LAI_OPTION_##kind,                          \
-		.offset = offsetof(struct settings, field), .metavar = value, .help = __VA_ARGS__  \
-	}
-#define HEADING(text)                                                                              \
-	{                                                                                          \
-		.type = LAI_OPTION_HEADING, .help = text                                           \
-	}
+#define ROW(...) LAI_OPTION(struct settings, __VA_ARGS__)
 
 static const struct lai_option options[] = {
 	LAI_SELECT_OPTIONS(struct settings, select),
 	ROW("listening", 'l', FLAG, listening, NULL, "the same as --state listen"),
 
-	HEADING("Where it looks"),
-	ROW("all-netns", 0, FLAG, all_netns, NULL,
+	LAI_OPTION_HEAD("Where it looks"),
+	ROW("all-netns", 'N', FLAG, all_netns, NULL,
 	    "the sockets of all network namespaces, not of this one alone (needs root)"),
 	ROW("owners", 0, ENUM, way, NULL,
 	    "how owners are found: by BPF if that can be had, otherwise in /proc (default); by BPF "
 	    "or not at all; in /proc",
-	    way_names),
+	    lai_way_choice_names),
 
-	HEADING("What is shown"),
-	ROW("columns", 'o', LIST, columns, "NAME,...",
+	LAI_OPTION_HEAD("What is shown"),
+	ROW("columns", 0, LIST, columns, "NAME,...",
 	    "these columns, see lastack-list(1); +NAME,... adds to the usual ones"),
-	ROW("wide", 'w', FLAG, wide, NULL,
+	ROW("wide", 0, FLAG, wide, NULL,
 	    "also container and cgroup; lines of any length on a terminal, nothing left out"),
-	ROW("sort", 0, TEXT, sort, "KEY",
-	    "by state, age, recv-q, send-q, local, remote, pid or command; -KEY: descending"),
+	ROW("sort", 0, TEXT, sort, "[-]KEY",
+	    "by state, age, recv-q, send-q, local, remote, pid or comm; -KEY: descending"),
 	ROW("summary", 's', FLAG, summary, NULL,
 	    "counts by state and by process, with descriptors used and their limit"),
-	ROW("watch", 0, TIME, watch_ns, "SECONDS", "again and again, until it is interrupted"),
+	ROW("watch", 'w', TIME, watch_ns, "SECONDS", "again and again, until it is interrupted"),
+	ROW("count", 'c', U32, rounds, "N", "with --watch: end after so many looks", NULL, 1, 0),
 	ROW("json", 0, FLAG, json, NULL, "one object, or one a line with --watch"),
-	ROW("no-header", 0, FLAG, no_header, NULL, "rows alone"),
+	ROW("no-header", 'H', FLAG, no_header, NULL, "rows alone"),
 
-	HEADING("For the fingers of ss and netstat users: always so"),
+	LAI_OPTION_HEAD("For the fingers of ss and netstat users: always so"),
 	ROW("tcp", 't', FLAG, tcp, NULL, "TCP"),
 	ROW("all", 'a', FLAG, all, NULL, "in all states"),
 	ROW("numeric", 'n', FLAG, numeric, NULL, "numbers, no names"),
 	ROW("processes", 'p', FLAG, processes, NULL, "with owners"),
+	ROW("timers", 'o', FLAG, timers, NULL, "with timers, also where there is little room"),
+};
+
+#define TCP_ALONE "only TCP is listed"
+#define PORTS "for 'sport = :22' of ss write --local-port 22, for 'dport = :22' --remote-port 22"
+#define ADDRESSES "for 'src' and 'dst' of ss write --address 10.0.0.0/8"
+
+/* What fingers know from ss and netstat and what is not always so. */
+static const struct lai_option_hint hints[] = {
+	{"-u", TCP_ALONE},
+	{"--udp", TCP_ALONE},
+	{"-x", TCP_ALONE},
+	{"--unix", TCP_ALONE},
+	{"-r", "names are not looked up: addresses and ports are numbers"},
+	{"-e", "write --columns +uid,inode,cookie"},
+	{"-m", "write --columns +memory"},
+	{"-i", "write --columns +rtt,sent,acked,received,last-sent,last-received,last-ack"},
+	{"-K", "lastack close ends connections"},
+	{"state", "for 'state close-wait' of ss write --state close-wait"},
+	{"exclude", "for 'exclude time-wait' of ss write --state all-but-time-wait"},
+	{"sport", PORTS},
+	{"dport", PORTS},
+	{"(", PORTS},
+	{"src", ADDRESSES},
+	{"dst", ADDRESSES},
 };
 
 static const struct lai_option_command command = {
@@ -88,6 +102,8 @@ static const struct lai_option_command command = {
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.settings_bytes = sizeof(struct settings),
+	.hints = hints,
+	.hint_count = sizeof(hints) / sizeof(hints[0]),
 };
 
 struct look {
@@ -97,34 +113,25 @@ struct look {
 
 /* ---- columns ------------------------------------------------------------------------------ */
 
-static int refuse_column(const char *item)
+static int refuse_column(const char *given)
 {
-	struct lai_text sentence = LAI_TEXT_INIT(SENTENCE_MAX);
-	const char *names[LAI_SOCKET_COLUMN_COUNT], *nearest;
+	struct lai_text sentence = LAI_TEXT_INIT(LAI_OPTION_SENTENCE_MAX);
+	const char *names[LAI_SOCKET_COLUMN_COUNT];
 
-	lai_text_append(&sentence, "--columns needs ");
-	for (size_t i = 0; i < LAI_SOCKET_COLUMN_COUNT; i++) {
+	for (size_t i = 0; i < LAI_SOCKET_COLUMN_COUNT; i++)
 		names[i] = lai_socket_columns[i].name;
-		lai_text_append(&sentence, "%s%s",
-				i == 0				  ? ""
-				: i + 1 < LAI_SOCKET_COLUMN_COUNT ? ", "
-								  : " or ",
-				names[i]);
-	}
-	lai_text_append(&sentence, ", not ");
-	lai_option_echo(&sentence, item, strlen(item));
-	nearest = lai_option_nearest(item, names, LAI_SOCKET_COLUMN_COUNT);
-	if (nearest)
-		lai_text_append(&sentence, "; did you mean '%s'?", nearest);
+	lai_option_refuse_name(&sentence, "--columns", names, LAI_SOCKET_COLUMN_COUNT, given);
 	(void)lai_command_refuse(command.name, "%s", lai_text_string(&sentence));
 	lai_text_done(&sentence);
 	return -EINVAL;
 }
 
-static int choose_column(struct look *look, const char *item)
+static int choose_column(void *arg, const char *name)
 {
+	struct look *look = arg;
+
 	for (size_t i = 0; i < LAI_SOCKET_COLUMN_COUNT; i++) {
-		if (strcmp(item, lai_socket_columns[i].name) != 0)
+		if (strcmp(name, lai_socket_columns[i].name) != 0)
 			continue;
 		if (look->list.chosen_count == LAI_COLUMNS_MAX) {
 			(void)lai_command_refuse(command.name, "--columns takes %d columns at most",
@@ -134,45 +141,27 @@ static int choose_column(struct look *look, const char *item)
 		look->list.chosen[look->list.chosen_count++] = (enum lai_socket_column)i;
 		return 0;
 	}
-	return refuse_column(item);
+	return refuse_column(name);
 }
 
+/* "NAME,..." or "+NAME,...", each of which says of itself whether it adds. */
 static int choose_columns(struct look *look)
 {
 	const struct lai_option_list *texts = &look->settings->columns;
+	int result = 0;
 
-	for (size_t i = 0; i < texts->count; i++) {
+	for (size_t i = 0; i < texts->count && !result; i++) {
 		bool adds = *texts->texts[i] == '+';
-		const char *at = texts->texts[i] + adds;
-		char item[LAI_OPTION_NAME_MAX + 1];
+		const char *names = texts->texts[i] + adds;
+		const struct lai_option_list one = {.texts = &names, .count = 1};
 
 		look->list.chosen_only = look->list.chosen_only || !adds;
-		for (;;) {
-			size_t length = strcspn(at, ",");
-			size_t kept = length < sizeof(item) ? length : sizeof(item) - 1;
-
-			memcpy(item, at, kept);
-			item[kept] = '\0';
-			if (choose_column(look, item) != 0)
-				return -EINVAL;
-			if (at[length] == '\0')
-				break;
-			at += length + 1;
-		}
+		result = lai_option_list_each(&one, choose_column, look);
 	}
-	return 0;
+	return result;
 }
 
 /* ---- one look ----------------------------------------------------------------------------- */
-
-static int refuse_snapshot(int error, char *sentence)
-{
-	bool cannot = error == -EPERM || error == -EOPNOTSUPP || error == -EPROTONOSUPPORT;
-
-	lai_command_complain(command.name, "%s", sentence ? sentence : "out of memory");
-	free(sentence);
-	return cannot ? LAI_EXIT_CANNOT : LAI_EXIT_FAILED;
-}
 
 static int round_run(void *arg, struct lai_watch_page *page)
 {
@@ -190,7 +179,7 @@ static int round_run(void *arg, struct lai_watch_page *page)
 	int error = lai_snapshot_take(&request, &snapshot, &sentence);
 
 	if (error)
-		return refuse_snapshot(error, sentence);
+		return lai_command_snapshot_failed(command.name, error, sentence);
 	error = lai_list_page_write(&look->list, snapshot, page);
 	lai_snapshot_free(snapshot);
 	if (error)
@@ -200,21 +189,26 @@ static int round_run(void *arg, struct lai_watch_page *page)
 
 /* ---- the command -------------------------------------------------------------------------- */
 
+/* What the table cannot check; NULL: all is well. */
+static const char *check(const struct settings *settings)
+{
+	if (settings->rounds && settings->watch_ns == LA_NEVER)
+		return "--count needs --watch SECONDS";
+	if (settings->summary && (settings->sort || settings->columns.count))
+		return "--summary has columns and an order of its own: it takes neither --columns "
+		       "nor --sort";
+	return settings->watch_ns == LA_NEVER ? NULL : lai_watch_period_wrong(settings->watch_ns);
+}
+
 /* Reads what the table of options cannot. 0; -EINVAL: it has been refused; -ENOMEM. */
 static int prepare(struct look *look, struct settings *settings)
 {
-	const char *wrong = lai_watch_period_wrong(settings->watch_ns);
+	const char *wrong = check(settings);
 	char *error = NULL;
 	int result;
 
-	if (settings->watch_ns != LA_NEVER && wrong) {
+	if (wrong) {
 		(void)lai_command_refuse(command.name, "%s", wrong);
-		return -EINVAL;
-	}
-	if (settings->summary && (settings->sort || settings->columns.count)) {
-		(void)lai_command_refuse(command.name,
-					 "--summary has columns and an order of its own: it takes "
-					 "neither --columns nor --sort");
 		return -EINVAL;
 	}
 	if (settings->listening &&
@@ -229,6 +223,7 @@ static int prepare(struct look *look, struct settings *settings)
 	if (result == 0)
 		result = choose_columns(look);
 	look->list.summary = settings->summary;
+	look->list.timers = settings->timers;
 	look->list.wide = settings->wide;
 	look->list.no_header = settings->no_header;
 	look->list.json = settings->json;
@@ -251,6 +246,7 @@ int lai_cmd_list(int count, char *const *args)
 		exit_code = lai_watch_loop_run(
 			command.name,
 			&(struct lai_watch_settings){.period_ns = settings.watch_ns,
+						     .rounds = settings.rounds,
 						     .joined = settings.json},
 			round_run, &look);
 		break;

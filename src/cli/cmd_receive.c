@@ -16,18 +16,10 @@ struct settings {
 	const char *port_file, *report;
 };
 
-#define ROW(row, key, kind, field, value, ...)                                                     \
-	{                                                                                          \
-		.name = row, .letter = key, .type = LAI_OPTION_##kind,                             \
-		.offset = offsetof(struct settings, field), .metavar = value, .help = __VA_ARGS__  \
-	}
-#define HEADING(text)                                                                              \
-	{                                                                                          \
-		.type = LAI_OPTION_HEADING, .help = text                                           \
-	}
+#define ROW(...) LAI_OPTION(struct settings, __VA_ARGS__)
 
 static const struct lai_option options[] = {
-	HEADING("Where it goes"),
+	LAI_OPTION_HEAD("Where it goes"),
 	ROW("into", 'o', TEXT, into, "FILE",
 	    "append to this file instead of standard output ('-')"),
 	ROW("into-each", 0, TEXT, into_each, "PREFIX",
@@ -36,7 +28,7 @@ static const struct lai_option options[] = {
 	    "lines://: longest line with its newline (default 1M); a connection that sends a "
 	    "longer one is told so and closed"),
 
-	HEADING("How fast, and how many"),
+	LAI_OPTION_HEAD("How fast, and how many"),
 	ROW("limit-rate", 0, SIZE, bytes_per_s, "SIZE",
 	    "read at most so many bytes per second, over all connections; their windows close "
 	    "meanwhile"),
@@ -48,14 +40,14 @@ static const struct lai_option options[] = {
 	    "exit after so many; status 1 unless each ended with the peer's FIN", NULL, 1),
 	ROW("once", 0, FLAG, once, NULL, "the same as --connections 1"),
 
-	HEADING("When a sender falls silent"),
+	LAI_OPTION_HEAD("When a sender falls silent"),
 	ROW("read-timeout", 0, TIME, read_timeout_ns, "TIME",
 	    "close a connection on which nothing comes for this long (default never: an idle "
 	    "sender is a healthy one)"),
 	ROW("dead-after", 0, TIME, dead_ns, "TIME",
 	    "a peer whose kernel answers no probe for this long is dead (default 20s)"),
 
-	HEADING("What is said"),
+	LAI_OPTION_HEAD("What is said"),
 	ROW("port-file", 0, TEXT, port_file, "FILE",
 	    "write the port to this file once it listens; for port 0"),
 	ROW("report", 0, TEXT, report, "FILE",

@@ -47,19 +47,10 @@ static const char *const stall_names[] = {"wait", "reconnect", NULL};
 static const char *const keepalive_names[] = {"on", "off", NULL};
 static const char *const peer_fin_names[] = {"reconnect", "keep-sending", NULL};
 
-/* After the metavar: the help sentence, then the names of an enum. */
-#define ROW(option, key, kind, field, value, ...)                                                  \
-	{                                                                                          \
-		.name = option, .letter = key, .type = LAI_OPTION_##kind,                          \
-		.offset = offsetof(struct settings, field), .metavar = value, .help = __VA_ARGS__  \
-	}
-#define HEADING(text)                                                                              \
-	{                                                                                          \
-		.type = LAI_OPTION_HEADING, .help = text                                           \
-	}
+#define ROW(...) LAI_OPTION(struct settings, __VA_ARGS__)
 
 static const struct lai_option options[] = {
-	HEADING("What is sent"),
+	LAI_OPTION_HEAD("What is sent"),
 	ROW("file", 'f', LIST, files, "FILE",
 	    "send this file instead of standard input ('-'); several, one after another"),
 	ROW("follow", 'F', TEXT, follow, "FILE",
@@ -69,7 +60,7 @@ static const struct lai_option options[] = {
 	ROW("max-record", 0, SIZE, record_bytes_max, "SIZE",
 	    "lines://: longest line with its newline (default 1M)"),
 
-	HEADING("When it counts as delivered"),
+	LAI_OPTION_HEAD("When it counts as delivered"),
 	ROW("proof", 0, ENUM, proof, NULL,
 	    "our kernel took it; the peer's kernel acknowledged it (default); the peer read "
 	    "everything and closed properly",
@@ -79,7 +70,7 @@ static const struct lai_option options[] = {
 	ROW("on-full", 0, ENUM, on_full, NULL,
 	    "when the buffer is full: stop reading (default), or drop, and count", full_names),
 
-	HEADING("When the connection dies"),
+	LAI_OPTION_HEAD("When the connection dies"),
 	ROW("backoff", 0, RANGE, backoff, "MIN..MAX",
 	    "wait a random time, at most MIN after the second failure, doubling up to MAX (default "
 	    "100ms..60s); the first retry is immediate"),
@@ -110,7 +101,7 @@ static const struct lai_option options[] = {
 	ROW("user-timeout", 0, TIME, user_timeout_ns, "TIME",
 	    "TCP_USER_TIMEOUT; kills a live peer that does not read (default off)"),
 
-	HEADING("How it is closed"),
+	LAI_OPTION_HEAD("How it is closed"),
 	ROW("close", 0, TEXT, close, "HOW",
 	    "graceful (default): drain, wait for the ACK, FIN, read to the peer's FIN; "
 	    "linger=SECONDS: SO_LINGER, blocks and proves nothing; abort: RST, destroys what is "
@@ -120,7 +111,7 @@ static const struct lai_option options[] = {
 	ROW("drain-timeout", 0, TIME, drain_ns, "TIME",
 	    "after SIGTERM or SIGINT: how long to go on delivering (default 10s)"),
 
-	HEADING("Our end of the connection"),
+	LAI_OPTION_HEAD("Our end of the connection"),
 	ROW("local-addr", 0, TEXT, local_address, "ADDRESS", "numeric address to connect from"),
 	ROW("local-port", 'p', PORT, local_port, "PORT",
 	    "pinned, with SO_REUSEADDR: a reconnect evicts the server's ghost of the last "
@@ -129,7 +120,7 @@ static const struct lai_option options[] = {
 	ROW("tos", 0, U32, tos, "N", "type of service byte, 0 to 255", NULL, 0, 255),
 	ROW("nodelay", 0, FLAG, no_delay, NULL, "TCP_NODELAY"),
 
-	HEADING("What is said"),
+	LAI_OPTION_HEAD("What is said"),
 	ROW("replies", 0, FLAG, replies, NULL, "write what the server sends to standard output"),
 	ROW("report", 0, TEXT, report, "FILE",
 	    "append a JSON line for each event (see lastack-send(1))"),

@@ -66,6 +66,16 @@ int lai_command_refuse(const char *name, const char *format, ...)
 	return LAI_EXIT_USAGE;
 }
 
+int lai_command_snapshot_failed(const char *name, int error, char *sentence)
+{
+	bool cannot = error == -EACCES || error == -EPERM || error == -EOPNOTSUPP ||
+		      error == -EPROTONOSUPPORT;
+
+	lai_command_complain(name, "%s", sentence ? sentence : "out of memory");
+	free(sentence);
+	return cannot ? LAI_EXIT_CANNOT : LAI_EXIT_FAILED;
+}
+
 int lai_command_signals(const int *signals)
 {
 	sigset_t set;

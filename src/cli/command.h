@@ -37,6 +37,12 @@ int lai_command_refuse(const char *name, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
+ * A snapshot could not be taken: says why and returns the exit code for its errno. sentence is what
+ * lai_snapshot_take() gave, or NULL; it is released.
+ */
+int lai_command_snapshot_failed(const char *name, int error, char *sentence);
+
+/*
  * Takes these signals (a list that ends with 0) by a descriptor instead of by handlers.
  * The descriptor (non-blocking; read struct signalfd_siginfo), or a negative errno.
  */

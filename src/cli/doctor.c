@@ -169,7 +169,7 @@ static void write_looked_at(struct lai_text *text, const struct lai_snapshot *sn
 
 /* The line above the blocks, or instead of them; none above a single fault. */
 static void write_summary(const struct doctor *doctor, const struct look *look,
-			  struct lai_text *text)
+			  struct lai_text *text, size_t columns)
 {
 	if (wrong(look) && total(look) == 1)
 		return;
@@ -190,7 +190,11 @@ static void write_summary(const struct doctor *doctor, const struct look *look,
 	lai_text_append(text, " were looked at%s", total(look) ? "; " : "");
 	if (total(look))
 		lai_show_finding_counts(text, look->counts);
-	lai_text_append(text, ".\n%s", total(look) ? "\n" : "");
+	lai_text_append(text, ".\n");
+	if (!doctor->config->chosen)
+		lai_doctor_show_unjudged(text, look->snapshot, look->findings,
+					 doctor->before == NULL, columns);
+	lai_text_append(text, "%s", total(look) ? "\n" : "");
 }
 
 static size_t columns_of(const struct lai_watch_page *page)
@@ -202,15 +206,44 @@ static size_t columns_of(const struct lai_watch_page *page)
 	return page->columns < COLUMNS_MIN ? COLUMNS_MIN : page->columns;
 }
 
+/* A line for each, so that the worst can be told from the rest, and nothing is missed that a
+   screen has no room for. */
+static void write_table(const struct doctor *doctor, const struct look *look, struct lai_text *text,
+			size_t columns)
+{
+	const struct lai_finding *finding;
+	struct lai_columns table;
+
+	if (total(look) < 2)
+		return;
+	lai_columns_init(&table, lai_show_finding_brief_columns, LAI_SHOW_FINDING_BRIEF_COLUMNS,
+			 LAI_COLUMNS_TABLE, text);
+	lai_columns_head(&table);
+	for (size_t i = 0; (finding = next_of(doctor, look, &i));)
+		lai_show_finding_brief(&table, finding);
+	lai_columns_end(&table, columns);
+	lai_text_append(text, "\n");
+}
+
+/* See no-color.org; a dumb terminal would show the attributes as characters. */
+static bool has_colour(const struct lai_watch_page *page)
+{
+	const char *colourless = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+	return page->terminal && !(colourless && *colourless) &&
+	       !(terminal && strcmp(terminal, "dumb") == 0);
+}
+
 static void write_blocks(const struct doctor *doctor, const struct look *look,
 			 struct lai_watch_page *page)
 {
 	const struct lai_finding *finding;
 
-	write_summary(doctor, look, &page->text);
+	write_summary(doctor, look, &page->text, columns_of(page));
+	write_table(doctor, look, &page->text, columns_of(page));
 	for (size_t i = 0; (finding = next_of(doctor, look, &i));) {
 		lai_show_finding_text(&page->text, look->snapshot, finding, columns_of(page),
-				      page->terminal);
+				      has_colour(page));
 		lai_text_append(&page->text, "\n");
 		lai_watch_page_pass(page);
 	}
@@ -232,7 +265,7 @@ static void write_notes(const struct doctor *doctor, const struct look *look,
 		lai_text_append(
 			&words, "Compared with %s before. ",
 			lai_time_format(ago, look->snapshot->taken_ns - doctor->before->taken_ns));
-	lai_show_coverage_text(&words, look->snapshot, true);
+	lai_show_coverage_text(&words, look->snapshot);
 	lai_show_wrapped(&page->notes, 0, columns_of(page), lai_text_string(&words));
 	lai_text_done(&words);
 }
@@ -282,18 +315,6 @@ static void keep(struct doctor *doctor, struct lai_snapshot *now)
 	}
 }
 
-static int complain(const struct doctor *doctor, int error, const char *sentence)
-{
-	lai_command_complain(doctor->name, "%s", sentence ? sentence : strerror(-error));
-	switch (error) {
-	case -EPERM:
-	case -EACCES:
-	case -EOPNOTSUPP:
-	case -EPROTONOSUPPORT: return LAI_EXIT_CANNOT;
-	default: return LAI_EXIT_FAILED;
-	}
-}
-
 static int look_once(void *arg, struct lai_watch_page *page)
 {
 	struct doctor *doctor = arg;
@@ -314,11 +335,8 @@ static int look_once(void *arg, struct lai_watch_page *page)
 		if (error)
 			lai_snapshot_free(snapshot);
 	}
-	if (error) {
-		exit_code = complain(doctor, error, sentence);
-		free(sentence);
-		return exit_code;
-	}
+	if (error)
+		return lai_command_snapshot_failed(doctor->name, error, sentence);
 	look.snapshot = snapshot;
 	count(doctor, &look);
 	write_look(doctor, &look, page);

@@ -29,6 +29,16 @@ struct lai_doctor_config {
 	bool json, text, quiet;
 };
 
+/* doctor_verdict.c: reads the name of a verdict. 0, or LAI_EXIT_USAGE after saying which is near.
+   name: of the command; option: "--verdict". */
+int lai_doctor_verdict(const char *name, const char *option, const char *given,
+		       enum lai_verdict *verdict);
+
+/* doctor_unjudged.c: a sentence that counts CLOSE_WAIT and FIN_WAIT2 that no finding has, in lines of
+   so many columns; nothing if there are none. first: there was no look before. */
+void lai_doctor_show_unjudged(struct lai_text *text, const struct lai_snapshot *snapshot,
+			      const struct lai_findings *findings, bool first, size_t columns);
+
 /* Runs to its end; returns the exit code. name: "lastack doctor". */
 int lai_doctor_run(const char *name, const struct lai_doctor_config *config);
 

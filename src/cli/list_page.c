@@ -4,6 +4,7 @@
 
 #include "base/time.h"
 #include "show/show_coverage.h"
+#include "show/show_paragraph.h"
 #include "show/show_socket_summary.h"
 
 #include <errno.h>
@@ -13,6 +14,8 @@
 
 /* A million sockets are 800 MB of JSON; it is passed on in pieces, so this is only a bound. */
 #define JSON_MAX (1ull << 30)
+/* A screen of sentences at most. */
+#define NOTES_MAX 65536
 /* "23:59:59" and its NUL. */
 #define CLOCK_TEXT_MAX 16
 
@@ -49,7 +52,7 @@ static void add_usual(struct columns *columns, const struct lai_list *list, bool
 		add_column(columns, LAI_SOCKET_COLUMN_AGE_IS);
 	add_column(columns, LAI_SOCKET_COLUMN_TIMER);
 	if (list->all_netns)
-		add_column(columns, LAI_SOCKET_COLUMN_NETNS);
+		add_column(columns, LAI_SOCKET_COLUMN_NAMESPACE);
 	if (list->wide) {
 		add_column(columns, LAI_SOCKET_COLUMN_CONTAINER);
 		add_column(columns, LAI_SOCKET_COLUMN_CGROUP);
@@ -67,6 +70,8 @@ static void make_columns(struct columns *columns, const struct lai_list *list, b
 			add_column(columns, list->chosen[i]);
 	else
 		add_usual(columns, list, tsv);
+	for (size_t i = 0; list->timers && i < columns->count; i++)
+		columns->list[i].spare &= columns->ids[i] != LAI_SOCKET_COLUMN_TIMER;
 }
 
 /* ---- rows ----------------------------------------------------------------------------- */
@@ -92,9 +97,10 @@ static int choose_sockets(const struct lai_list *list, const struct lai_snapshot
 	return 0;
 }
 
-/* How many columns there was no room for. */
-static size_t write_rows(const struct lai_list *list, const struct lai_snapshot *snapshot,
-			 const uint32_t *sockets, size_t count, struct lai_watch_page *page)
+/* left_out: names of columns there was no room for. */
+static void write_rows(const struct lai_list *list, const struct lai_snapshot *snapshot,
+		       const uint32_t *sockets, size_t count, struct lai_text *left_out,
+		       struct lai_watch_page *page)
 {
 	enum lai_columns_form form = page->terminal ? LAI_COLUMNS_TABLE : LAI_COLUMNS_TSV;
 	struct columns columns;
@@ -102,6 +108,7 @@ static size_t write_rows(const struct lai_list *list, const struct lai_snapshot 
 
 	make_columns(&columns, list, form == LAI_COLUMNS_TSV);
 	lai_columns_init(&table, columns.list, columns.count, form, &page->text);
+	lai_columns_tell(&table, left_out);
 	if (!list->no_header)
 		lai_columns_head(&table);
 	for (size_t i = 0; i < count && page->error == 0; i++) {
@@ -112,15 +119,14 @@ static size_t write_rows(const struct lai_list *list, const struct lai_snapshot 
 		if (form == LAI_COLUMNS_TSV)
 			lai_watch_page_pass(page);
 	}
-	return lai_columns_end(&table, list->wide ? 0 : page->columns);
+	lai_columns_end(&table, list->wide ? 0 : page->columns);
 }
 
-static size_t write_summary(const struct lai_list *list, const struct lai_summary *summary,
-			    struct lai_watch_page *page)
+static void write_summary(const struct lai_list *list, const struct lai_summary *summary,
+			  struct lai_watch_page *page)
 {
-	return lai_show_summary(&page->text, summary,
-				page->terminal ? LAI_COLUMNS_TABLE : LAI_COLUMNS_TSV,
-				!list->no_header, list->wide ? 0 : page->columns);
+	lai_show_summary(&page->text, summary, page->terminal ? LAI_COLUMNS_TABLE : LAI_COLUMNS_TSV,
+			 !list->no_header, list->wide ? 0 : page->columns);
 }
 
 /* summary may be NULL: the sockets themselves. */
@@ -154,18 +160,21 @@ static void write_json(const struct lai_snapshot *snapshot, const struct lai_sum
 
 /* What people are told beside the rows; who reads TSV, once and only if something is missing. */
 static void write_notes(const struct lai_list *list, const struct lai_snapshot *snapshot,
-			size_t count, size_t left_out, struct lai_watch_page *page)
+			size_t count, const char *left_out, struct lai_watch_page *page)
 {
 	bool missing = page->round == 0 && !lai_show_coverage_whole(snapshot);
+	struct lai_text words = LAI_TEXT_INIT(NOTES_MAX);
 
 	if (list->json || (!page->terminal && !missing))
 		return;
 	if (page->terminal)
-		lai_text_append(&page->notes, "%zu socket%s. ", count, count == 1 ? "" : "s");
-	if (left_out > 0)
-		lai_text_append(&page->notes, "%zu column%s not fit; -w shows all. ", left_out,
-				left_out == 1 ? " does" : "s do");
-	lai_show_coverage_text(&page->notes, snapshot, true);
+		lai_text_append(&words, "%zu socket%s. ", count, count == 1 ? "" : "s");
+	if (*left_out)
+		lai_text_append(&words, "Left out: %s; --wide shows all. ", left_out);
+	lai_show_coverage_text(&words, snapshot);
+	lai_show_wrapped(&page->notes, 0, page->columns ? page->columns : SIZE_MAX,
+			 lai_text_string(&words));
+	lai_text_done(&words);
 }
 
 /* A screen that is drawn again and again says when that was. */
@@ -190,7 +199,8 @@ int lai_list_page_write(const struct lai_list *list, const struct lai_snapshot *
 {
 	struct lai_summary summary = {0};
 	uint32_t *sockets = NULL;
-	size_t count = 0, left_out;
+	struct lai_text left_out = LAI_TEXT_INIT(NOTES_MAX);
+	size_t count = 0;
 	int error = choose_sockets(list, snapshot, &sockets, &count);
 
 	if (!error && list->summary)
@@ -203,11 +213,12 @@ int lai_list_page_write(const struct lai_list *list, const struct lai_snapshot *
 	}
 	write_title(list, snapshot, page);
 	if (list->summary)
-		left_out = write_summary(list, &summary, page);
+		write_summary(list, &summary, page);
 	else
-		left_out = write_rows(list, snapshot, sockets, count, page);
-	write_notes(list, snapshot, count, left_out, page);
+		write_rows(list, snapshot, sockets, count, &left_out, page);
+	write_notes(list, snapshot, count, lai_text_string(&left_out), page);
 out:
+	lai_text_done(&left_out);
 	lai_summary_done(&summary);
 	free(sockets);
 	return error;

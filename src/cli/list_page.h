@@ -16,6 +16,7 @@ struct lai_list {
 	size_t chosen_count;
 	bool chosen_only;
 	bool summary, wide, no_header, json;
+	bool timers;	   /* their column is shown however narrow the terminal is */
 	bool all_netns;	   /* with the column for them */
 	uint64_t watch_ns; /* for the title of a page that is drawn */
 };

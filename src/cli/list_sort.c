@@ -5,15 +5,12 @@
  */
 #include "cli/list_sort.h"
 
-#include "base/text.h"
-#include "cli/option_inside.h"
+#include "cli/option.h"
 #include "show/show_socket.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SENTENCE_MAX 512
 
 struct key {
 	uint64_t parts[3];
@@ -114,8 +111,8 @@ static bool make_pid(struct key *key, const struct lai_snapshot *snapshot,
 	return count > 0;
 }
 
-static bool make_command(struct key *key, const struct lai_snapshot *snapshot,
-			 const struct lai_socket_fact *socket)
+static bool make_comm(struct key *key, const struct lai_snapshot *snapshot,
+		      const struct lai_socket_fact *socket)
 {
 	size_t count;
 	const struct lai_holder *holders = lai_show_holders(snapshot, socket, &count);
@@ -133,34 +130,22 @@ static bool make_command(struct key *key, const struct lai_snapshot *snapshot,
 }
 
 static const struct lai_list_order orders[] = {
-	{"state", make_state},	 {"age", make_age},	    {"recv-q", make_recv_q},
-	{"send-q", make_send_q}, {"local", make_local},	    {"remote", make_remote},
-	{"pid", make_pid},	 {"command", make_command},
+	{"state", make_state},	 {"age", make_age},	{"recv-q", make_recv_q},
+	{"send-q", make_send_q}, {"local", make_local}, {"remote", make_remote},
+	{"pid", make_pid},	 {"comm", make_comm},
 };
 
 #define ORDER_COUNT (sizeof(orders) / sizeof(orders[0]))
 
-static char *refusal(const char *text, const char *name)
+static char *refusal(const char *name)
 {
-	struct lai_text sentence = LAI_TEXT_INIT(SENTENCE_MAX);
-	const char *names[ORDER_COUNT], *nearest;
+	struct lai_text sentence = LAI_TEXT_INIT(LAI_OPTION_SENTENCE_MAX);
+	const char *names[ORDER_COUNT];
 	char *stolen = NULL;
 
-	lai_text_append(&sentence, "--sort needs ");
-	for (size_t i = 0; i < ORDER_COUNT; i++) {
+	for (size_t i = 0; i < ORDER_COUNT; i++)
 		names[i] = orders[i].name;
-		lai_text_append(&sentence, "%s%s",
-				i == 0		      ? ""
-				: i + 1 < ORDER_COUNT ? ", "
-						      : " or ",
-				names[i]);
-	}
-	lai_text_append(&sentence, ", with - before it for descending, not ");
-	lai_option_echo(&sentence, text, strlen(text));
-	nearest = lai_option_nearest(name, names, ORDER_COUNT);
-	if (nearest)
-		lai_text_append(&sentence, "; did you mean '%s%s'?", name == text ? "" : "-",
-				nearest);
+	lai_option_refuse_name(&sentence, "--sort [-]KEY", names, ORDER_COUNT, name);
 	(void)lai_text_steal(&sentence, &stolen);
 	lai_text_done(&sentence);
 	return stolen;
@@ -176,7 +161,7 @@ int lai_list_sort_read(const char *text, struct lai_list_sort *sort, char **erro
 		*sort = (struct lai_list_sort){.order = &orders[i], .descending = name != text};
 		return 0;
 	}
-	*error = refusal(text, name);
+	*error = refusal(name);
 	return -EINVAL;
 }
 

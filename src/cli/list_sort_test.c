@@ -95,7 +95,7 @@ static void test_keys(void **state)
 	expect("-age", 0, 2, 1, 3, 4);
 	expect("pid", 3, 1, 0, 2, 4);
 	expect("-pid", 1, 3, 0, 2, 4);
-	expect("command", 1, 3, 0, 2, 4);
+	expect("comm", 1, 3, 0, 2, 4);
 	/* ::1, 9.0.0.1, 10.0.0.1:98 (mapped), 10.0.0.1:100 */
 	expect("local", 1, 3, 2, 0, 4);
 	expect("remote", 0, 1, 2, 3, 4);
@@ -119,8 +119,8 @@ static void test_refused(void **state)
 
 	(void)state;
 	assert_int_equal(lai_list_sort_read("-locl", &sort, &error), -EINVAL);
-	assert_non_null(strstr(error, "--sort needs state, age, recv-q"));
-	assert_non_null(strstr(error, "did you mean '-local'?"));
+	assert_non_null(strstr(error, "--sort [-]KEY needs state, age, recv-q"));
+	assert_non_null(strstr(error, "did you mean 'local'?"));
 	free(error);
 	assert_int_equal(lai_list_sort_read("", &sort, &error), -EINVAL);
 	free(error);

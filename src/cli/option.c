@@ -13,9 +13,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Room for a sentence with the names of an enum and a few echoed arguments. */
-#define SENTENCE_MAX 4096
-
 struct parser {
 	const struct lai_option_command *command;
 	char *const *args;
@@ -107,14 +104,28 @@ static const char *nearest_option(const struct lai_option_command *command, cons
 	return nearest;
 }
 
+/* What there is to say of an argument by its first word, so many bytes; NULL: nothing. */
+static const char *hint_of(const struct lai_option_command *command, const char *word,
+			   size_t length)
+{
+	for (size_t i = 0; i < command->hint_count; i++)
+		if (strlen(command->hints[i].given) == length &&
+		    memcmp(command->hints[i].given, word, length) == 0)
+			return command->hints[i].hint;
+	return NULL;
+}
+
 /* argument as it was written, name what follows its dashes. */
 static int refuse_name(struct parser *parser, const char *argument, const char *name)
 {
 	const char *nearest = nearest_option(parser->command, name, strcspn(name, "="));
+	const char *hint = hint_of(parser->command, argument, strcspn(argument, "="));
 
 	lai_text_append(&parser->error, "there is no option ");
 	lai_option_echo(&parser->error, argument, strcspn(argument, "="));
-	if (nearest)
+	if (hint)
+		lai_text_append(&parser->error, ": %s", hint);
+	else if (nearest)
 		lai_text_append(&parser->error, "; did you mean --%s?", nearest);
 	return -EINVAL;
 }
@@ -159,9 +170,11 @@ static int take_letters(struct parser *parser, const char *argument)
 			return LAI_OPTION_HELP;
 		if (!option && *letter == 'V')
 			return LAI_OPTION_VERSION;
+		/* "-follow" may be a long name, "-up" is two letters if -u means something. */
 		if (!option)
-			return letter == argument + 1 ? refuse_name(parser, argument, letter)
-						      : refuse_name(parser, label, label + 1);
+			return letter == argument + 1 && !hint_of(parser->command, label, 2)
+				       ? refuse_name(parser, argument, letter)
+				       : refuse_name(parser, label, label + 1);
 		if (option->type == LAI_OPTION_FLAG)
 			*(bool *)lai_option_field(option, parser->settings) = true;
 		else if (letter[1] == '\0')
@@ -208,7 +221,7 @@ static int check_operands(struct parser *parser)
 {
 	const struct lai_option_command *command = parser->command;
 	size_t max = command->operands ? command->operands_max : 0;
-	const char *surplus;
+	const char *surplus, *hint;
 
 	if (parser->operands.count < command->operands_min) {
 		lai_text_append(&parser->error, "%s is missing; usage: %s [OPTION]... %s",
@@ -221,6 +234,9 @@ static int check_operands(struct parser *parser)
 		surplus = parser->operands.texts[max];
 		lai_option_echo(&parser->error, surplus, strlen(surplus));
 		lai_text_append(&parser->error, " is one too many");
+		hint = hint_of(command, surplus, strcspn(surplus, " ="));
+		if (hint)
+			lai_text_append(&parser->error, ": %s", hint);
 		return -EINVAL;
 	}
 	return 0;
@@ -271,7 +287,7 @@ int lai_option_parse(const struct lai_option_command *command, int count, char *
 	int result;
 
 	assert_table(command);
-	lai_text_init(&parser.error, SENTENCE_MAX);
+	lai_text_init(&parser.error, LAI_OPTION_SENTENCE_MAX);
 	parser.settings = malloc(command->settings_bytes ? command->settings_bytes : 1);
 	if (!parser.settings) {
 		*error = NULL;

@@ -3,7 +3,6 @@
 #ifndef LAI_CLI_OPTION_INSIDE_H
 #define LAI_CLI_OPTION_INSIDE_H
 
-#include "base/text.h"
 #include "cli/option.h"
 
 static inline bool lai_option_is_heading(const struct lai_option *option)
@@ -37,7 +36,5 @@ void lai_option_value_refuse(struct lai_text *sentence, const struct lai_option 
 
 /* Appends length bytes of an argument as errors show them: quoted, short, without controls. */
 void lai_option_echo(struct lai_text *sentence, const char *argument, size_t length);
-
-int lai_option_list_add(struct lai_option_list *list, const char *text);
 
 #endif

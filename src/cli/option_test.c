@@ -55,6 +55,9 @@ static const struct lai_option options[] = {
 	{"header", 'H', LAI_OPTION_LIST, AT(headers), "TEXT", .help = "Add a header."},
 };
 
+static const struct lai_option_hint hints[] = {
+	{"-u", "no such thing"}, {"--user", "it is always you"}, {"state", "write --state"}};
+
 static const struct lai_option_command command = {
 	.name = "lastack test",
 	.operands = "URL...",
@@ -64,6 +67,8 @@ static const struct lai_option_command command = {
 	.option_count = COUNT(options),
 	.settings_bytes = sizeof(struct settings),
 	.operands_max = SIZE_MAX,
+	.hints = hints,
+	.hint_count = COUNT(hints),
 };
 
 struct outcome {
@@ -87,7 +92,8 @@ static void parse(struct outcome *outcome, const struct lai_option_command *how,
 		count++;
 	}
 	*outcome = (struct outcome){0};
-	memcpy(&outcome->settings, &defaults, sizeof(defaults)); /* with its padding: it is compared */
+	memcpy(&outcome->settings, &defaults,
+	       sizeof(defaults)); /* with its padding: it is compared */
 	outcome->result = lai_option_parse(how, count, copies, &outcome->settings,
 					   &outcome->operands, &outcome->error);
 }
@@ -123,8 +129,8 @@ static void test_all_types(void **state)
 
 	(void)state;
 	PARSE(&o, "--verbose", "--follow=a=b", "--tries", "7", "--tos=0x10", "--local-port=65535",
-	      "--buffer=8M", "--dead", "1.5s", "--colour=green", "--backoff=500ms..1m", "--header=x",
-	      "-Hy");
+	      "--buffer=8M", "--dead", "1.5s", "--colour=green", "--backoff=500ms..1m",
+	      "--header=x", "-Hy");
 	assert_int_equal(o.result, 0);
 	assert_true(o.settings.verbose);
 	assert_false(o.settings.quiet);
@@ -261,6 +267,68 @@ static void test_unknown(void **state)
 	REFUSED("there is no option '-\xc3\xbc'", "-\xc3\xbc");
 }
 
+static void test_hints(void **state)
+{
+	struct lai_option_command none = command;
+
+	(void)state;
+	none.operands = NULL;
+	REFUSED("there is no option '-u': no such thing", "-u");
+	REFUSED("there is no option '-u': no such thing", "-vuq");
+	REFUSED("there is no option '-u': no such thing", "-uq");
+	REFUSED("there is no option '--user': it is always you", "--user=x");
+	assert_refused(&none, (const char *const[]){"state", "x", NULL},
+		       "only options are taken, so 'state' is one too many: write --state");
+	assert_refused(&none, (const char *const[]){"state = x", NULL},
+		       "only options are taken, so 'state = x' is one too many: write --state");
+	assert_refused(&none, (const char *const[]){"states", NULL},
+		       "only options are taken, so 'states' is one too many");
+}
+
+/* Up to the part "stop". */
+static int append_part(void *arg, const char *part)
+{
+	char *all = arg;
+
+	strcat(strcat(all, part), "|");
+	return strcmp(part, "stop") == 0 ? 7 : 0;
+}
+
+static void test_list_each(void **state)
+{
+	const char *texts[] = {"a,b", "", ",c", "d,stop,e", "f"};
+	char all[64] = "";
+
+	(void)state;
+	assert_int_equal(
+		lai_option_list_each(&(struct lai_option_list){texts, 3}, append_part, all), 0);
+	assert_string_equal(all, "a|b|||c|");
+	all[0] = '\0';
+	assert_int_equal(
+		lai_option_list_each(&(struct lai_option_list){texts, 5}, append_part, all), 7);
+	assert_string_equal(all, "a|b|||c|d|stop|");
+}
+
+static void test_refuse_name(void **state)
+{
+	static const struct {
+		const char *given, *sentence;
+	} cases[] = {
+		{"mauve", "--x needs red, green or blue, not 'mauve'"},
+		{"BLUE", "--x needs red, green or blue, not 'BLUE'; did you mean 'blue'?"},
+		{"", "--x needs red, green or blue"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct lai_text text = LAI_TEXT_INIT(LAI_OPTION_SENTENCE_MAX);
+
+		lai_option_refuse_name(&text, "--x", colours, 3, cases[i].given);
+		assert_string_equal(lai_text_string(&text), cases[i].sentence);
+		lai_text_done(&text);
+	}
+}
+
 static void test_bad_flag(void **state)
 {
 	(void)state;
@@ -279,8 +347,9 @@ static void test_bad_text(void **state)
 
 static void test_bad_u32(void **state)
 {
-	static const char *const bad[] = {"x", "-1", "+1", "1.5", "4294967296", "99999999999999999999",
-					  "0x", "0xg", " 1", "1 ", "0x-1", "0x100000000"};
+	static const char *const bad[] = {
+		"x",  "-1",  "+1", "1.5", "4294967296", "99999999999999999999",
+		"0x", "0xg", " 1", "1 ",  "0x-1",	"0x100000000"};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
@@ -314,13 +383,15 @@ static void test_bad_size(void **state)
 	REFUSED("--buffer needs a size in bytes such as 4096, 64k, 8M or 1G, not '1.5M'",
 		"--buffer=1.5M");
 	REFUSED("-b needs a size in bytes such as 4096, 64k, 8M or 1G, not '-5'", "-b", "-5");
-	REFUSED("--buffer: '9000000T' is too large; the most is 2^63 - 1 bytes", "--buffer=9000000T");
+	REFUSED("--buffer: '9000000T' is too large; the most is 2^63 - 1 bytes",
+		"--buffer=9000000T");
 }
 
 static void test_bad_time(void **state)
 {
 	(void)state;
-	REFUSED("--dead needs a time such as 500ms, 30s, 5m, 2h, 1d or never, not '5x'", "--dead=5x");
+	REFUSED("--dead needs a time such as 500ms, 30s, 5m, 2h, 1d or never, not '5x'",
+		"--dead=5x");
 	REFUSED("--dead: '40000d' is too large; the most is 100 years, or never", "--dead=40000d");
 }
 
@@ -335,13 +406,14 @@ static void test_bad_enum(void **state)
 
 static void test_bad_range(void **state)
 {
-	static const char *const bad[] = {"5s", "..", "1s..", "..1s", "1s...2s", "2s..1s", "1s..x",
-					  "1s..2s..3s", "1s-2s"};
+	static const char *const bad[] = {"5s",	    "..",    "1s..",	   "..1s", "1s...2s",
+					  "2s..1s", "1s..x", "1s..2s..3s", "1s-2s"};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		char sentence[160] = "--backoff needs two times MIN..MAX such as 500ms..60s, the smaller "
-				     "first, not '";
+		char sentence[160] =
+			"--backoff needs two times MIN..MAX such as 500ms..60s, the smaller "
+			"first, not '";
 
 		strcat(strcat(sentence, bad[i]), "'");
 		REFUSED(sentence, "--backoff", bad[i]);
@@ -498,7 +570,8 @@ static void test_nearest(void **state)
 	assert_string_equal(lai_option_nearest("doc", names, COUNT(names)), "doctor");
 	assert_null(lai_option_nearest("balance", names, COUNT(names)));
 	assert_null(lai_option_nearest("", names, COUNT(names)));
-	assert_null(lai_option_nearest("a-name-that-is-longer-than-any-option-has", names, COUNT(names)));
+	assert_null(lai_option_nearest("a-name-that-is-longer-than-any-option-has", names,
+				       COUNT(names)));
 }
 
 int main(void)
@@ -508,11 +581,17 @@ int main(void)
 		{.name = "without arguments the defaults stay", .test_func = test_nothing},
 		{.name = "options stand anywhere before --, operands keep their order",
 		 .test_func = test_order},
-		{.name = "letters may be joined, the last one with its value", .test_func = test_letters},
+		{.name = "letters may be joined, the last one with its value",
+		 .test_func = test_letters},
 		{.name = "of an option given twice the last counts", .test_func = test_last_wins},
 		{.name = "a forgotten value is noticed", .test_func = test_value_with_dashes},
 		{.name = "help and version are left to the caller", .test_func = test_help_version},
-		{.name = "unknown options are refused, near misses named", .test_func = test_unknown},
+		{.name = "unknown options are refused, near misses named",
+		 .test_func = test_unknown},
+		{.name = "what is known from elsewhere gets a hint", .test_func = test_hints},
+		{.name = "lists are taken apart at commas", .test_func = test_list_each},
+		{.name = "a name is refused with those that there are, and the nearest",
+		 .test_func = test_refuse_name},
 		{.name = "a flag takes no value", .test_func = test_bad_flag},
 		{.name = "a text must not be empty", .test_func = test_bad_text},
 		{.name = "numbers out of form or range are refused", .test_func = test_bad_u32},
@@ -523,12 +602,14 @@ int main(void)
 		{.name = "wrong ranges are refused", .test_func = test_bad_range},
 		{.name = "a range may have fractions, never, and equal ends",
 		 .test_func = test_good_range},
-		{.name = "after a mistake no setting has changed", .test_func = test_all_or_nothing},
+		{.name = "after a mistake no setting has changed",
+		 .test_func = test_all_or_nothing},
 		{.name = "errors repeat arguments short and harmless", .test_func = test_echo},
 		{.name = "the number of operands is checked", .test_func = test_operands},
 		{.name = "the help text comes from the table", .test_func = test_help_text},
 		{.name = "a row may take the letter h", .test_func = test_help_letter_taken},
-		{.name = "no line of the help text reaches column 80", .test_func = test_help_width},
+		{.name = "no line of the help text reaches column 80",
+		 .test_func = test_help_width},
 		{.name = "the nearest name is found, or none", .test_func = test_nearest},
 	};
 

@@ -6,35 +6,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* How much of a wrong argument an error repeats; enough to recognise it. */
-#define ECHO_MAX 60
 /* Longest text of the lower end of a range; "0.000001ms" and the like fit. */
 #define RANGE_END_MAX 32
-
-void lai_option_echo(struct lai_text *text, const char *argument, size_t length)
-{
-	size_t shown = length > ECHO_MAX ? ECHO_MAX : length;
-
-	while (shown < length && shown > 0 && ((unsigned char)argument[shown] & 0xc0) == 0x80)
-		shown--; /* not inside a UTF-8 character */
-	lai_text_append(text, "'");
-	for (size_t i = 0; i < shown; i++) {
-		unsigned char c = (unsigned char)argument[i];
-
-		lai_text_append(text, "%c", c < ' ' || c == 0x7f ? '?' : c);
-	}
-	lai_text_append(text, "%s'", shown < length ? "..." : "");
-}
-
-/* "a, b or c" */
-static void append_names(struct lai_text *text, const char *const *names)
-{
-	for (size_t i = 0; names[i]; i++)
-		lai_text_append(text, "%s%s", i == 0 ? "" : names[i + 1] ? ", " : " or ", names[i]);
-}
 
 static int read_text(const struct lai_option *option, const char *text, void *field)
 {
@@ -125,17 +102,6 @@ static int read_range(const struct lai_option *option, const char *text, void *f
 	return 0;
 }
 
-int lai_option_list_add(struct lai_option_list *list, const char *text)
-{
-	const char **texts = reallocarray(list->texts, list->count + 1, sizeof(*texts));
-
-	if (!texts)
-		return -ENOMEM;
-	texts[list->count++] = text;
-	list->texts = texts;
-	return 0;
-}
-
 static int read_list(const struct lai_option *option, const char *text, void *field)
 {
 	(void)option;
@@ -175,10 +141,19 @@ int lai_option_value_read(const struct lai_option *option, const char *text, voi
 	return types[option->type].read(option, text, field);
 }
 
+static void refuse_number(struct lai_text *sentence, const struct lai_option *option,
+			  const char *label, const char *text)
+{
+	char accepted[64];
+
+	(void)snprintf(accepted, sizeof(accepted), "a whole number from %u to %u", option->min,
+		       max_of(option));
+	lai_option_refuse(sentence, label, accepted, text);
+}
+
 void lai_option_value_refuse(struct lai_text *sentence, const struct lai_option *option,
 			     const char *label, const char *text, int error)
 {
-	const char *nearest = NULL;
 	size_t count = 0;
 
 	if (error == -ERANGE) {
@@ -186,24 +161,13 @@ void lai_option_value_refuse(struct lai_text *sentence, const struct lai_option 
 		lai_option_echo(sentence, text, strlen(text));
 		lai_text_append(sentence, " is too large; the most is %s",
 				types[option->type].limit);
-		return;
-	}
-	lai_text_append(sentence, "%s needs ", label);
-	if (option->type == LAI_OPTION_ENUM) {
-		append_names(sentence, option->names);
+	} else if (option->type == LAI_OPTION_ENUM) {
 		while (option->names[count])
 			count++;
-		nearest = lai_option_nearest(text, option->names, count);
+		lai_option_refuse_name(sentence, label, option->names, count, text);
 	} else if (option->type == LAI_OPTION_U32) {
-		lai_text_append(sentence, "a whole number from %u to %u", option->min,
-				max_of(option));
+		refuse_number(sentence, option, label, text);
 	} else {
-		lai_text_append(sentence, "%s", types[option->type].accepted);
+		lai_option_refuse(sentence, label, types[option->type].accepted, text);
 	}
-	if (*text) {
-		lai_text_append(sentence, ", not ");
-		lai_option_echo(sentence, text, strlen(text));
-	}
-	if (nearest)
-		lai_text_append(sentence, "; did you mean '%s'?", nearest);
 }

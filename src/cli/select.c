@@ -67,6 +67,19 @@ static bool addresses_let(const struct lai_select *select, const struct lai_sock
 	return select->prefixes.count == 0;
 }
 
+/* A program that listens on [::] serves IPv4 by sockets of IPv6: what counts is what its peer
+   speaks. What is gone and has no address is of neither. */
+static bool family_lets(const struct lai_select *select, const struct lai_socket_fact *socket)
+{
+	struct in6_addr wide;
+
+	if (select->ipv4 && select->ipv6)
+		return true;
+	if (!lai_select_widen(&socket->local, &wide))
+		return false;
+	return IN6_IS_ADDR_V4MAPPED(&wide) ? select->ipv4 : select->ipv6;
+}
+
 static bool age_lets(const struct lai_select *select, const struct lai_socket_fact *socket)
 {
 	uint64_t age_ms = 0;
@@ -175,7 +188,8 @@ bool lai_select_socket(const struct lai_select *select, const struct lai_snapsho
 {
 	const struct lai_socket_fact *fact = &snapshot->sockets[socket];
 
-	return (select->state_mask & LAI_SOCKDIAG_STATE(fact->state)) && ports_let(select, fact) &&
+	return (select->state_mask & LAI_SOCKDIAG_STATE(fact->state)) &&
+	       family_lets(select, fact) && ports_let(select, fact) &&
 	       addresses_let(select, fact) && age_lets(select, fact) &&
 	       holders_let(select, snapshot, fact);
 }

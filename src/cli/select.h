@@ -3,7 +3,7 @@
  * select.h - which sockets list and close are about: the options they share, and the test.
  *
  *	--state --pid --command --port --local-port --remote-port --address --cgroup --container
- *	--min-age
+ *	--ipv4 --ipv6 --min-age
  *
  * The filters on holders (pid, command, cgroup, container) must be passed by one and the same
  * holder. A connection that waits for accept() has none; there the holders of its listener count.
@@ -27,43 +27,43 @@ struct lai_select_settings {
 	struct lai_option_list cgroups;	   /* a path or its beginning */
 	struct lai_option_list containers; /* a name or the beginning of an id */
 	uint64_t min_age_ns;		   /* 0: any */
+	bool ipv4, ipv6;		   /* neither: both */
 };
 
 /* The rows of a table of options whose settings struct has a member of this type. */
 #define LAI_SELECT_OPTIONS(type, member) LAI_SELECT_ROWS(offsetof(type, member))
 
-#define LAI_SELECT_ROW(base, option, kind, field, value, text)                                     \
-	{                                                                                          \
-		.name = option, .type = LAI_OPTION_##kind,                                         \
-		.offset = (base) + offsetof(struct lai_select_settings, field), .metavar = value,  \
-		.help = text                                                                       \
-	}
+#define LAI_SELECT_ROW(base, ...) LAI_OPTION_AT(base, struct lai_select_settings, __VA_ARGS__)
 
 #define LAI_SELECT_ROWS(base)                                                                      \
-	{.type = LAI_OPTION_HEADING, .help = "Which sockets"},                                     \
-		LAI_SELECT_ROW(base, "state", LIST, states, "STATE",                               \
+	LAI_OPTION_HEAD("Which sockets"),                                                          \
+		LAI_SELECT_ROW(base, "state", 0, LIST, states, "STATE",                            \
 			       "established, close-wait, ..., as ss or netstat write them; also "  \
 			       "closed (held, but gone), all, connected, all-but-STATE; several "  \
 			       "by commas"),                                                       \
-		LAI_SELECT_ROW(base, "pid", LIST, pids, "PID",                                     \
+		LAI_SELECT_ROW(base, "pid", 0, LIST, pids, "PID",                                  \
 			       "held by this process, or waiting for its accept()"),               \
-		LAI_SELECT_ROW(base, "command", LIST, commands, "NAME",                            \
+		LAI_SELECT_ROW(base, "command", 0, LIST, commands, "NAME",                         \
 			       "held by processes of this name; * and ? stand for any letters"),   \
-		LAI_SELECT_ROW(base, "port", LIST, ports, "PORT",                                  \
+		LAI_SELECT_ROW(base, "port", 0, LIST, ports, "PORT",                               \
 			       "this local or remote port, or a range such as 8000-8099"),         \
-		LAI_SELECT_ROW(base, "local-port", LIST, local_ports, "PORT", "this local port"),  \
-		LAI_SELECT_ROW(base, "remote-port", LIST, remote_ports, "PORT",                    \
+		LAI_SELECT_ROW(base, "local-port", 0, LIST, local_ports, "PORT",                   \
+			       "this local port"),                                                 \
+		LAI_SELECT_ROW(base, "remote-port", 0, LIST, remote_ports, "PORT",                 \
 			       "this remote port"),                                                \
-		LAI_SELECT_ROW(                                                                    \
-			base, "address", LIST, addresses, "ADDRESS[/LENGTH]",                      \
-			"this local or remote address or prefix; IPv4 also as it is mapped "       \
-			"into IPv6"),                                                              \
-		LAI_SELECT_ROW(base, "cgroup", LIST, cgroups, "PATH",                              \
+		LAI_SELECT_ROW(base, "address", 0, LIST, addresses, "ADDRESS[/LENGTH]",            \
+			       "this local or remote address or prefix; IPv4 also as it is "       \
+			       "mapped into IPv6"),                                                \
+		LAI_SELECT_ROW(base, "ipv4", '4', FLAG, ipv4, NULL,                                \
+			       "IPv4, also as it is mapped into IPv6"),                            \
+		LAI_SELECT_ROW(base, "ipv6", '6', FLAG, ipv6, NULL,                                \
+			       "IPv6 that is no mapped IPv4"),                                     \
+		LAI_SELECT_ROW(base, "cgroup", 0, LIST, cgroups, "PATH",                           \
 			       "held in this cgroup or one below; a beginning of the path will "   \
 			       "do"),                                                              \
-		LAI_SELECT_ROW(base, "container", LIST, containers, "NAME",                        \
+		LAI_SELECT_ROW(base, "container", 0, LIST, containers, "NAME",                     \
 			       "held in this container: its name or the beginning of its id"),     \
-		LAI_SELECT_ROW(base, "min-age", TIME, min_age_ns, "TIME",                          \
+		LAI_SELECT_ROW(base, "min-age", 0, TIME, min_age_ns, "TIME",                       \
 			       "for at least this long in its state, as far as the kernel tells")
 
 struct lai_select;

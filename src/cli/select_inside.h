@@ -42,6 +42,7 @@ struct lai_select {
 		size_t count;
 	} prefixes;
 	uint64_t min_age_ms;
+	bool ipv4, ipv6; /* let through */
 };
 
 /* As IPv6, IPv4 as it is mapped into that; false: there is no address. */

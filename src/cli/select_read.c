@@ -3,15 +3,13 @@
 #include "cli/select_inside.h"
 
 #include "base/time.h"
-#include "cli/option_inside.h"
 #include "observe/sockdiag.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* Longest item of a list; more than any address, port or state takes. */
-#define ITEM_MAX 256
-#define SENTENCE_MAX 1024
+/* "fe80::1%4294967295" and the like: no host that is longer is an address. */
+#define HOST_MAX 256
 
 struct reader {
 	struct lai_select *select;
@@ -30,13 +28,13 @@ struct reader {
 
 static int refuse(struct reader *reader, const char *option, const char *accepted, const char *item)
 {
-	lai_text_append(&reader->error, "%s needs %s, not ", option, accepted);
-	lai_option_echo(&reader->error, item, strlen(item));
+	lai_option_refuse(&reader->error, option, accepted, item);
 	return -EINVAL;
 }
 
-static int read_state(struct reader *reader, const char *item)
+static int read_state(void *arg, const char *item)
 {
+	struct reader *reader = arg;
 	const char *nearest = NULL;
 	uint32_t mask;
 
@@ -69,8 +67,9 @@ static bool read_number(const char *text, char end, uint32_t max, uint32_t *numb
 	return true;
 }
 
-static int read_pid(struct reader *reader, const char *item)
+static int read_pid(void *arg, const char *item)
 {
+	struct reader *reader = arg;
 	uint32_t pid;
 
 	if (!read_number(item, '\0', INT32_MAX, &pid))
@@ -101,18 +100,24 @@ static int read_ports(struct reader *reader, struct ports *ports, const char *op
 	return 0;
 }
 
-static int read_port(struct reader *reader, const char *item)
+static int read_port(void *arg, const char *item)
 {
+	struct reader *reader = arg;
+
 	return read_ports(reader, &reader->select->ports, "--port", item);
 }
 
-static int read_local_port(struct reader *reader, const char *item)
+static int read_local_port(void *arg, const char *item)
 {
+	struct reader *reader = arg;
+
 	return read_ports(reader, &reader->select->local_ports, "--local-port", item);
 }
 
-static int read_remote_port(struct reader *reader, const char *item)
+static int read_remote_port(void *arg, const char *item)
 {
+	struct reader *reader = arg;
+
 	return read_ports(reader, &reader->select->remote_ports, "--remote-port", item);
 }
 
@@ -122,7 +127,7 @@ static bool read_prefix(const char *item, struct prefix *prefix)
 	const char *slash = strchr(item, '/');
 	size_t length = slash ? (size_t)(slash - item) : strlen(item);
 	struct lai_address address;
-	char host[ITEM_MAX];
+	char host[HOST_MAX];
 	unsigned bits_max;
 	uint32_t bits;
 
@@ -130,6 +135,8 @@ static bool read_prefix(const char *item, struct prefix *prefix)
 		item++;
 		length -= 2;
 	}
+	if (length >= sizeof(host))
+		return false;
 	memcpy(host, item, length);
 	host[length] = '\0';
 	if (lai_address_parse(host, 0, &address) != 0 ||
@@ -146,8 +153,9 @@ static bool read_prefix(const char *item, struct prefix *prefix)
 	return true;
 }
 
-static int read_address(struct reader *reader, const char *item)
+static int read_address(void *arg, const char *item)
 {
+	struct reader *reader = arg;
 	struct prefix prefix;
 
 	if (!read_prefix(item, &prefix))
@@ -173,44 +181,25 @@ static int keep_text(struct texts *texts, const char *item)
 	return 0;
 }
 
-static int read_command(struct reader *reader, const char *item)
+static int read_command(void *arg, const char *item)
 {
+	struct reader *reader = arg;
+
 	return keep_text(&reader->select->commands, item);
 }
 
-static int read_container(struct reader *reader, const char *item)
+static int read_container(void *arg, const char *item)
 {
+	struct reader *reader = arg;
+
 	return keep_text(&reader->select->containers, item);
-}
-
-/* Each item of one text, which are separated by commas. */
-static int read_items(struct reader *reader, const char *text,
-		      int (*read)(struct reader *reader, const char *item))
-{
-	int error = 0;
-
-	while (error == 0) {
-		size_t length = strcspn(text, ",");
-		char item[ITEM_MAX];
-
-		/* One that is too long is cut, and nothing that long is right. */
-		if (length >= sizeof(item))
-			length = sizeof(item) - 1;
-		memcpy(item, text, length);
-		item[length] = '\0';
-		error = read(reader, item);
-		text += strcspn(text, ",");
-		if (*text++ == '\0')
-			break;
-	}
-	return error;
 }
 
 static int read_all(struct reader *reader, const struct lai_select_settings *settings)
 {
 	const struct {
 		const struct lai_option_list *list;
-		int (*read)(struct reader *reader, const char *item);
+		int (*read)(void *arg, const char *item);
 	} lists[] = {
 		{&settings->states, read_state},
 		{&settings->pids, read_pid},
@@ -223,13 +212,14 @@ static int read_all(struct reader *reader, const struct lai_select_settings *set
 	};
 	int error = 0;
 
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-		for (size_t j = 0; j < lists[i].list->count && !error; j++)
-			error = read_items(reader, lists[i].list->texts[j], lists[i].read);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]) && !error; i++)
+		error = lai_option_list_each(lists[i].list, lists[i].read, reader);
 	if (error)
 		return error;
 	if (settings->min_age_ns == LA_NEVER)
 		return refuse(reader, "--min-age", "a time such as 30s, 5m or 2h", "never");
+	reader->select->ipv4 = settings->ipv4 || !settings->ipv6;
+	reader->select->ipv6 = settings->ipv6 || !settings->ipv4;
 	reader->select->min_age_ms = settings->min_age_ns / LAI_MS;
 	if (settings->states.count == 0)
 		reader->select->state_mask = LAI_SOCKDIAG_ALL;
@@ -247,7 +237,7 @@ int lai_select_new(const struct lai_select_settings *settings, struct lai_select
 		*error = NULL;
 		return -ENOMEM;
 	}
-	lai_text_init(&reader.error, SENTENCE_MAX);
+	lai_text_init(&reader.error, LAI_OPTION_SENTENCE_MAX);
 	reader.select->cgroups = &settings->cgroups;
 	result = read_all(&reader, settings);
 	if (result == -EINVAL && lai_text_steal(&reader.error, &sentence) != 0)

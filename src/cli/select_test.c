@@ -292,6 +292,18 @@ static void test_addresses(void **state)
 	}
 }
 
+/* What is gone, and has no address, is of neither. */
+static void test_families(void **state)
+{
+	(void)state;
+	assert_int_equal(chosen(&(struct lai_select_settings){.ipv4 = true}),
+			 BIT(WEB) | BIT(QUEUED) | BIT(DATABASE) | BIT(OLD));
+	assert_int_equal(chosen(&(struct lai_select_settings){.ipv6 = true}),
+			 BIT(WEB_LISTENER) | BIT(LINK_LOCAL));
+	assert_int_equal(chosen(&(struct lai_select_settings){.ipv4 = true, .ipv6 = true}),
+			 BIT(SOCKET_COUNT) - 1);
+}
+
 static void test_processes(void **state)
 {
 	(void)state;
@@ -453,6 +465,7 @@ int main(void)
 		 .test_func = test_ports},
 		{.name = "prefixes match IPv4, mapped or not, IPv6 and scopes",
 		 .test_func = test_addresses},
+		{.name = "-4 and -6, a mapped address being IPv4", .test_func = test_families},
 		{.name = "processes match by pid and name, the listener's for its queue",
 		 .test_func = test_processes},
 		{.name = "cgroups match by beginnings, containers by name and id",

@@ -227,13 +227,14 @@ static void pause_until(struct loop *loop, uint64_t deadline_ns)
 		{.fd = STDOUT_FILENO}, /* POLLERR: the reader has gone */
 	};
 
-	while (!loop->stop && loop->page.error == 0 && lai_clock_now() < deadline_ns) {
+	/* Once in any case: a look may take longer than the pause, and a signal is to end that too. */
+	do {
 		if (poll(wait, 2, lai_clock_timeout_ms(deadline_ns)) <= 0)
 			continue;
 		if (wait[1].revents & (POLLERR | POLLNVAL))
 			loop->page.error = -EPIPE;
 		take_signals(loop);
-	}
+	} while (!loop->stop && loop->page.error == 0 && lai_clock_now() < deadline_ns);
 }
 
 static bool once(const struct lai_watch_settings *settings)

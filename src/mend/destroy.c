@@ -62,24 +62,8 @@ static int namespace_take(struct lai_mend_session *session, const struct lai_nam
 	return error;
 }
 
-static void id_end(const struct lai_address *address, __be32 words[4], __be16 *port)
-{
-	if (lai_address_family(address) == AF_INET) {
-		memcpy(words, &address->v4.sin_addr, sizeof(address->v4.sin_addr));
-		*port = address->v4.sin_port;
-	} else {
-		memcpy(words, &address->v6.sin6_addr, sizeof(address->v6.sin6_addr));
-		*port = address->v6.sin6_port;
-	}
-}
-
-static uint32_t scope_of(const struct lai_address *address)
-{
-	return lai_address_family(address) == AF_INET6 ? address->v6.sin6_scope_id : 0;
-}
-
-static int ask(struct lai_mend_session *session, uint16_t type, const struct lai_socket_fact *fact,
-	       uint32_t device)
+static int ask(struct lai_mend_session *session, uint16_t type, int family,
+	       const struct inet_diag_sockid *id)
 {
 	_Alignas(struct nlmsghdr) char
 		bytes[MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(struct inet_diag_req_v2))];
@@ -90,14 +74,10 @@ static int ask(struct lai_mend_session *session, uint16_t type, const struct lai
 	header->nlmsg_flags = NLM_F_REQUEST | (type == SOCK_DESTROY ? NLM_F_ACK : 0);
 	header->nlmsg_seq = ++session->sequence;
 	request = mnl_nlmsg_put_extra_header(header, sizeof(*request));
-	request->sdiag_family = (uint8_t)fact->family;
+	request->sdiag_family = (uint8_t)family;
 	request->sdiag_protocol = IPPROTO_TCP;
 	request->idiag_states = LAI_SOCKDIAG_ALL;
-	id_end(&fact->local, request->id.idiag_src, &request->id.idiag_sport);
-	id_end(&fact->remote, request->id.idiag_dst, &request->id.idiag_dport);
-	request->id.idiag_if = device;
-	request->id.idiag_cookie[0] = (uint32_t)fact->cookie;
-	request->id.idiag_cookie[1] = (uint32_t)(fact->cookie >> 32);
+	request->id = *id;
 	return mnl_socket_sendto(session->netlink, header, header->nlmsg_len) < 0 ? -errno : 0;
 }
 
@@ -145,22 +125,21 @@ static struct lai_mend_result fail_of_errno(int error)
 	return error == -ESTALE ? lai_mend_fail(LAI_MEND_GONE, 0) : lai_mend_fail_of_errno(error);
 }
 
-/* 0: *now is it, found through *device (0: any). Otherwise the kernel's errno. */
-static int find(struct lai_mend_session *session, const struct lai_socket_fact *wanted,
-		uint32_t *device, struct lai_socket_fact *now)
+/* 0: *now is it, found by *id as it is then. Otherwise the kernel's errno. */
+static int find(struct lai_mend_session *session, int family, struct inet_diag_sockid *id,
+		struct lai_socket_fact *now)
 {
 	const struct if_nameindex *other = session->devices;
 	int error;
 
-	*device = scope_of(&wanted->local) ? scope_of(&wanted->local) : scope_of(&wanted->remote);
 	for (;;) {
-		error = ask(session, SOCK_DIAG_BY_FAMILY, wanted, *device);
+		error = ask(session, SOCK_DIAG_BY_FAMILY, family, id);
 		if (!error)
 			error = answer(session, now);
 		/* ESTALE: it is gone and its listener answers, or another one of its port. */
 		if ((error != -ENOENT && error != -ESTALE) || !other || !other->if_index)
 			return error;
-		*device = other++->if_index;
+		id->idiag_if = other++->if_index;
 	}
 }
 
@@ -181,20 +160,24 @@ static enum lai_mend_outcome compare(const struct lai_socket_fact *then,
 struct lai_mend_result lai_destroy(struct lai_mend_session *session,
 				   const struct lai_mend_target *target)
 {
+	const struct lai_socket_fact *wanted = &target->socket;
 	struct lai_socket_fact now = {0};
 	enum lai_mend_outcome outcome;
-	uint32_t device = 0;
+	struct inet_diag_sockid id;
 	int error;
 
+	if (!wanted->cookie) /* nothing would tell it from the next one on its ports */
+		return lai_mend_fail(LAI_MEND_GONE, 0);
+	lai_sockdiag_identity(wanted, &id);
 	error = namespace_take(session, &target->name_space);
 	if (!error)
-		error = find(session, &target->socket, &device, &now);
+		error = find(session, wanted->family, &id, &now);
 	if (error)
 		return fail_of_errno(error);
-	outcome = compare(&target->socket, &now);
+	outcome = compare(wanted, &now);
 	if (outcome != LAI_MENDED)
 		return lai_mend_fail(outcome, 0);
-	error = ask(session, SOCK_DESTROY, &target->socket, device);
+	error = ask(session, SOCK_DESTROY, wanted->family, &id);
 	if (!error)
 		error = answer(session, &now);
 	if (error)

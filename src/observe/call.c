@@ -6,7 +6,7 @@
  * the arguments; wchan has the name of a kernel function, which differs between kernels and
  * compilers. Pure, both of them.
  */
-#include "observe/process.h"
+#include "observe/thread.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -13,9 +13,10 @@
  * The path is read from its end: a container in a container is the innermost one, and what a
  * container's own systemd puts below it does not matter.
  */
-#include "observe/process.h"
+#include "observe/container.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 

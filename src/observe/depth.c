@@ -35,7 +35,7 @@ static struct usage usage_read(void)
 			usage = (struct usage){.in_use = in_use, .time_wait = time_wait};
 	if (file)
 		(void)fclose(file);
-	/* That line counts IPv4; sockets of IPv6 are in a line of their own, TIME_WAIT is in both. */
+	/* That line counts IPv4; sockets of IPv6 are in one of their own, TIME_WAIT is in both. */
 	file = fopen("/proc/thread-self/net/sockstat6", "re");
 	while (file && fgets(line, sizeof(line), file))
 		if (sscanf(line, "TCP6: inuse %llu", &in_use) == 1)
@@ -83,7 +83,8 @@ static size_t most_to_one_destination(struct lai_socket_fact *list, size_t count
 {
 	size_t most = 0, run = 0;
 
-	qsort(list, count, sizeof(*list), destination_compare);
+	if (count > 1)
+		qsort(list, count, sizeof(*list), destination_compare);
 	for (size_t i = 0; i < count; i++) {
 		run = i > 0 && destination_compare(&list[i - 1], &list[i]) == 0 ? run + 1 : 1;
 		if (run > most)

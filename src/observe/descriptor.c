@@ -2,6 +2,8 @@
 /* descriptor.c - reads the links of /proc/PID/fd. */
 #include "observe/descriptor.h"
 
+#include "base/text.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -16,23 +18,6 @@
 #define LINK_BYTES 64
 
 #define SOCKET_PREFIX "socket:["
-
-bool lai_number_parse(const char *text, uint32_t *number)
-{
-	uint64_t value = 0;
-
-	if (!*text)
-		return false;
-	for (; *text; text++) {
-		if (!isdigit((unsigned char)*text))
-			return false;
-		value = value * 10 + (uint64_t)(*text - '0');
-		if (value > UINT32_MAX)
-			return false;
-	}
-	*number = (uint32_t)value;
-	return true;
-}
 
 enum lai_descriptor_kind lai_descriptor_parse(const char *link, uint64_t *inode)
 {

@@ -3,7 +3,6 @@
 #ifndef LAI_OBSERVE_DESCRIPTOR_H
 #define LAI_OBSERVE_DESCRIPTOR_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum lai_descriptor_kind {
@@ -34,8 +33,5 @@ int lai_descriptors_read(int directory, lai_descriptor_each *each, void *arg);
 
 /* The kind that a link's text names; *inode is written for sockets. Pure. */
 enum lai_descriptor_kind lai_descriptor_parse(const char *link, uint64_t *inode);
-
-/* Reads a decimal number that fills the text; false: it is none, or over UINT32_MAX. */
-bool lai_number_parse(const char *text, uint32_t *number);
 
 #endif

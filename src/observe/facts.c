@@ -1,8 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* facts.c - looking things up in a snapshot. Pure, so that the judge's tests need nothing else. */
+/* facts.c - what facts alone tell. Pure, so that the judge's tests need nothing else. */
 #include "observe/facts.h"
 
 #include <stdlib.h>
+
+bool lai_socket_is_suspect(const struct lai_socket_fact *socket)
+{
+	switch (socket->state) {
+	case LAI_TCP_CLOSE_WAIT: return true;
+	case LAI_TCP_FIN_WAIT2: return socket->inode != 0;
+	case LAI_TCP_CLOSE: return socket->inode != 0 && socket->past != LAI_PAST_NONE;
+	default: return false;
+	}
+}
+
+bool lai_socket_is_unheld(const struct lai_socket_fact *socket)
+{
+	return socket->inode != 0 && socket->holder_count == 0 && socket->state != LAI_TCP_CLOSE &&
+	       socket->state != LAI_TCP_LISTEN && socket->state != LAI_TCP_BOUND_INACTIVE;
+}
 
 static int pid_compare(const void *key, const void *element)
 {

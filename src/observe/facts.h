@@ -48,10 +48,12 @@ enum lai_past {
 /* One socket. A value: nothing in it points anywhere. */
 struct lai_socket_fact {
 	int family;		  /* AF_INET or AF_INET6; a v4-mapped socket is AF_INET6 */
-	enum lai_tcp_state state; /* never LAI_TCP_NONE or LAI_TCP_COUNT */
+	enum lai_tcp_state state; /* never LAI_TCP_NONE, _NEW_SYN_RECV or _COUNT */
 	struct lai_address local;
 	struct lai_address remote;
-	uint64_t inode;	 /* 0: held by no descriptor: TIME_WAIT, orphaned, or not accepted yet */
+	/* 0: held by no descriptor: TIME_WAIT, orphaned, or not accepted yet. The connections of
+	   one MPTCP socket share its inode. */
+	uint64_t inode;
 	uint64_t cookie; /* SO_COOKIE, unique while the system runs */
 	uint64_t cgroup; /* id of the cgroup that made it; 0: not told */
 	uint32_t uid;	 /* of the user who made it; 0 also for TIME_WAIT */
@@ -71,7 +73,7 @@ struct lai_socket_fact {
 	bool has_info;
 	uint32_t sent_age_ms;	  /* since data was last sent (tcpi_last_data_sent) */
 	uint32_t received_age_ms; /* since data last came; a FIN is no data (tcpi_last_data_recv) */
-	uint32_t ack_age_ms;	  /* since an ACK last came; a FIN carries one (tcpi_last_ack_recv) */
+	uint32_t ack_age_ms;	  /* since an ACK last came; a FIN has one (tcpi_last_ack_recv) */
 	uint32_t rtt_us;
 	uint64_t received_bytes; /* in all, the peer's FIN included (tcpi_bytes_received) */
 	uint64_t sent_bytes;	 /* in all, with what was sent again (tcpi_bytes_sent) */
@@ -189,15 +191,20 @@ enum lai_way {
 	LAI_WAY_PROC, /* /proc/PID/fd */
 };
 
+#define LAI_UNREADABLE_PIDS 3 /* enough to say who it is about */
+
 /* What was looked at, and what could not be. */
 struct lai_coverage {
 	enum lai_way way;
 	char way_reason[128];	   /* why not BPF; "" if it was */
 	uint32_t processes;	   /* in /proc */
 	uint32_t unreadable;	   /* of those, descriptors that we may not see */
+	uint32_t unreadable_pids[LAI_UNREADABLE_PIDS]; /* of the first of those; 0: no more */
 	uint32_t vanished;	   /* ended while we looked */
 	uint32_t undetailed;	   /* suspects whose threads or sets we may not see */
 	uint32_t namespaces_unseen;
+	/* Processes whose network namespace may not be told; 0 if only our own was asked for. */
+	uint32_t unplaced;
 	uint32_t sockets_elsewhere; /* held here, but of a namespace that was not looked at */
 	uint32_t repeats;	   /* dumps begun again since the tables changed meanwhile */
 	bool complete;		   /* false: even the last try was interrupted */
@@ -226,6 +233,16 @@ struct lai_snapshot {
 	struct lai_namespace *namespaces;
 	size_t namespace_count;
 };
+
+/*
+ * What observe gathers evidence for is what the judge asks about, so both ask these two.
+ *
+ * Suspect: in its state it waits for the program that holds it.
+ * Unheld: it has an inode and is connected or ending, and no descriptor refers to it, so something
+ * else must hold it: an io_uring, a message in flight, the kernel, or a process that is hidden.
+ */
+bool lai_socket_is_suspect(const struct lai_socket_fact *socket);
+bool lai_socket_is_unheld(const struct lai_socket_fact *socket);
 
 /* NULL: not in the snapshot. */
 const struct lai_process *lai_snapshot_process(const struct lai_snapshot *snapshot, pid_t pid);

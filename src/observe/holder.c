@@ -8,37 +8,22 @@
  */
 #include "observe/holder_inside.h"
 
+#include "observe/rows.h"
+
 #include <errno.h>
 #include <limits.h>
-#include <linux/magic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/vfs.h>
-#include <unistd.h>
 
-#define ROOM_FIRST 256
 #define INIT_PID 1
 #define KEY_BYTES (sizeof(uint64_t) + 2 * sizeof(uint32_t))
 #define BYTE_VALUES (UCHAR_MAX + 1)
 
-/* The list with room for one more; NULL: there is no memory, and the list stays as it is. */
-static void *list_grow(void *list, size_t count, size_t *room, size_t element_bytes)
-{
-	size_t more = *room ? 2 * *room : ROOM_FIRST;
-
-	if (count < *room)
-		return list;
-	list = reallocarray(list, more, element_bytes);
-	if (list)
-		*room = more;
-	return list;
-}
-
 int lai_holders_add(struct lai_holders_draft *draft, const struct lai_holder *holder)
 {
 	struct lai_holders *found = &draft->found;
-	struct lai_holder *list = list_grow(found->list, found->count, &draft->room, sizeof(*list));
+	struct lai_holder *list =
+		lai_rows_grow(found->list, found->count, &draft->room, sizeof(*list));
 
 	if (!list)
 		return -ENOMEM;
@@ -47,18 +32,17 @@ int lai_holders_add(struct lai_holders_draft *draft, const struct lai_holder *ho
 	return 0;
 }
 
-int lai_holders_add_device(struct lai_holders_draft *draft, enum lai_device device, uint32_t pid,
-			   uint32_t fd)
+int lai_holders_add_set(struct lai_holders_draft *draft, enum lai_descriptor_kind kind,
+			uint32_t pid, uint32_t fd)
 {
 	struct lai_holders *found = &draft->found;
-	struct lai_device_holder *list =
-		list_grow(found->devices, found->device_count, &draft->device_room, sizeof(*list));
+	struct lai_set_holder *list =
+		lai_rows_grow(found->sets, found->set_count, &draft->set_room, sizeof(*list));
 
 	if (!list)
 		return -ENOMEM;
-	found->devices = list;
-	list[found->device_count++] =
-		(struct lai_device_holder){.device = device, .pid = pid, .fd = fd};
+	found->sets = list;
+	list[found->set_count++] = (struct lai_set_holder){.kind = kind, .pid = pid, .fd = fd};
 	return 0;
 }
 
@@ -66,7 +50,7 @@ int lai_holders_add_read(struct lai_holders_draft *draft, uint32_t pid, uint32_t
 {
 	struct lai_holders *found = &draft->found;
 	struct lai_holders_process *list =
-		list_grow(found->read, found->read_count, &draft->read_room, sizeof(*list));
+		lai_rows_grow(found->read, found->read_count, &draft->read_room, sizeof(*list));
 
 	if (!list)
 		return -ENOMEM;
@@ -74,6 +58,15 @@ int lai_holders_add_read(struct lai_holders_draft *draft, uint32_t pid, uint32_t
 	draft->init_seen = draft->init_seen || pid == INIT_PID;
 	list[found->read_count++] = (struct lai_holders_process){.pid = pid, .fd_count = fd_count};
 	return 0;
+}
+
+void lai_holders_add_unreadable(struct lai_holders_draft *draft, uint32_t pid)
+{
+	struct lai_holders *found = &draft->found;
+
+	if (found->unreadable < LAI_UNREADABLE_PIDS)
+		found->unreadable_pids[found->unreadable] = pid;
+	found->unreadable++;
 }
 
 /* Byte n of the key, the lowest first: fd, then pid, then inode. */
@@ -164,27 +157,27 @@ static void list_unique(struct lai_holders *found)
 	found->count = kept;
 }
 
-static int device_compare(const void *a, const void *b)
+static int set_compare(const void *a, const void *b)
 {
-	const struct lai_device_holder *x = a, *y = b;
+	const struct lai_set_holder *x = a, *y = b;
 
 	if (x->pid != y->pid)
 		return x->pid < y->pid ? -1 : 1;
 	if (x->fd != y->fd)
 		return x->fd < y->fd ? -1 : 1;
-	return (x->device > y->device) - (x->device < y->device);
+	return (x->kind > y->kind) - (x->kind < y->kind);
 }
 
-static void devices_finish(struct lai_holders *found)
+static void sets_finish(struct lai_holders *found)
 {
 	size_t kept = 0;
 
-	if (found->device_count > 1)
-		qsort(found->devices, found->device_count, sizeof(*found->devices), device_compare);
-	for (size_t i = 0; i < found->device_count; i++)
-		if (kept == 0 || device_compare(&found->devices[kept - 1], &found->devices[i]) != 0)
-			found->devices[kept++] = found->devices[i];
-	found->device_count = kept;
+	if (found->set_count > 1)
+		qsort(found->sets, found->set_count, sizeof(*found->sets), set_compare);
+	for (size_t i = 0; i < found->set_count; i++)
+		if (kept == 0 || set_compare(&found->sets[kept - 1], &found->sets[i]) != 0)
+			found->sets[kept++] = found->sets[i];
+	found->set_count = kept;
 }
 
 static int read_compare(const void *a, const void *b)
@@ -215,34 +208,21 @@ int lai_holders_finish(struct lai_holders_draft *draft, struct lai_holders *hold
 	if (error)
 		return error;
 	list_unique(&draft->found);
-	devices_finish(&draft->found);
+	sets_finish(&draft->found);
 	read_finish(&draft->found);
 	if (!draft->init_seen) {
 		draft->found.processes++;
-		draft->found.unreadable++;
+		lai_holders_add_unreadable(draft, INIT_PID);
 	}
 	*holders = draft->found;
 	*draft = (struct lai_holders_draft){0};
 	return 0;
 }
 
-int lai_holders_proc_is_ours(void)
-{
-	char self[16] = "", wanted[16]; /* a pid has at most 10 digits */
-	struct statfs fs;
-
-	if (statfs("/proc", &fs) < 0)
-		return -errno;
-	if (fs.f_type != PROC_SUPER_MAGIC)
-		return -ENODEV;
-	snprintf(wanted, sizeof(wanted), "%d", (int)getpid());
-	return readlink("/proc/self", self, sizeof(self) - 1) > 0 && !strcmp(self, wanted);
-}
-
 void lai_holders_done(struct lai_holders *holders)
 {
 	free(holders->list);
-	free(holders->devices);
+	free(holders->sets);
 	free(holders->read);
 	*holders = (struct lai_holders){0};
 }

@@ -10,16 +10,12 @@
 #ifndef LAI_OBSERVE_HOLDER_H
 #define LAI_OBSERVE_HOLDER_H
 
+#include "observe/descriptor.h"
 #include "observe/facts.h"
 
-/* Descriptors of other kinds that matter: they refer to sockets in their turn. */
-enum lai_device {
-	LAI_DEVICE_EPOLL,
-	LAI_DEVICE_RING,
-};
-
-struct lai_device_holder {
-	enum lai_device device;
+/* A descriptor that refers to sockets in its turn: of an epoll set or a ring. */
+struct lai_set_holder {
+	enum lai_descriptor_kind kind; /* LAI_DESCRIPTOR_EPOLL or _RING */
 	uint32_t pid;
 	uint32_t fd;
 };
@@ -31,15 +27,16 @@ struct lai_holders_process {
 
 /* What one pass found. The arrays are for lai_holders_done(). */
 struct lai_holders {
-	/* Sorted by inode, pid, fd. BPF: TCP sockets only. /proc: sockets of any kind, since telling
-	   them apart costs a call each; the join with the dump tells. */
+	/* Sorted by inode, pid, fd. BPF: sockets of TCP and MPTCP only. /proc: of any kind, since
+	   telling them apart costs a call each; the join with the dump tells. */
 	struct lai_holder *list;
 	size_t count;
-	struct lai_device_holder *devices; /* sorted by pid, fd */
-	size_t device_count;
+	struct lai_set_holder *sets; /* sorted by pid, fd */
+	size_t set_count;
 	/* As in struct lai_coverage. If we are not even shown process 1 (hidepid), it counts as one
 	   that is unreadable, standing for all that are hidden. */
 	uint32_t processes, unreadable, vanished;
+	uint32_t unreadable_pids[LAI_UNREADABLE_PIDS];
 	/* Those processes that were read, zombies too, sorted by pid, and the number of their
 	   descriptors of any kind. Of our own process BPF counts those that the reading itself
 	   has open, too. */
@@ -57,7 +54,8 @@ int lai_holders_read_proc(struct lai_holders *holders);
 /*
  * With BPF: a program of iter/task walks the tables (bpf/fdwalk.bpf.c; Linux 5.17). Only sockets of
  * TCP in the states of the mask (LAI_TCP_CLOSE included if its bit is set; the bit of
- * LAI_TCP_BOUND_INACTIVE brings those in CLOSE as well, since the kernel has one state for both).
+ * LAI_TCP_BOUND_INACTIVE brings those in CLOSE as well, since the kernel has one state for both),
+ * and those of MPTCP, in state LAI_TCP_NONE, since each has connections in states of their own.
  * 0; -EOPNOTSUPP: built without it, or this kernel lacks something, or /proc is of another pid
  * namespace; -EPERM: CAP_BPF and CAP_PERFMON are missing; -ENOMEM. *reason (of reason_bytes) is a
  * clause without a full stop after a failure.

@@ -8,6 +8,7 @@
  * /sys: 3 ms instead of 30. Nothing is pinned; all of it is gone when we return.
  */
 #include "observe/holder_inside.h"
+#include "observe/procfs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -112,9 +113,9 @@ static int record_add(struct lai_holders_draft *draft, const struct fdwalk_recor
 	switch ((enum fdwalk_kind)record->kind) {
 	case FDWALK_SOCKET: return lai_holders_add(draft, &holder);
 	case FDWALK_EPOLL:
-		return lai_holders_add_device(draft, LAI_DEVICE_EPOLL, record->pid, record->fd);
+		return lai_holders_add_set(draft, LAI_DESCRIPTOR_EPOLL, record->pid, record->fd);
 	case FDWALK_RING:
-		return lai_holders_add_device(draft, LAI_DEVICE_RING, record->pid, record->fd);
+		return lai_holders_add_set(draft, LAI_DESCRIPTOR_RING, record->pid, record->fd);
 	case FDWALK_PROCESS:
 		return lai_holders_add_read(draft, record->pid, (uint32_t)record->number);
 	case FDWALK_OTHER: break;
@@ -242,7 +243,7 @@ int lai_holders_read_bpf(uint32_t state_mask, struct lai_holders *holders, char 
 	int guard = -1, error;
 
 	/* The program names processes as we do; where /proc does not, the two do not fit. */
-	if (lai_holders_proc_is_ours() == 0) {
+	if (lai_procfs_is_ours() == 0) {
 		snprintf(reason, reason_bytes, "/proc is of another pid namespace than ours");
 		return -EOPNOTSUPP;
 	}

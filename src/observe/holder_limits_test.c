@@ -3,7 +3,8 @@
  * holder_limits_test.c - where something is not permitted or not there: a correct answer or a
  * stated gap, never silence.
  *
- * Each case is a child that limits itself, looks both ways, and leaves what it saw in shared memory.
+ * Each case is a child that limits itself, looks both ways, and leaves what it saw in memory that
+ * is shared.
  */
 #include "observe/holder.h"
 

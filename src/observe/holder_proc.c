@@ -4,8 +4,11 @@
  * have left their process's table: unshare(CLONE_FILES), or a leader that has ended before the
  * others.
  */
+#include "base/text.h"
 #include "observe/descriptor.h"
 #include "observe/holder_inside.h"
+#include "observe/process.h"
+#include "observe/procfs.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,10 +21,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PATH_BYTES 48		 /* "PID/task/TID/fd" with two numbers of 10 digits */
-#define STAT_BYTES 512		 /* the ninth field stands after a name of 64 bytes at most */
-#define LINKS_OF_TASK 2		 /* st_nlink of /proc/PID/task, besides one for each thread */
-#define KTHREAD_FLAG 0x00200000u /* PF_KTHREAD of the kernel's linux/sched.h */
+#define PATH_BYTES 48	/* "PID/task/TID/fd" with two numbers of 10 digits */
+#define STAT_BYTES 4096 /* a name of 64 bytes at most and 50 numbers */
+#define LINKS_OF_TASK 2 /* st_nlink of /proc/PID/task, besides one for each thread */
 #define INIT_PID 1
 /* Threads of one process with tables of their own that are told from one another. */
 #define TABLES_MAX 8
@@ -50,11 +52,11 @@ static int descriptor_each(void *arg, const struct lai_descriptor *descriptor)
 	switch (descriptor->kind) {
 	case LAI_DESCRIPTOR_SOCKET: return lai_holders_add(&walk->draft, &holder);
 	case LAI_DESCRIPTOR_EPOLL:
-		return lai_holders_add_device(&walk->draft, LAI_DEVICE_EPOLL, walk->pid,
-					      descriptor->fd);
+		return lai_holders_add_set(&walk->draft, LAI_DESCRIPTOR_EPOLL, walk->pid,
+					   descriptor->fd);
 	case LAI_DESCRIPTOR_RING:
-		return lai_holders_add_device(&walk->draft, LAI_DEVICE_RING, walk->pid,
-					      descriptor->fd);
+		return lai_holders_add_set(&walk->draft, LAI_DESCRIPTOR_RING, walk->pid,
+					   descriptor->fd);
 	case LAI_DESCRIPTOR_OTHER: break;
 	}
 	return 0;
@@ -171,26 +173,19 @@ enum nature {
 
 static enum nature nature_read(const struct proc_walk *walk)
 {
-	char path[PATH_BYTES], text[STAT_BYTES], state = '?';
-	const char *name_end;
-	unsigned flags = 0;
-	ssize_t size;
-	int fd;
+	char path[PATH_BYTES], text[STAT_BYTES];
+	struct lai_process_stat facts;
+	ssize_t length;
 
 	snprintf(path, sizeof(path), "%u/stat", walk->pid);
-	fd = openat(walk->proc, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT || errno == ESRCH ? GONE : PROGRAM;
-	size = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[size > 0 ? size : 0] = '\0';
-	/* "PID (NAME) STATE PARENT GROUP SESSION TTY TTY_GROUP FLAGS ...", proc_pid_stat(5) */
-	name_end = strrchr(text, ')');
-	if (!name_end || sscanf(name_end + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+	length = lai_procfs_peek(walk->proc, path, text, sizeof(text));
+	if (length < 0)
+		return length == -ESRCH ? GONE : PROGRAM;
+	if (!lai_process_parse_stat(text, &facts))
 		return GONE;
-	if (flags & KTHREAD_FLAG)
+	if (facts.kernels)
 		return KERNELS;
-	return state == 'Z' ? ZOMBIE : PROGRAM;
+	return facts.state == 'Z' ? ZOMBIE : PROGRAM;
 }
 
 /* The process's own table, then those of threads that have others. */
@@ -227,7 +222,7 @@ static int process_read(struct proc_walk *walk)
 	if (error == -ESRCH || nature == GONE)
 		found->vanished++;
 	else if (error == -EACCES || error == -EPERM)
-		found->unreadable++;
+		lai_holders_add_unreadable(&walk->draft, walk->pid);
 	else
 		return error;
 	return 0;
@@ -252,7 +247,7 @@ static int processes_read(struct proc_walk *walk, DIR *dir)
 int lai_holders_read_proc(struct lai_holders *holders)
 {
 	struct proc_walk walk = {0};
-	int ours = lai_holders_proc_is_ours(), error;
+	int ours = lai_procfs_is_ours(), error;
 	DIR *dir;
 
 	if (ours < 0)

@@ -88,15 +88,15 @@ static void tables_added(void **state)
 	assert_int_equal(lai_holders_add_read(&draft, 9, 5), 0);
 	assert_int_equal(lai_holders_add_read(&draft, 1, 3), 0);
 	assert_int_equal(lai_holders_add_read(&draft, 9, 2), 0);
-	assert_int_equal(lai_holders_add_device(&draft, LAI_DEVICE_RING, 9, 4), 0);
-	assert_int_equal(lai_holders_add_device(&draft, LAI_DEVICE_EPOLL, 1, 7), 0);
-	assert_int_equal(lai_holders_add_device(&draft, LAI_DEVICE_RING, 9, 4), 0);
+	assert_int_equal(lai_holders_add_set(&draft, LAI_DESCRIPTOR_RING, 9, 4), 0);
+	assert_int_equal(lai_holders_add_set(&draft, LAI_DESCRIPTOR_EPOLL, 1, 7), 0);
+	assert_int_equal(lai_holders_add_set(&draft, LAI_DESCRIPTOR_RING, 9, 4), 0);
 	assert_int_equal(lai_holders_finish(&draft, &holders), 0);
 	assert_int_equal(holders.read_count, 2);
 	assert_int_equal(holders.read[0].pid, 1);
 	assert_int_equal(holders.read[1].fd_count, 7);
-	assert_int_equal(holders.device_count, 2);
-	assert_int_equal(holders.devices[0].pid, 1);
+	assert_int_equal(holders.set_count, 2);
+	assert_int_equal(holders.sets[0].pid, 1);
 	assert_int_equal(holders.unreadable, 0);
 	lai_holders_done(&holders);
 }

@@ -23,6 +23,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -80,11 +81,11 @@ static void expect_equal(const struct lai_holders *a, const struct lai_holders *
 		assert_int_equal(a->list[i].pid, b->list[i].pid);
 		assert_int_equal(a->list[i].fd, b->list[i].fd);
 	}
-	assert_int_equal(a->device_count, b->device_count);
-	for (size_t i = 0; i < a->device_count; i++) {
-		assert_int_equal(a->devices[i].device, b->devices[i].device);
-		assert_int_equal(a->devices[i].pid, b->devices[i].pid);
-		assert_int_equal(a->devices[i].fd, b->devices[i].fd);
+	assert_int_equal(a->set_count, b->set_count);
+	for (size_t i = 0; i < a->set_count; i++) {
+		assert_int_equal(a->sets[i].kind, b->sets[i].kind);
+		assert_int_equal(a->sets[i].pid, b->sets[i].pid);
+		assert_int_equal(a->sets[i].fd, b->sets[i].fd);
 	}
 	for (unsigned i = 0; i < t_holding->child_count; i++) {
 		const struct lai_holders_process *x = read_of(a, t_holding->children[i]);
@@ -139,8 +140,7 @@ static void inherited(void **state)
 static void others(void **state)
 {
 	int others[] = {socket(AF_INET, SOCK_DGRAM, 0), socket(AF_UNIX, SOCK_STREAM, 0),
-			socket(AF_INET, SOCK_RAW, IPPROTO_TCP),
-			socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP)};
+			socket(AF_INET, SOCK_RAW, IPPROTO_TCP)};
 	int tcp = t_holding_socket(AF_INET);
 	struct lai_holders by_bpf = {0};
 	bool seen = false;
@@ -208,8 +208,35 @@ static void states(void **state)
 		skip();
 }
 
+/* In whatever state its connections are: the kernel lists those with the inode of the whole. */
+static void multipath(void **state)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+	struct lai_holders holders = {0};
+	bool seen;
+
+	(void)state;
+	if (fd < 0) {
+		print_message("# no MPTCP: %s\n", strerror(errno));
+		skip();
+	}
+	t_holding->tcp[t_holding->tcp_count++] = t_holding_inode(fd);
+	seen = bpf_read(1u << LAI_TCP_CLOSE_WAIT, &holders);
+	if (seen) {
+		assert_int_equal(holders.count, 1);
+		assert_true(t_holds(&holders, getpid(), fd, t_holding->tcp[0]));
+		assert_int_equal(holders.list[0].state, LAI_TCP_NONE);
+	}
+	lai_holders_done(&holders);
+	holders = both_ways(1);
+	lai_holders_done(&holders);
+	close(fd);
+	if (!seen)
+		skip();
+}
+
 /* An ordinary file of that name is no epoll set, and hides none. */
-static void devices(void **state)
+static void sets(void **state)
 {
 	struct io_uring_params params = {0};
 	char path[] = "/tmp/lastack-XXXXXX", name[64];
@@ -228,13 +255,13 @@ static void devices(void **state)
 	ring = (int)syscall(SYS_io_uring_setup, 1, &params); /* may be forbidden */
 	child_start(t_holding_stay);
 	holders = both_ways(0);
-	for (size_t i = 0; i < holders.device_count; i++) {
-		bool is_ring = holders.devices[i].device == LAI_DEVICE_RING;
+	for (size_t i = 0; i < holders.set_count; i++) {
+		bool is_ring = holders.sets[i].kind == LAI_DESCRIPTOR_RING;
 
-		assert_int_equal(holders.devices[i].fd, is_ring ? ring : set);
+		assert_int_equal(holders.sets[i].fd, is_ring ? ring : set);
 		rings += is_ring;
 	}
-	assert_int_equal(holders.device_count - rings, 2);
+	assert_int_equal(holders.set_count - rings, 2);
 	assert_int_equal(rings, ring < 0 ? 0 : 2);
 	lai_holders_done(&holders);
 	close(set);
@@ -458,9 +485,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROW("inherited and duplicated descriptors are holders", inherited),
-		ROW("BPF names no socket but TCP's", others),
+		ROW("BPF names no socket of another protocol", others),
 		ROW("BPF names sockets in the wanted states only, and their namespace", states),
-		ROW("epoll sets and rings are found", devices),
+		ROW("the holder of an MPTCP socket is found", multipath),
+		ROW("epoll sets and rings are found", sets),
 		ROW("a thread that left the table is read, too", threads),
 		ROW("threads that survive their leader are read", leader_gone),
 		ROW("a zombie is read, and holds nothing", zombie),

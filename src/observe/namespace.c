@@ -8,12 +8,15 @@
  */
 #include "observe/namespace.h"
 
+#include "base/text.h"
+#include "observe/process.h"
+#include "observe/procfs.h"
 #include "observe/rows.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -26,6 +29,8 @@
 #define OUR_PATH "/proc/thread-self/ns/net"
 #define NAMES_FOLDER "/run/netns"
 
+#define STAT_BYTES 4096 /* of /proc/PID/stat: a name of 64 bytes and 50 numbers */
+
 struct list {
 	struct lai_namespace *entries;
 	size_t count, room;
@@ -34,7 +39,7 @@ struct list {
 
 static struct lai_namespace *list_find(struct list *list, uint64_t inode)
 {
-	/* Neighbours in /proc are often in the same namespace, so the last one found comes first. */
+	/* Neighbours in /proc are often in the same namespace: the last one found comes first. */
 	for (size_t i = list->count; i-- > 0;)
 		if (list->entries[i].inode == inode)
 			return &list->entries[i];
@@ -69,13 +74,16 @@ static int list_ours(struct list *list)
 	return 0;
 }
 
-/* The namespace that this path leads to, as an entry of the list. 0 also if it leads to none. */
+/* The namespace that this path leads to, as an entry of the list. 0 also if it leads to none or is
+   gone; -EACCES: it may not be seen; -ENOMEM. */
 static int list_path(struct list *list, const char *path, const char *name)
 {
 	struct lai_namespace *entry;
 	struct stat stat_path;
 
-	if (stat(path, &stat_path) < 0 || stat_path.st_dev != list->nsfs)
+	if (stat(path, &stat_path) < 0)
+		return errno == EACCES || errno == EPERM ? -EACCES : 0;
+	if (stat_path.st_dev != list->nsfs)
 		return 0;
 	entry = list_find(list, stat_path.st_ino);
 	if (!entry) {
@@ -103,47 +111,65 @@ static int list_names(struct list *list)
 		int length = snprintf(path, sizeof(path), "%s/%s", NAMES_FOLDER, entry->d_name);
 
 		/* A longer name cannot be kept; a process will lead to that namespace. */
-		if (length > 0 && (size_t)length < sizeof(path))
-			error = list_path(list, path, entry->d_name);
+		if (length > 0 && (size_t)length < sizeof(path) &&
+		    list_path(list, path, entry->d_name) == -ENOMEM)
+			error = -ENOMEM;
 	}
 	(void)closedir(folder);
 	return error;
 }
 
-static int list_processes(struct list *list)
+static bool is_of_the_kernel(DIR *proc, uint32_t pid)
+{
+	char name[LAI_PROCFS_NAME_MAX], text[STAT_BYTES];
+	struct lai_process_stat facts;
+
+	(void)snprintf(name, sizeof(name), "%" PRIu32 "/stat", pid);
+	return lai_procfs_peek(dirfd(proc), name, text, sizeof(text)) > 0 &&
+	       lai_process_parse_stat(text, &facts) && facts.kernels;
+}
+
+static int list_processes(struct list *list, uint32_t *unplaced)
 {
 	char path[sizeof(list->entries->path)];
 	struct dirent *entry;
 	DIR *folder = opendir("/proc");
+	uint32_t pid;
 	int error = 0;
 
 	if (!folder)
 		return -errno;
 	while (!error && (entry = readdir(folder))) {
-		if (!isdigit((unsigned char)entry->d_name[0]))
+		if (!lai_number_parse(entry->d_name, &pid))
 			continue;
-		if (snprintf(path, sizeof(path), "/proc/%.20s/ns/net", entry->d_name) > 0)
-			error = list_path(list, path, NULL);
+		(void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/ns/net", pid);
+		error = list_path(list, path, NULL);
+		if (error == -EACCES) {
+			*unplaced += !is_of_the_kernel(folder, pid);
+			error = 0;
+		}
 	}
 	(void)closedir(folder);
 	return error;
 }
 
-int lai_namespaces_list(bool all, struct lai_namespace **entries, size_t *count)
+int lai_namespaces_list(bool all, struct lai_namespace **entries, size_t *count, uint32_t *unplaced)
 {
 	struct list list = {0};
+	uint32_t hidden = 0;
 	int error = list_ours(&list);
 
 	if (!error && all)
 		error = list_names(&list);
 	if (!error && all)
-		error = list_processes(&list);
+		error = list_processes(&list, &hidden);
 	if (error) {
 		free(list.entries);
 		return error;
 	}
 	*entries = list.entries;
 	*count = list.count;
+	*unplaced = hidden;
 	return 0;
 }
 

@@ -7,11 +7,13 @@
 
 /*
  * Our own (the calling thread's) first; with all: also every one that a process is in (one entry
- * per inode) or that has a name in /run/netns. A process whose namespace we may not see, or that
- * ends meanwhile, is passed over: a namespace that only such processes are in is not listed.
- * *list is for free(). 0; -ENOMEM; -EACCES and the like: not even our own.
+ * per inode) or that has a name in /run/netns. A process whose namespace we may not see is passed
+ * over: a namespace that only such processes are in is not listed. *unplaced is their number, 0
+ * without all; threads of the kernel are none of them.
+ * *list is for free(). 0; -ENOMEM; -ENOENT: there is no /proc; -EACCES and the like: not even our
+ * own may be seen.
  */
-int lai_namespaces_list(bool all, struct lai_namespace **list, size_t *count);
+int lai_namespaces_list(bool all, struct lai_namespace **list, size_t *count, uint32_t *unplaced);
 
 /*
  * Calls work(arg) in a thread that has entered the namespace; ours: called directly. Returns what

@@ -177,8 +177,9 @@ static bool listed(uint64_t inode, struct lai_namespace *found)
 {
 	struct lai_namespace *list = NULL;
 	size_t count = 0, times = 0;
+	uint32_t unplaced;
 
-	assert_int_equal(lai_namespaces_list(true, &list, &count), 0);
+	assert_int_equal(lai_namespaces_list(true, &list, &count, &unplaced), 0);
 	assert_true(count >= 1);
 	assert_true(list[0].ours);
 	for (size_t i = 0; i < count; i++) {
@@ -198,11 +199,13 @@ static bool listed(uint64_t inode, struct lai_namespace *found)
 static void own(void **state)
 {
 	struct lai_namespace *list = NULL;
+	uint32_t unplaced = 1;
 	size_t count = 0;
 
 	(void)state;
-	assert_int_equal(lai_namespaces_list(false, &list, &count), 0);
+	assert_int_equal(lai_namespaces_list(false, &list, &count, &unplaced), 0);
 	assert_int_equal(count, 1);
+	assert_int_equal(unplaced, 0);
 	assert_true(list[0].ours);
 	assert_true(list[0].inode == inode_of("/proc/self/ns/net"));
 	assert_true(inode_of(list[0].path) == list[0].inode);
@@ -245,10 +248,11 @@ static void run_in_own(void **state)
 {
 	struct lai_namespace *list = NULL;
 	struct work work = {0};
+	uint32_t unplaced;
 	size_t count;
 
 	(void)state;
-	assert_int_equal(lai_namespaces_list(false, &list, &count), 0);
+	assert_int_equal(lai_namespaces_list(false, &list, &count, &unplaced), 0);
 	work.name_space = &list[0];
 	assert_int_equal(lai_namespace_run(&list[0], work_inside, &work), 4711);
 	assert_true(work.inode == list[0].inode);
@@ -353,9 +357,11 @@ static void named(void **state)
 static void forbidden(void **state)
 {
 	struct child child;
-	struct lai_namespace found;
+	struct lai_namespace found, *list = NULL;
 	struct work work = {0};
 	uid_t before = geteuid();
+	uint32_t unplaced = 0;
+	size_t count = 0;
 
 	(void)state;
 	child_open(&child);
@@ -366,6 +372,9 @@ static void forbidden(void **state)
 	}
 	/* The child's namespace may not be looked at, and that is no error. */
 	assert_false(listed(child.inode, &(struct lai_namespace){0}));
+	assert_int_equal(lai_namespaces_list(true, &list, &count, &unplaced), 0);
+	free(list);
+	assert_true(unplaced > 0);
 	assert_int_equal(lai_namespace_run(&found, work_inside, &work), -EACCES);
 	assert_int_equal(seteuid(before), 0);
 	assert_true(work.inode == 0);

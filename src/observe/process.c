@@ -2,6 +2,7 @@
 /* process.c - reads the facts of one process from the files of /proc/PID. */
 #include "observe/process.h"
 
+#include "observe/container.h"
 #include "observe/procfs.h"
 
 #include <errno.h>

@@ -10,10 +10,13 @@
 /* Fields of /proc/PID/stat as proc(5) counts them; the state is the first after the name. */
 #define FIELD_STATE 3
 #define FIELD_PARENT 4
+#define FIELD_FLAGS 9
 #define FIELD_USER_TICKS 14
 #define FIELD_SYSTEM_TICKS 15
 #define FIELD_THREADS 20
 #define FIELD_START 22
+
+#define FLAG_KERNELS 0x00200000u /* PF_KTHREAD of the kernel's linux/sched.h */
 
 #define LIMIT_NAME "Max open files"
 #define DELETED " (deleted)" /* behind the path of a cgroup that was removed */
@@ -53,6 +56,7 @@ bool lai_process_parse_stat(const char *text, struct lai_process_stat *stat)
 		at = end;
 	}
 	result.parent = (pid_t)(fields[FIELD_PARENT] & INT32_MAX);
+	result.kernels = fields[FIELD_FLAGS] & FLAG_KERNELS;
 	result.threads = (uint32_t)fields[FIELD_THREADS];
 	result.cpu_ticks = fields[FIELD_USER_TICKS] + fields[FIELD_SYSTEM_TICKS];
 	result.start_ticks = fields[FIELD_START];
@@ -112,7 +116,7 @@ const char *lai_process_parse_cgroup(const char *text, size_t *length)
 		const char *path = cgroup_line(text, line_length, &is_v2);
 		size_t size = path ? path_length(path, text + line_length) : 0;
 
-		/* Any path rather than none, a longer one rather than "/", v2's rather than v1's. */
+		/* Any path rather than none, a longer one than "/", v2's rather than v1's. */
 		if (path && (!best || best_length == 1 || (is_v2 && size > 1))) {
 			best = path;
 			best_length = size;

@@ -3,6 +3,7 @@
 #include "observe/process.h"
 
 #include "observe/child_test.h"
+#include "observe/container.h"
 #include "observe/procfs.h"
 
 #include <errno.h>
@@ -28,6 +29,11 @@ static void test_stat(void **state)
 	assert_int_equal(stat.cpu_ticks, 12);
 	assert_int_equal(stat.threads, 3);
 	assert_int_equal(stat.start_ticks, 1183358);
+	assert_false(stat.kernels);
+	assert_true(lai_process_parse_stat("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 6 0 0 20 0 "
+					   "1 0 7 0 0 18446744073709551615\n",
+					   &stat));
+	assert_true(stat.kernels);
 }
 
 static void test_stat_names(void **state)

@@ -7,11 +7,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -32,6 +34,19 @@ int lai_procfs_error(int error)
 	case EACCES: return -EACCES;
 	default: return -error;
 	}
+}
+
+int lai_procfs_is_ours(void)
+{
+	char self[16] = "", wanted[16]; /* a pid has at most 10 digits */
+	struct statfs fs;
+
+	if (statfs("/proc", &fs) < 0)
+		return -errno;
+	if (fs.f_type != PROC_SUPER_MAGIC)
+		return -ENODEV;
+	(void)snprintf(wanted, sizeof(wanted), "%d", (int)getpid());
+	return readlink("/proc/self", self, sizeof(self) - 1) > 0 && !strcmp(self, wanted);
 }
 
 int lai_procfs_open(pid_t pid)

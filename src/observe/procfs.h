@@ -17,6 +17,12 @@
 /* "task/TID/fdinfo/FD" with two numbers of 10 digits, and what is shorter. */
 #define LAI_PROCFS_NAME_MAX 48
 
+/*
+ * How /proc numbers processes: 1: as our own system calls do; 0: otherwise, being mounted for
+ * another pid namespace; -ENODEV: /proc is no procfs at all; another negative errno.
+ */
+int lai_procfs_is_ours(void);
+
 /* A descriptor of /proc/PID, for close(). -ESRCH: no such process; -EACCES: it is hidden (hidepid),
    or there is no /proc; -EMFILE and the like. */
 int lai_procfs_open(pid_t pid);

@@ -10,6 +10,7 @@
 #include "observe/mailbox.h"
 #include "observe/namespace.h"
 #include "observe/process.h"
+#include "observe/procfs.h"
 #include "observe/rows.h"
 #include "observe/sockdiag.h"
 
@@ -24,6 +25,8 @@
 
 /* The first pid namespace has this inode number (PROC_PID_INIT_INO, linux/proc_ns.h). */
 #define PID_NAMESPACE_FIRST "pid:[4026531836]"
+
+const char *const lai_way_choice_names[] = {"auto", "bpf", "proc", NULL};
 
 bool lai_snapshot_wants(const struct lai_snapshot_draft *draft, enum lai_tcp_state state)
 {
@@ -162,6 +165,8 @@ static void walk_run(struct walk *walk)
 		return;
 	coverage->processes = draft->held.processes;
 	coverage->unreadable = draft->held.unreadable;
+	memcpy(coverage->unreadable_pids, draft->held.unreadable_pids,
+	       sizeof(coverage->unreadable_pids));
 	coverage->vanished = draft->held.vanished;
 }
 
@@ -206,8 +211,8 @@ static void stamp(struct lai_snapshot *snapshot)
 
 static bool has_ring(const struct lai_holders *held)
 {
-	for (size_t i = 0; i < held->device_count; i++)
-		if (held->devices[i].device == LAI_DEVICE_RING)
+	for (size_t i = 0; i < held->set_count; i++)
+		if (held->sets[i].kind == LAI_DESCRIPTOR_RING)
 			return true;
 	return false;
 }
@@ -243,7 +248,7 @@ static int take(struct lai_snapshot_draft *draft)
 {
 	struct lai_snapshot *snapshot = draft->snapshot;
 	int error = lai_namespaces_list(draft->request->all_namespaces, &snapshot->namespaces,
-					&snapshot->namespace_count);
+					&snapshot->namespace_count, &snapshot->coverage.unplaced);
 
 	if (!error)
 		error = collect(draft);
@@ -265,7 +270,9 @@ static char *sentence_of(const struct lai_snapshot_draft *draft, int error)
 
 	if (error == -ENOMEM)
 		return NULL;
-	if (draft->request->way == LAI_WAY_CHOICE_BPF && *reason)
+	if (lai_procfs_is_ours() < 0)
+		length = asprintf(&sentence, "needs /proc, which is not mounted here");
+	else if (draft->request->way == LAI_WAY_CHOICE_BPF && *reason)
 		length = asprintf(&sentence, "owners cannot be found by BPF: %s", reason);
 	else if (error == -EPROTONOSUPPORT)
 		length = asprintf(&sentence,

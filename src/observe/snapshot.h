@@ -18,6 +18,9 @@ enum lai_way_choice {
 	LAI_WAY_CHOICE_PROC,
 };
 
+/* "auto", "bpf", "proc" and a NULL, in the order of the enum. */
+extern const char *const lai_way_choice_names[];
+
 struct lai_snapshot_request {
 	uint32_t state_mask; /* of LAI_SOCKDIAG_STATE(); 0: all */
 	enum lai_way_choice way;

@@ -21,12 +21,6 @@
 /* A program that is well closes within that time; a loaded one too, mostly. */
 #define GHOST_NS (300 * LAI_MS)
 
-bool lai_snapshot_is_unheld(const struct lai_socket_fact *socket)
-{
-	return socket->inode != 0 && socket->holder_count == 0 && socket->state != LAI_TCP_LISTEN &&
-	       socket->state != LAI_TCP_BOUND_INACTIVE;
-}
-
 static int holder_compare(const void *a, const void *b)
 {
 	const struct lai_holder *x = a, *y = b;
@@ -63,8 +57,9 @@ static int add_holders(struct lai_snapshot *snapshot, const struct lai_holders *
 /* After new holders came in: all of them in order again, and each socket's place among them. */
 static void reorder(struct lai_snapshot *snapshot)
 {
-	qsort(snapshot->holders, snapshot->holder_count, sizeof(*snapshot->holders),
-	      holder_compare);
+	if (snapshot->holder_count > 1)
+		qsort(snapshot->holders, snapshot->holder_count, sizeof(*snapshot->holders),
+		      holder_compare);
 	for (size_t i = 0; i < snapshot->socket_count; i++) {
 		struct lai_socket_fact *socket = &snapshot->sockets[i];
 		size_t first, last;
@@ -116,7 +111,7 @@ static void drop_gone(struct lai_snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->socket_count; i++) {
 		const struct lai_socket_fact *socket = &snapshot->sockets[i];
 
-		if (lai_snapshot_is_unheld(socket) && !is_still_there(snapshot, socket))
+		if (lai_socket_is_unheld(socket) && !is_still_there(snapshot, socket))
 			continue;
 		snapshot->sockets[kept++] = *socket;
 	}
@@ -128,7 +123,7 @@ static size_t count_unheld(const struct lai_snapshot *snapshot)
 	size_t count = 0;
 
 	for (size_t i = 0; i < snapshot->socket_count; i++)
-		count += lai_snapshot_is_unheld(&snapshot->sockets[i]);
+		count += lai_socket_is_unheld(&snapshot->sockets[i]);
 	return count;
 }
 
@@ -143,7 +138,7 @@ int lai_snapshot_look_again(struct lai_snapshot_draft *draft)
 		return 0;
 	error = lai_snapshot_walk(draft, &again);
 	for (size_t i = 0; i < snapshot->socket_count && !error; i++)
-		if (lai_snapshot_is_unheld(&snapshot->sockets[i]))
+		if (lai_socket_is_unheld(&snapshot->sockets[i]))
 			error = add_holders(snapshot, &again, snapshot->sockets[i].inode);
 	lai_holders_done(&again);
 	if (error)

@@ -7,6 +7,8 @@
 #include "observe/process.h"
 #include "observe/snapshot_inside.h"
 #include "observe/sockdiag.h"
+#include "observe/stash.h"
+#include "observe/thread.h"
 #include "observe/watch.h"
 
 #include <errno.h>
@@ -100,17 +102,6 @@ int lai_snapshot_add_processes(struct lai_snapshot_draft *draft)
 
 /* --- evidence --- */
 
-/* In these states a held socket waits for its program. */
-static bool is_suspect(const struct lai_socket_fact *socket)
-{
-	switch (socket->state) {
-	case LAI_TCP_CLOSE_WAIT: return true;
-	case LAI_TCP_FIN_WAIT2: return socket->inode != 0;
-	case LAI_TCP_CLOSE: return socket->past != LAI_PAST_NONE;
-	default: return false;
-	}
-}
-
 /* Marks the processes that hold this socket. */
 static void mark_holders(struct lai_snapshot *snapshot, const struct lai_socket_fact *socket)
 {
@@ -129,7 +120,7 @@ static void mark_suspects(struct lai_snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->socket_count; i++) {
 		const struct lai_socket_fact *socket = &snapshot->sockets[i];
 
-		if (is_suspect(socket))
+		if (lai_socket_is_suspect(socket))
 			mark_holders(snapshot, socket);
 		if (socket->listener != LAI_NO_INDEX)
 			mark_holders(snapshot, &snapshot->sockets[socket->listener]);
@@ -160,13 +151,12 @@ static int read_polls(struct lai_snapshot *snapshot, size_t first_thread)
 	return error;
 }
 
-static int read_device(struct lai_snapshot *snapshot, const struct lai_device_holder *holder,
-		       bool *seen)
+static int read_set(struct lai_snapshot *snapshot, const struct lai_set_holder *holder, bool *seen)
 {
 	pid_t pid = (pid_t)holder->pid;
 	int32_t fd = (int32_t)holder->fd;
 
-	if (holder->device == LAI_DEVICE_EPOLL)
+	if (holder->kind == LAI_DESCRIPTOR_EPOLL)
 		return soften(
 			lai_watches_of_epoll(pid, fd, &snapshot->watches, &snapshot->watch_count),
 			seen);
@@ -174,16 +164,16 @@ static int read_device(struct lai_snapshot *snapshot, const struct lai_device_ho
 		      seen);
 }
 
-static int read_devices(struct lai_snapshot_draft *draft, struct lai_process *process, bool *seen)
+static int read_sets(struct lai_snapshot_draft *draft, struct lai_process *process, bool *seen)
 {
 	const struct lai_holders *held = &draft->held;
 	int error = 0;
 
-	for (size_t i = 0; i < held->device_count && !error; i++) {
-		if (held->devices[i].pid != (uint32_t)process->pid)
+	for (size_t i = 0; i < held->set_count && !error; i++) {
+		if (held->sets[i].pid != (uint32_t)process->pid)
 			continue;
-		process->rings |= held->devices[i].device == LAI_DEVICE_RING;
-		error = read_device(draft->snapshot, &held->devices[i], seen);
+		process->rings |= held->sets[i].kind == LAI_DESCRIPTOR_RING;
+		error = read_set(draft->snapshot, &held->sets[i], seen);
 	}
 	return error;
 }
@@ -199,7 +189,7 @@ static int read_details(struct lai_snapshot_draft *draft, struct lai_process *pr
 	if (!error)
 		error = read_polls(snapshot, first_thread);
 	if (!error)
-		error = read_devices(draft, process, &seen);
+		error = read_sets(draft, process, &seen);
 	if (!seen) {
 		process->detailed = false;
 		snapshot->coverage.undetailed++;
@@ -211,7 +201,7 @@ static int read_details(struct lai_snapshot_draft *draft, struct lai_process *pr
 static bool has_unheld(const struct lai_snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->socket_count; i++)
-		if (lai_snapshot_is_unheld(&snapshot->sockets[i]))
+		if (lai_socket_is_unheld(&snapshot->sockets[i]))
 			return true;
 	return false;
 }
@@ -224,12 +214,12 @@ static int read_stashes(struct lai_snapshot_draft *draft)
 	int error = 0;
 	bool seen;
 
-	for (size_t i = 0; i < held->device_count && !error; i++) {
+	for (size_t i = 0; i < held->set_count && !error; i++) {
 		const struct lai_process *process =
-			lai_snapshot_process(snapshot, (pid_t)held->devices[i].pid);
+			lai_snapshot_process(snapshot, (pid_t)held->sets[i].pid);
 
-		if (held->devices[i].device == LAI_DEVICE_RING && !(process && process->detailed))
-			error = read_device(snapshot, &held->devices[i], &seen);
+		if (held->sets[i].kind == LAI_DESCRIPTOR_RING && !(process && process->detailed))
+			error = read_set(snapshot, &held->sets[i], &seen);
 	}
 	for (size_t i = 0; i < held->read_count && !error; i++)
 		error = soften(lai_stashes_in_flight((pid_t)held->read[i].pid, &snapshot->stashes,

@@ -58,9 +58,6 @@ int lai_snapshot_look_again(struct lai_snapshot_draft *draft);
  */
 void lai_snapshot_confirm_ghosts(struct lai_snapshot_draft *draft);
 
-/* True: connected, with an inode, and no descriptor refers to it. */
-bool lai_snapshot_is_unheld(const struct lai_socket_fact *socket);
-
 /* One walk over the descriptor tables, by the way that the request asks for. */
 int lai_snapshot_walk(struct lai_snapshot_draft *draft, struct lai_holders *held);
 

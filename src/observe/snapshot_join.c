@@ -20,6 +20,7 @@
 struct inode_table {
 	uint32_t *slots; /* LAI_NO_INDEX: free */
 	size_t mask;
+	bool shared; /* some sockets have the same inode; it leads to the first of them */
 };
 
 static size_t slot_of(const struct inode_table *table, uint64_t inode)
@@ -55,7 +56,7 @@ static uint32_t *table_slot(const struct inode_table *table, const struct lai_sn
 }
 
 /* A socket that moved within the kernel's table while it was listed is there twice: the later one
-   is true. */
+   is true. Several with one inode are the connections of an MPTCP socket. */
 static int table_fill(struct inode_table *table, struct lai_snapshot *snapshot)
 {
 	size_t kept = 0;
@@ -69,11 +70,14 @@ static int table_fill(struct inode_table *table, struct lai_snapshot *snapshot)
 
 		if (socket->inode != 0) {
 			slot = table_slot(table, snapshot, socket->inode);
-			if (*slot != LAI_NO_INDEX) {
+			if (*slot == LAI_NO_INDEX) {
+				*slot = (uint32_t)kept;
+			} else if (snapshot->sockets[*slot].cookie == socket->cookie) {
 				snapshot->sockets[*slot] = *socket;
 				continue;
+			} else {
+				table->shared = true;
 			}
-			*slot = (uint32_t)kept;
 		}
 		if (kept != i)
 			snapshot->sockets[kept] = *socket;
@@ -190,6 +194,23 @@ static int join_holders(struct lai_snapshot_draft *draft, const struct inode_tab
 	return error;
 }
 
+/* What has the inode of another one has its holders as well. */
+static void share_holders(struct lai_snapshot *snapshot, const struct inode_table *table)
+{
+	for (size_t i = 0; i < snapshot->socket_count; i++) {
+		struct lai_socket_fact *socket = &snapshot->sockets[i];
+		uint32_t first;
+
+		if (socket->inode == 0)
+			continue;
+		first = *table_slot(table, snapshot, socket->inode);
+		if (first == LAI_NO_INDEX) /* in none of the kernel's tables: it came later */
+			continue;
+		socket->holder_first = snapshot->sockets[first].holder_first;
+		socket->holder_count = snapshot->sockets[first].holder_count;
+	}
+}
+
 /* --- listeners --- */
 
 static bool is_any(const struct lai_address *address)
@@ -199,24 +220,11 @@ static bool is_any(const struct lai_address *address)
 	return IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
 }
 
-/* Its IPv4 part if it is a v4-mapped address. */
-static struct lai_address unmapped(const struct lai_address *address)
-{
-	struct lai_address plain = {.length = sizeof(plain.v4)};
-
-	if (lai_address_family(address) != AF_INET6 ||
-	    !IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr))
-		return *address;
-	plain.v4.sin_family = AF_INET;
-	plain.v4.sin_port = address->v6.sin6_port;
-	memcpy(&plain.v4.sin_addr, &address->v6.sin6_addr.s6_addr[12], sizeof(plain.v4.sin_addr));
-	return plain;
-}
-
 static bool listens_for(const struct lai_socket_fact *listener,
 			const struct lai_socket_fact *socket)
 {
-	struct lai_address theirs = unmapped(&listener->local), ours = unmapped(&socket->local);
+	struct lai_address theirs = lai_address_unmap(&listener->local),
+			   ours = lai_address_unmap(&socket->local);
 
 	if (listener->namespace_index != socket->namespace_index ||
 	    lai_address_port(&theirs) != lai_address_port(&ours))
@@ -279,6 +287,8 @@ int lai_snapshot_join(struct lai_snapshot_draft *draft)
 
 	if (!error)
 		error = join_holders(draft, &table);
+	if (!error && table.shared)
+		share_holders(draft->snapshot, &table);
 	if (!error)
 		error = lai_snapshot_look_again(draft);
 	if (!error)

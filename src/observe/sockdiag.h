@@ -32,8 +32,8 @@ typedef int lai_sockdiag_each(void *arg, const struct lai_socket_fact *fact);
  * sock_diag does not know, namespace_index, past and holder_* are 0, listener is LAI_NO_INDEX.
  *
  * What is listed as what (measured on Linux 6.18):
- * - SYN_RECV: a handshake under way, inode 0, timer RETRANSMIT, no tcp_info (the kernel's
- *   NEW_SYN_RECV, which it reports as SYN_RECV; the two bits of the mask mean the same here).
+ * - SYN_RECV: a handshake under way, inode 0, timer RETRANSMIT, no tcp_info. No fact is in
+ *   NEW_SYN_RECV, the kernel's own name of it; the two bits of the mask mean the same here.
  * - FIN_WAIT2 with inode 0: its program has closed it. A mini-socket with timer TIME_WAIT, which
  *   tells the rest of tcp_fin_timeout; without tcp_info, memory and shutdown bits. Only if
  *   tcp_fin_timeout is more than 60 s it is a whole socket first, with timer KEEPALIVE for what is
@@ -82,6 +82,14 @@ int lai_sockdiag_list(uint32_t state_mask, struct lai_sockdiag_quality *quality,
 int lai_sockdiag_list_ports(uint32_t state_mask, uint16_t port_min, uint16_t port_max,
 			    struct lai_sockdiag_quality *quality, struct lai_socket_fact **list,
 			    size_t *count);
+
+struct inet_diag_sockid;
+
+/*
+ * Pure: what names this socket in a question to the kernel: both ends, the device that is the scope
+ * of one of them, and the cookie. A fact without a cookie names whatever has its four-tuple.
+ */
+void lai_sockdiag_identity(const struct lai_socket_fact *fact, struct inet_diag_sockid *id);
 
 /*
  * Pure, sockdiag_parse.c: one datagram of a dump's answer, of any content and alignment. Messages

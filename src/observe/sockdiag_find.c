@@ -51,22 +51,20 @@ static uint32_t scope_of(const struct lai_address *address)
 	return lai_address_family(address) == AF_INET6 ? address->v6.sin6_scope_id : 0;
 }
 
-static struct inet_diag_sockid identity_of(const struct lai_socket_fact *wanted)
+void lai_sockdiag_identity(const struct lai_socket_fact *fact, struct inet_diag_sockid *id)
 {
-	struct inet_diag_sockid id = {
-		.idiag_if = scope_of(&wanted->local),
+	*id = (struct inet_diag_sockid){
+		.idiag_if = scope_of(&fact->local),
 		.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE},
 	};
-
-	if (!id.idiag_if)
-		id.idiag_if = scope_of(&wanted->remote);
-	address_put(&wanted->local, id.idiag_src, &id.idiag_sport);
-	address_put(&wanted->remote, id.idiag_dst, &id.idiag_dport);
-	if (wanted->cookie) {
-		id.idiag_cookie[0] = (uint32_t)wanted->cookie;
-		id.idiag_cookie[1] = (uint32_t)(wanted->cookie >> 32);
+	if (!id->idiag_if)
+		id->idiag_if = scope_of(&fact->remote);
+	address_put(&fact->local, id->idiag_src, &id->idiag_sport);
+	address_put(&fact->remote, id->idiag_dst, &id->idiag_dport);
+	if (fact->cookie) {
+		id->idiag_cookie[0] = (uint32_t)fact->cookie;
+		id->idiag_cookie[1] = (uint32_t)(fact->cookie >> 32);
 	}
-	return id;
 }
 
 /* 0 with or without search->done, or a negative errno. */
@@ -119,9 +117,10 @@ static int search_lists(struct search *search)
 int lai_sockdiag_find(const struct lai_socket_fact *wanted, struct lai_socket_fact *found)
 {
 	struct search search = {.wanted = wanted};
-	struct inet_diag_sockid id = identity_of(wanted);
+	struct inet_diag_sockid id;
 	int error;
 
+	lai_sockdiag_identity(wanted, &id);
 	if (lai_address_port(&wanted->remote) == 0) {
 		error = search_lists(&search);
 	} else {

@@ -42,7 +42,8 @@ static struct lai_address address_of(uint8_t family, const __be32 words[4], __be
 
 /*
  * A socket that is bound and no more is listed as CLOSE (Linux 6.8). So is one that died between
- * the kernel's look at its state and at the rest; that one has a remote port still.
+ * the kernel's look at its state and at the rest; that one has a remote port still. NEW_SYN_RECV is
+ * the kernel's own name of SYN_RECV, by which it asks and does not answer.
  */
 static enum lai_tcp_state state_of(const struct inet_diag_msg *message)
 {
@@ -50,7 +51,7 @@ static enum lai_tcp_state state_of(const struct inet_diag_msg *message)
 
 	if (state == LAI_TCP_CLOSE || state == LAI_TCP_BOUND_INACTIVE)
 		return message->id.idiag_dport ? LAI_TCP_CLOSE : LAI_TCP_BOUND_INACTIVE;
-	return state;
+	return state == LAI_TCP_NEW_SYN_RECV ? LAI_TCP_SYN_RECV : state;
 }
 
 static int fact_of(const uint8_t *body, size_t size, struct lai_socket_fact *fact)

@@ -416,10 +416,13 @@ static void timers_and_states(void **state)
 	put(&datagram, SOCK_DIAG_BY_FAMILY, 0, &message, sizeof(message));
 	message.id.idiag_dport = htons(80);
 	put(&datagram, TCPDIAG_GETSOCK, 0, &message, sizeof(message));
+	message.idiag_state = LAI_TCP_NEW_SYN_RECV;
+	put(&datagram, TCPDIAG_GETSOCK, 0, &message, sizeof(message));
 	assert_int_equal(parse(&datagram, &got), 1);
-	assert_int_equal(got.count, 2);
+	assert_int_equal(got.count, 3);
 	assert_int_equal(got.fact[0].state, LAI_TCP_BOUND_INACTIVE);
 	assert_int_equal(got.fact[1].state, LAI_TCP_CLOSE);
+	assert_int_equal(got.fact[2].state, LAI_TCP_SYN_RECV);
 	assert_int_equal(got.fact[0].timer, LAI_TIMER_NONE); /* one that we do not know */
 	assert_int_equal(got.fact[0].timer_ms, 0);
 	assert_int_equal(got.fact[0].retransmits, 0);

@@ -13,8 +13,8 @@
 struct mnl_socket;
 
 struct lai_sockdiag_question {
-	/* AF_INET, AF_INET6. AF_UNSPEC: both in one walk through the kernel's tables, which a search
-	   for one socket cannot have. */
+	/* AF_INET, AF_INET6. AF_UNSPEC: both in one walk through the kernel's tables, which a
+	   search for one socket cannot have. */
 	int family;
 	uint32_t state_mask;		     /* as in lai_sockdiag_dump() */
 	const struct inet_diag_sockid *only; /* NULL: a dump; otherwise this one socket */

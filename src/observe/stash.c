@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* stash.c - rings and UNIX sockets that hold files which no table of descriptors shows. */
-#include "observe/watch.h"
+#include "observe/stash.h"
 
+#include "base/text.h"
 #include "observe/procfs.h"
 #include "observe/rows.h"
 
@@ -130,11 +131,11 @@ static int look_at_all(int directory, DIR *descriptors, pid_t pid, struct lai_ro
 {
 	struct dirent *entry;
 	int error = 0;
+	uint32_t fd;
 
 	while (!error && (errno = 0, entry = readdir(descriptors)))
-		if (entry->d_name[0] != '.')
-			error = look_at(directory, pid, (int32_t)strtol(entry->d_name, NULL, 10),
-					rows);
+		if (lai_number_parse(entry->d_name, &fd))
+			error = look_at(directory, pid, (int32_t)fd, rows);
 	if (!error && errno)
 		error = lai_procfs_error(errno);
 	for (size_t i = 0; i < rows->count; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* stash_test.c - texts of rings and UNIX sockets, then real ones that hold closed descriptors. */
-#include "observe/watch.h"
+#include "observe/stash.h"
 
 #include "observe/child_test.h"
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* thread.c - the threads of a process, what each waits for, and on which socket. */
-#include "observe/process.h"
+#include "observe/thread.h"
 
+#include "base/text.h"
+#include "observe/process.h"
 #include "observe/procfs.h"
 #include "observe/rows.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -154,14 +155,15 @@ static int read_all(int directory, DIR *tasks, pid_t pid, struct lai_rows *rows)
 {
 	struct dirent *entry;
 	int result = 0;
+	uint32_t tid;
 
 	while ((errno = 0, entry = readdir(tasks))) {
 		struct lai_thread thread = {.pid = pid, .fd = -1, .call = -1};
 		int error;
 
-		thread.tid = (pid_t)strtol(entry->d_name, NULL, 10);
-		if (thread.tid <= 0)
+		if (!lai_number_parse(entry->d_name, &tid))
 			continue;
+		thread.tid = (pid_t)tid;
 		error = read_thread(directory, &thread);
 		if (error == -ESRCH) /* the thread alone, maybe */
 			continue;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* thread_test.c - threads in known states, and the texts and tables that tell them apart. */
-#include "observe/process.h"
+#include "observe/thread.h"
 
 #include "observe/child_test.h"
 

@@ -2,7 +2,7 @@
 /* watch.c - the rows of epoll sets, and the arrays that poll() and select() were given. */
 #include "observe/watch.h"
 
-#include "observe/process.h"
+#include "observe/thread.h"
 #include "observe/procfs.h"
 #include "observe/rows.h"
 

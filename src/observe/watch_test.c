@@ -3,7 +3,7 @@
 #include "observe/watch.h"
 
 #include "observe/child_test.h"
-#include "observe/process.h"
+#include "observe/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,8 @@
 
 static void append(struct lai_text *text, const char *label, const char *paragraph)
 {
-	lai_show_paragraph(text, label, LABEL_WIDTH, LAI_EXPLAIN_WIDTH, paragraph);
+	if (paragraph) /* a test sees to it that there is one */
+		lai_show_paragraph(text, label, LABEL_WIDTH, LAI_EXPLAIN_WIDTH, paragraph);
 }
 
 void lai_explain(struct lai_text *text, enum lai_verdict verdict)
@@ -30,16 +31,26 @@ void lai_explain(struct lai_text *text, enum lai_verdict verdict)
 #define NAME_WIDTH 26
 #define SEVERITY_WIDTH 9
 
-void lai_explain_list(struct lai_text *text)
+static void append_line(struct lai_text *text, enum lai_verdict verdict)
+{
+	char label[NAME_WIDTH + SEVERITY_WIDTH + 1];
+
+	(void)snprintf(label, sizeof(label), "%-*s%s", NAME_WIDTH, lai_verdict_name(verdict),
+		       lai_severity_name(lai_verdict_severity(verdict)));
+	lai_show_paragraph(text, label, NAME_WIDTH + SEVERITY_WIDTH, LAI_EXPLAIN_WIDTH,
+			   lai_verdict_title(verdict));
+}
+
+void lai_explain_list(struct lai_text *text, bool tabs)
 {
 	for (int i = 0; i < LAI_VERDICT_COUNT; i++) {
 		enum lai_verdict verdict = (enum lai_verdict)i;
-		char label[NAME_WIDTH + SEVERITY_WIDTH + 1];
 
-		(void)snprintf(label, sizeof(label), "%-*s%s", NAME_WIDTH,
-			       lai_verdict_name(verdict),
-			       lai_severity_name(lai_verdict_severity(verdict)));
-		lai_show_paragraph(text, label, NAME_WIDTH + SEVERITY_WIDTH, LAI_EXPLAIN_WIDTH,
-				   lai_verdict_title(verdict));
+		if (tabs)
+			lai_text_append(text, "%s\t%s\t%s\n", lai_verdict_name(verdict),
+					lai_severity_name(lai_verdict_severity(verdict)),
+					lai_verdict_title(verdict));
+		else
+			append_line(text, verdict);
 	}
 }

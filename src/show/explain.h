@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "judge/verdict.h"
 
+#include <stdbool.h>
+
 /* A screenful: every explanation fits, a test holds them to it. */
 #define LAI_EXPLAIN_WIDTH 80
 #define LAI_EXPLAIN_LINES 24
@@ -24,7 +26,8 @@ extern const struct lai_explanation lai_explanations[LAI_VERDICT_COUNT];
 /* Appends the screenful, with a newline at its end. */
 void lai_explain(struct lai_text *text, enum lai_verdict verdict);
 
-/* Appends a line for each verdict: its name, severity and title. */
-void lai_explain_list(struct lai_text *text);
+/* Appends each verdict's name, severity and title: a line each with tabs between them, for programs,
+   or in columns and wrapped, for people. */
+void lai_explain_list(struct lai_text *text, bool tabs);
 
 #endif

@@ -74,11 +74,34 @@ static void test_list(void **state)
 	struct lai_text text = LAI_TEXT_INIT(TEXT_MAX);
 
 	(void)state;
-	lai_explain_list(&text);
+	lai_explain_list(&text, false);
 	assert_fits(lai_text_string(&text), SIZE_MAX);
 	for (int i = 0; i < LAI_VERDICT_COUNT; i++)
 		assert_non_null(
 			strstr(lai_text_string(&text), lai_verdict_name((enum lai_verdict)i)));
+	lai_text_done(&text);
+}
+
+static size_t occurrences(const char *string, char character)
+{
+	size_t count = 0;
+
+	for (; *string; string++)
+		count += *string == character;
+	return count;
+}
+
+static void test_list_with_tabs(void **state)
+{
+	struct lai_text text = LAI_TEXT_INIT(TEXT_MAX);
+	const char *lines;
+
+	(void)state;
+	lai_explain_list(&text, true);
+	lines = lai_text_string(&text);
+	assert_int_equal(occurrences(lines, '\n'), LAI_VERDICT_COUNT);
+	assert_int_equal(occurrences(lines, '\t'), 2 * LAI_VERDICT_COUNT);
+	assert_non_null(strstr(lines, "\nidle-pool\tinfo\t"));
 	lai_text_done(&text);
 }
 
@@ -88,6 +111,8 @@ int main(void)
 		{.name = "each verdict is explained in a screenful", .test_func = test_screenful},
 		{.name = "each explanation has its five paragraphs", .test_func = test_complete},
 		{.name = "the list names them all", .test_func = test_list},
+		{.name = "for programs each has one line of three fields",
+		 .test_func = test_list_with_tabs},
 	};
 
 	return cmocka_run_group_tests_name("show.explain", tests, NULL, NULL);

@@ -6,38 +6,28 @@
 #include <stdint.h>
 #include <string.h>
 
-#define GAP 2
-/* A name, a pid and a descriptor fit: "postgres[12345] fd 9". With less it says nothing. */
+#define GAP_WIDE 2
+#define GAP_NARROW 1
+/* A name, a pid and a descriptor fit: "postgres[12345] fd 9". With less most cells would not. */
 #define WRAP_WIDTH_MIN 24
 /* Of the lines that a wrap column gets for itself. */
 #define WRAP_INDENT 8
-#define CUT_MARK "..."
-/* A text that is cut to less has nothing left but the mark. */
-#define CUT_WIDTH_MIN 8
 /* Cells of a table for people; more than that is not read, and is a mistake of somebody. */
 #define CELLS_MAX (1ull << 30)
 
 /* Characters, not bytes: the later bytes of a UTF-8 sequence take no place. */
-static size_t places(const char *text)
+static size_t places_of(const char *text, size_t bytes)
 {
 	size_t count = 0;
 
-	for (; *text; text++)
-		count += ((unsigned char)*text & 0xc0) != 0x80;
+	for (size_t i = 0; i < bytes; i++)
+		count += ((unsigned char)text[i] & 0xc0) != 0x80;
 	return count;
 }
 
-/* The bytes of the first so many characters. */
-static size_t bytes_of(const char *text, size_t characters)
+static size_t places(const char *text)
 {
-	size_t bytes = 0;
-
-	while (text[bytes]) {
-		if (((unsigned char)text[bytes] & 0xc0) != 0x80 && characters-- == 0)
-			break;
-		bytes++;
-	}
-	return bytes;
+	return places_of(text, strlen(text));
 }
 
 void lai_columns_init(struct lai_columns *columns, const struct lai_column *list, size_t count,
@@ -50,14 +40,17 @@ void lai_columns_init(struct lai_columns *columns, const struct lai_column *list
 		columns->widths[i] = 1;
 }
 
+void lai_columns_tell(struct lai_columns *columns, struct lai_text *left_out)
+{
+	columns->left_out = left_out;
+}
+
 void lai_columns_head(struct lai_columns *columns)
 {
 	columns->headed = true;
 	for (size_t i = 0; i < columns->count; i++) {
 		const char *name = columns->list[i].name;
 
-		if (columns->widths[i] < strlen(name))
-			columns->widths[i] = strlen(name);
 		if (columns->form != LAI_COLUMNS_TSV)
 			continue;
 		lai_text_append_bytes(columns->out, name, strlen(name));
@@ -112,135 +105,163 @@ void lai_columns_row_end(struct lai_columns *columns)
 
 /* ---- a table is fitted into a width ------------------------------------------------------- */
 
-static size_t total_width(const struct lai_columns *columns, size_t count)
+struct layout {
+	size_t width_max; /* SIZE_MAX: no bound */
+	size_t gap;
+	bool brief;			/* headings */
+	bool own_lines;			/* the last column has lines of its own */
+	size_t widths[LAI_COLUMNS_MAX]; /* 0: the column is left out */
+};
+
+static const char *heading(const struct lai_column *column, bool brief)
+{
+	return brief && column->brief ? column->brief : column->name;
+}
+
+static void set_widths(struct layout *layout, const struct lai_columns *columns, bool narrow)
+{
+	layout->gap = narrow ? GAP_NARROW : GAP_WIDE;
+	layout->brief = narrow;
+	for (size_t i = 0; i < columns->count; i++) {
+		size_t head = columns->headed ? strlen(heading(&columns->list[i], narrow)) : 0;
+
+		layout->widths[i] = columns->widths[i] > head ? columns->widths[i] : head;
+	}
+}
+
+/* Of the first so many columns. */
+static size_t total_width(const struct layout *layout, size_t count)
 {
 	size_t total = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (columns->widths[i] > 0)
-			total += columns->widths[i] + (total > 0 ? GAP : 0);
+		if (layout->widths[i] > 0)
+			total += layout->widths[i] + (total > 0 ? layout->gap : 0);
 	return total;
 }
 
-/* The width that the last column may take beside the others; SIZE_MAX: there is no bound. */
-static size_t room_for_last(const struct lai_columns *columns, size_t width_max)
+/* The last column gets what the others leave of the line, if that is as much as it needs. */
+static bool fits(struct layout *layout, size_t count, size_t last_min)
 {
-	size_t others = total_width(columns, columns->count - 1);
+	size_t others = total_width(layout, count - 1);
+	size_t before = others + (others > 0 ? layout->gap : 0);
 
-	others += others > 0 ? GAP : 0;
-	return width_max > others ? width_max - others : 0;
+	if (before + last_min > layout->width_max)
+		return false;
+	if (layout->widths[count - 1] > layout->width_max - before)
+		layout->widths[count - 1] = layout->width_max - before;
+	return true;
 }
 
-static bool leave_out_one(struct lai_columns *columns)
+static bool leave_out_one(struct layout *layout, const struct lai_columns *columns, size_t count)
 {
-	for (size_t i = columns->count; i-- > 0;) {
-		if (!columns->list[i].spare || columns->widths[i] == 0)
+	for (size_t i = count; i-- > 0;) {
+		if (!columns->list[i].spare || layout->widths[i] == 0)
 			continue;
-		columns->widths[i] = 0;
+		layout->widths[i] = 0;
 		return true;
 	}
 	return false;
 }
 
-/*
- * Fits the first so many columns whatever it takes: half a number would be a lie, so numbers are
- * left out as a whole, from the right; a text may be cut.
- */
-static void squeeze(struct lai_columns *columns, size_t count, size_t width_max)
+/* Without the last column, which has its own lines, if it is not among these. */
+static bool fit_whole(struct layout *layout, const struct lai_columns *columns, size_t count)
 {
-	size_t total, others;
-
-	while (count-- > 0) {
-		if (columns->widths[count] == 0)
-			continue;
-		total = total_width(columns, count + 1);
-		if (total <= width_max)
-			return;
-		others = total - columns->widths[count];
-		if (others == 0) { /* the only one: better cut than nothing */
-			columns->widths[count] = width_max;
-			return;
-		}
-		if (!columns->list[count].right && others + CUT_WIDTH_MIN <= width_max) {
-			columns->widths[count] = width_max - others;
-			return;
-		}
-		columns->widths[count] = 0;
+	for (int narrow = 0; narrow <= 1; narrow++) {
+		set_widths(layout, columns, narrow);
+		if (total_width(layout, count) <= layout->width_max)
+			return true;
 	}
+	return false;
 }
 
-/* True: the last column gets lines of its own. */
-static bool fit(struct lai_columns *columns, size_t width_max)
+/* From narrow on. */
+static bool fit_by_leaving_out(struct layout *layout, const struct lai_columns *columns,
+			       size_t count, size_t last_min)
 {
-	size_t last = columns->count - 1, wanted = columns->widths[last];
+	do {
+		if (last_min ? fits(layout, count, last_min)
+			     : total_width(layout, count) <= layout->width_max)
+			return true;
+	} while (leave_out_one(layout, columns, count));
+	return false;
+}
+
+static void fit(struct layout *layout, const struct lai_columns *columns)
+{
+	size_t last = columns->count - 1;
 	bool wraps = columns->list[last].wrap && last > 0;
-	size_t least = wraps && wanted > WRAP_WIDTH_MIN ? WRAP_WIDTH_MIN : wanted;
-	size_t room;
+	size_t least;
 
-	if (width_max == 0)
-		return false;
-	while ((room = room_for_last(columns, width_max)) < least)
-		if (!leave_out_one(columns))
-			break;
-	if (room >= least) {
-		if (room < wanted && columns->widths[last] > 0)
-			columns->widths[last] = room;
-		return false;
-	}
-	squeeze(columns, wraps ? last : last + 1, width_max);
-	return wraps;
+	if (fit_whole(layout, columns, columns->count))
+		return;
+	least = wraps && layout->widths[last] > WRAP_WIDTH_MIN ? WRAP_WIDTH_MIN : 0;
+	if (fit_by_leaving_out(layout, columns, columns->count, least) || !wraps)
+		return;
+	layout->own_lines = true;
+	if (!fit_whole(layout, columns, last))
+		(void)fit_by_leaving_out(layout, columns, last, 0);
 }
 
-/* A cell in its column: cut with a mark, or padded unless it ends the line. */
+/* ---- and written -------------------------------------------------------------------------- */
+
+/* A cell in its column, padded unless it ends the line. */
 static void append_cell(struct lai_text *out, const char *cell, size_t width, bool right, bool ends)
 {
-	size_t wide = places(cell), mark = strlen(CUT_MARK);
+	size_t wide = places(cell), padding = width > wide ? width - wide : 0;
 
-	if (wide > width) {
-		if (mark >= width)
-			mark = 0;
-		lai_text_append_bytes(out, cell, bytes_of(cell, width - mark));
-		lai_text_append_bytes(out, CUT_MARK, mark);
-		return;
-	}
 	if (right)
-		lai_text_append_repeated(out, ' ', width - wide);
+		lai_text_append_repeated(out, ' ', padding);
 	lai_text_append_bytes(out, cell, strlen(cell));
 	if (!right && !ends)
-		lai_text_append_repeated(out, ' ', width - wide);
+		lai_text_append_repeated(out, ' ', padding);
 }
 
-struct layout {
-	size_t width_max;
-	bool own_line; /* the last column has lines of its own */
-};
+/* Words in lines of their own; one that is too long sticks out. */
+static void append_own_lines(struct lai_text *out, const char *cell, size_t width_max)
+{
+	size_t indent = width_max > 2 * WRAP_INDENT ? WRAP_INDENT : 0, at = 0;
+
+	while (*cell) {
+		size_t bytes = strcspn(cell, " "), wide = places_of(cell, bytes);
+
+		if (at > 0 && at + 1 + wide > width_max) {
+			lai_text_append_bytes(out, "\n", 1);
+			at = 0;
+		}
+		lai_text_append_repeated(out, ' ', at > 0 ? 1 : indent);
+		at += wide + (at > 0 ? 1 : indent);
+		lai_text_append_bytes(out, cell, bytes);
+		cell += bytes + strspn(cell + bytes, " ");
+	}
+	lai_text_append_bytes(out, "\n", 1);
+}
 
 static void append_row(struct lai_columns *columns, const struct layout *layout,
 		       const char *const cells[])
 {
 	struct lai_text *out = columns->out;
-	size_t last = columns->count - 1, beside = layout->own_line ? last : columns->count;
-	size_t indent;
+	size_t last = columns->count - 1, beside = columns->count;
+	bool own = layout->own_lines || (columns->list[last].wrap && last > 0 &&
+					 places(cells[last]) > layout->widths[last]);
 	bool begun = false;
 
-	while (beside > 0 && columns->widths[beside - 1] == 0)
+	if (own)
+		beside = last;
+	while (beside > 0 && layout->widths[beside - 1] == 0)
 		beside--;
 	for (size_t i = 0; i < beside; i++) {
-		if (columns->widths[i] == 0)
+		if (layout->widths[i] == 0)
 			continue;
 		if (begun)
-			lai_text_append_repeated(out, ' ', GAP);
+			lai_text_append_repeated(out, ' ', layout->gap);
 		begun = true;
-		append_cell(out, cells[i], columns->widths[i], columns->list[i].right,
+		append_cell(out, cells[i], layout->widths[i], columns->list[i].right,
 			    i + 1 == beside);
 	}
 	lai_text_append_bytes(out, "\n", 1);
-	if (!layout->own_line)
-		return;
-	indent = layout->width_max > 2 * WRAP_INDENT ? WRAP_INDENT : 0;
-	lai_text_append_repeated(out, ' ', indent);
-	append_cell(out, cells[last], layout->width_max - indent, false, true);
-	lai_text_append_bytes(out, "\n", 1);
+	if (own)
+		append_own_lines(out, cells[last], layout->width_max);
 }
 
 static void append_head(struct lai_columns *columns, const struct layout *layout)
@@ -251,7 +272,7 @@ static void append_head(struct lai_columns *columns, const struct layout *layout
 
 	for (size_t i = 0; i < columns->count; i++) {
 		starts[i] = capitals.length;
-		for (const char *name = columns->list[i].name; *name; name++)
+		for (const char *name = heading(&columns->list[i], layout->brief); *name; name++)
 			lai_text_append(&capitals, "%c", toupper((unsigned char)*name));
 		lai_text_append_bytes(&capitals, "", 1);
 	}
@@ -261,34 +282,46 @@ static void append_head(struct lai_columns *columns, const struct layout *layout
 	lai_text_done(&capitals);
 }
 
-static void append_table(struct lai_columns *columns, size_t width_max)
+static void append_table(struct lai_columns *columns, const struct layout *layout)
 {
-	struct layout layout = {.width_max = width_max, .own_line = fit(columns, width_max)};
 	const char *at = lai_text_string(&columns->cells);
 	const char *cells[LAI_COLUMNS_MAX];
 
 	if (columns->headed)
-		append_head(columns, &layout);
+		append_head(columns, layout);
 	for (size_t row = 0; row < columns->rows; row++) {
 		for (size_t i = 0; i < columns->count; i++) {
 			cells[i] = at;
 			at += strlen(at) + 1;
 		}
-		append_row(columns, &layout, cells);
+		append_row(columns, layout, cells);
 	}
 }
 
-size_t lai_columns_end(struct lai_columns *columns, size_t width_max)
+static void tell_left_out(const struct lai_columns *columns, const struct layout *layout)
 {
-	size_t left_out = 0;
+	const char *separator = "";
+
+	for (size_t i = 0; i < columns->count; i++) {
+		if (layout->widths[i] > 0)
+			continue;
+		lai_text_append(columns->left_out, "%s%s", separator, columns->list[i].name);
+		separator = ", ";
+	}
+}
+
+void lai_columns_end(struct lai_columns *columns, size_t width_max)
+{
+	struct layout layout = {.width_max = width_max ? width_max : SIZE_MAX};
 
 	assert(columns->at == 0 && columns->count > 0);
-	if (columns->cells.error && columns->out->error == 0)
+	if (columns->cells.error && columns->out->error == 0) {
 		columns->out->error = columns->cells.error;
-	else if (columns->form == LAI_COLUMNS_TABLE && columns->rows + columns->headed > 0)
-		append_table(columns, width_max);
-	for (size_t i = 0; i < columns->count; i++)
-		left_out += columns->widths[i] == 0;
+	} else if (columns->form == LAI_COLUMNS_TABLE && columns->rows + columns->headed > 0) {
+		fit(&layout, columns);
+		append_table(columns, &layout);
+		if (columns->left_out)
+			tell_left_out(columns, &layout);
+	}
 	lai_text_done(&columns->cells);
-	return left_out;
 }

@@ -2,8 +2,8 @@
 /*
  * show_columns.h - rows of cells under headings: a table for people, TSV for programs.
  *
- *	table	columns as wide as what is in them, two blanks between, headings in capitals; fitted
- *		into a width, see lai_columns_end()
+ *	table	columns as wide as what is in them, two blanks between, headings in capitals; made
+ *		narrower where there is no room, see lai_columns_end()
  *	TSV	a header line with the names, one tab between cells; a row stands in the output as
  *		soon as it has ended, so any number of rows takes no memory
  *
@@ -31,10 +31,11 @@
 #define LAI_COLUMNS_MAX 48
 
 struct lai_column {
-	const char *name; /* "recv-q": in TSV as it is, in a table "RECV-Q" */
-	bool right;	  /* aligned: numbers */
-	bool spare;	  /* left out of a table that is too wide, the last of them first */
-	bool wrap;	  /* the last column only: may be cut, or stand on a line of its own */
+	const char *name;  /* "recv-q": in TSV as it is, in a table "RECV-Q" */
+	const char *brief; /* heads a table that is too wide; NULL: name does */
+	bool right;	   /* aligned: numbers */
+	bool spare;	   /* left out of a table that is too wide, the last of them first */
+	bool wrap;	   /* the last column only: may stand on lines of its own */
 };
 
 enum lai_columns_form {
@@ -49,11 +50,12 @@ struct lai_columns {
 	enum lai_columns_form form;
 	struct lai_text *out;
 	struct lai_text cells;		/* table: one after another, each with its NUL */
-	size_t widths[LAI_COLUMNS_MAX]; /* table: of the widest cell; 0: the column is left out */
+	size_t widths[LAI_COLUMNS_MAX]; /* table: of the widest cell */
 	size_t at;			/* cells of the row that have been begun */
 	size_t cell_start;		/* where the open cell begins in its text */
 	size_t rows;
 	bool headed;
+	struct lai_text *left_out; /* NULL: nobody wants to know */
 };
 
 /* list and out stay the caller's and must live as long. 0 < count <= LAI_COLUMNS_MAX. */
@@ -69,13 +71,21 @@ struct lai_text *lai_columns_cell(struct lai_columns *columns);
 /* Ends the row, which has all its cells. In TSV out may then be written away and emptied. */
 void lai_columns_row_end(struct lai_columns *columns);
 
+/* lai_columns_end() appends "timer, extra" to left_out: the columns that there was no room for. */
+void lai_columns_tell(struct lai_columns *columns, struct lai_text *left_out);
+
 /*
- * Table: writes it to out, in lines no wider than width_max (0: no bound). What is too wide loses,
- * until it fits: what is over of the wrap column, down to a width that still tells something; the
- * spare columns; then the wrap column gets lines of its own; at last columns from the right, of
- * which texts may be cut and numbers are not. Releases what is held. Failures of memory are latched
- * in out. Returns how many columns were left out.
+ * Table: writes it to out, if that can be in lines no wider than width_max (0: no bound). No cell
+ * is ever cut. What is too wide becomes narrower by one step after the other, until it fits:
+ *
+ *	one blank between columns, brief headings
+ *	a cell of the wrap column that is too long moves to lines of its own below its row
+ *	the spare columns are left out, the last of them first
+ *	all cells of the wrap column have lines of their own, and the spare columns may be back
+ *	lines are longer than width_max: a terminal wraps them
+ *
+ * Releases what is held. Failures of memory are latched in out.
  */
-size_t lai_columns_end(struct lai_columns *columns, size_t width_max);
+void lai_columns_end(struct lai_columns *columns, size_t width_max);
 
 #endif

@@ -14,7 +14,8 @@ bool lai_show_coverage_whole(const struct lai_snapshot *snapshot)
 	const struct lai_coverage *coverage = &snapshot->coverage;
 
 	return coverage->unreadable == 0 && coverage->undetailed == 0 &&
-	       coverage->namespaces_unseen == 0 && coverage->complete && !coverage->pid_namespace;
+	       coverage->namespaces_unseen == 0 && coverage->unplaced == 0 && coverage->complete &&
+	       !coverage->pid_namespace;
 }
 
 static const char *plural(uint32_t count)
@@ -36,13 +37,28 @@ static void append_way(struct lai_text *text, const struct lai_coverage *coverag
 	lai_text_append(text, ".");
 }
 
+/* Those that are known are named: often it is process 1 alone, which holds no socket of interest. */
+static void append_unreadable(struct lai_text *text, const struct lai_coverage *coverage)
+{
+	const char *before = ": pid ";
+
+	if (coverage->unreadable == 0)
+		return;
+	lai_text_append(text,
+			" The descriptors of %u of %u processes may not be seen (CAP_SYS_PTRACE)",
+			coverage->unreadable, coverage->processes);
+	for (size_t i = 0; i < LAI_UNREADABLE_PIDS && coverage->unreadable_pids[i] != 0; i++) {
+		lai_text_append(text, "%s%u", before, coverage->unreadable_pids[i]);
+		before = ", ";
+	}
+	if (coverage->unreadable > LAI_UNREADABLE_PIDS)
+		lai_text_append(text, " and others");
+	lai_text_append(text, ". What sockets they hold is not known.");
+}
+
 static void append_processes(struct lai_text *text, const struct lai_coverage *coverage)
 {
-	if (coverage->unreadable > 0)
-		lai_text_append(text,
-				" The descriptors of %u of %u processes may not be seen "
-				"(CAP_SYS_PTRACE), so some sockets have no owner here.",
-				coverage->unreadable, coverage->processes);
+	append_unreadable(text, coverage);
 	if (coverage->pid_namespace)
 		lai_text_append(text, " This is a pid namespace (a container): processes outside "
 				      "it cannot be seen, nor that they hold a socket.");
@@ -66,6 +82,11 @@ static void append_namespaces(struct lai_text *text, const struct lai_snapshot *
 {
 	const struct lai_coverage *coverage = &snapshot->coverage;
 
+	if (coverage->unplaced > 0)
+		lai_text_append(text,
+				" The network namespaces of %u process%s may not be seen: one that "
+				"no other process is in is not listed.",
+				coverage->unplaced, coverage->unplaced == 1 ? "" : "es");
 	if (coverage->namespaces_unseen == 0)
 		return;
 	lai_text_append(text, " %u network namespace%s could not be looked into",
@@ -91,13 +112,16 @@ static void append_elsewhere(struct lai_text *text, const struct lai_snapshot *s
 
 	if (count == 0)
 		return;
-	lai_text_append(text, " %u socket%s that %s held here %s not listed: ", count,
-			plural(count), count == 1 ? "is" : "are", count == 1 ? "is" : "are");
 	if (snapshot->namespace_count > 1)
-		lai_text_append(text, "of a namespace that was not looked into, or newer than the "
-				      "list.");
+		lai_text_append(text,
+				" %u socket%s of a network namespace that was not looked into, or "
+				"newer than the list, %s left out.",
+				count, plural(count), count == 1 ? "is" : "are");
 	else
-		lai_text_append(text, "of other network namespaces; --all-netns lists them.");
+		lai_text_append(text,
+				" %u socket%s of other network namespaces %s left out "
+				"(--all-netns).",
+				count, plural(count), count == 1 ? "is" : "are");
 }
 
 static void append_repeats(struct lai_text *text, const struct lai_coverage *coverage)
@@ -109,14 +133,10 @@ static void append_repeats(struct lai_text *text, const struct lai_coverage *cov
 				coverage->repeats + 1);
 }
 
-void lai_show_coverage_text(struct lai_text *text, const struct lai_snapshot *snapshot, bool owners)
+void lai_show_coverage_text(struct lai_text *text, const struct lai_snapshot *snapshot)
 {
-	if (owners)
-		append_way(text, &snapshot->coverage);
-	else
-		lai_text_append(text, "Owners were not looked for.");
-	if (owners)
-		append_processes(text, &snapshot->coverage);
+	append_way(text, &snapshot->coverage);
+	append_processes(text, &snapshot->coverage);
 	append_namespaces(text, snapshot);
 	append_elsewhere(text, snapshot);
 	append_repeats(text, &snapshot->coverage);
@@ -153,6 +173,7 @@ static void coverage_json(struct lai_json *json, const struct lai_snapshot *snap
 	lai_json_u64(json, "unreadable_processes", coverage->unreadable);
 	lai_json_u64(json, "undetailed_processes", coverage->undetailed);
 	lai_json_u64(json, "vanished_processes", coverage->vanished);
+	lai_json_u64(json, "unplaced_processes", coverage->unplaced);
 	lai_json_bool(json, "in_pid_namespace", coverage->pid_namespace);
 	lai_json_u64(json, "unseen_namespaces", coverage->namespaces_unseen);
 	lai_json_u64(json, "sockets_elsewhere", coverage->sockets_elsewhere);

@@ -11,10 +11,9 @@ bool lai_show_coverage_whole(const struct lai_snapshot *snapshot);
 
 /*
  * Appends sentences for people on one line, without a newline: how the owners were found, then each
- * gap with its reason and what would close it. Never empty. owners false: nobody looked for them.
+ * gap with its reason and what would close it. Never empty.
  */
-void lai_show_coverage_text(struct lai_text *text, const struct lai_snapshot *snapshot,
-			    bool owners);
+void lai_show_coverage_text(struct lai_text *text, const struct lai_snapshot *snapshot);
 
 /* Appends when it was taken: "2026-11-22T16:04:05Z" (RFC 3339, UTC). */
 void lai_show_taken_at(struct lai_text *text, const struct lai_snapshot *snapshot);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* show_finding.c - the block that a person reads, at three in the morning. */
+/* show_finding.c - the block of one finding, which a person reads. */
 #include "show/show_finding.h"
 #include "base/size.h"
-#include "base/time.h"
 #include "show/show_paragraph.h"
+#include "show/show_socket.h"
 
 #include <lastack/report.h>
 
@@ -22,6 +22,12 @@
 
 /* The longest paragraph put together here. Sentences of the judge are passed as they are. */
 #define PARAGRAPH_MAX 4096
+
+/* Between the severity and what follows, where that does not begin at INDENT. */
+#define KIND_GAP 2
+
+/* How a remedy begins that ends connections. */
+#define CLOSE_COMMAND "lastack close"
 
 #define PLAIN "\033[0m"
 
@@ -104,13 +110,14 @@ void lai_show_finding_counts(struct lai_text *text, const size_t counts[LAI_SEVE
 	}
 }
 
-static const char *duration(char text[LAI_TIME_TEXT_MAX], uint64_t amount, uint64_t unit_ns)
+void lai_show_finding_kind(struct lai_text *text, const struct lai_finding *finding)
 {
-	return lai_time_format(text,
-			       amount > (LA_NEVER - 1) / unit_ns ? LA_NEVER - 1 : amount * unit_ns);
+	lai_text_append(text, "%s", severities[finding->severity].word);
+	if (finding->confidence != LAI_CONFIDENCE_CERTAIN)
+		lai_text_append(text, " (%s)", lai_confidence_name(finding->confidence));
 }
 
-/* "4711 (java)", raw: the paragraph escapes it. */
+/* "pid 4711 (java)", raw: the paragraph escapes it. */
 static void append_process(struct lai_text *words, pid_t pid, const char *comm)
 {
 	lai_text_append(words, "pid %d", (int)pid);
@@ -134,15 +141,30 @@ static void put(const struct block *block, const char *label, struct lai_text *w
 
 /* --- the lines of a block, from the top --- */
 
+/* "LEAK (likely)  ", of which the severity is styled. Returns the column that follows. */
+static size_t put_kind(const struct block *block, bool styled)
+{
+	const struct lai_finding *finding = block->finding;
+	struct lai_text kind = LAI_TEXT_INIT(PARAGRAPH_MAX);
+	size_t word = strlen(severities[finding->severity].word), column;
+
+	lai_show_finding_kind(&kind, finding);
+	column = kind.length + KIND_GAP > INDENT ? kind.length + KIND_GAP : INDENT;
+	lai_text_append(block->text, "%s%.*s%s", styled ? severities[finding->severity].style : "",
+			(int)word, lai_text_string(&kind), styled ? PLAIN : "");
+	if (kind.length > word)
+		lai_text_append(block->text, "%s", lai_text_string(&kind) + word);
+	lai_text_append_repeated(block->text, ' ', column - kind.length);
+	lai_text_done(&kind);
+	return column;
+}
+
 static void put_headline(const struct block *block, bool styled)
 {
 	const struct lai_finding *finding = block->finding;
 	struct lai_text words = LAI_TEXT_INIT(PARAGRAPH_MAX);
-	const char *word = severities[finding->severity].word;
+	size_t column = put_kind(block, styled);
 
-	lai_text_append(block->text, "%s%s%s", styled ? severities[finding->severity].style : "",
-			word, styled ? PLAIN : "");
-	lai_text_append_repeated(block->text, ' ', INDENT - strlen(word));
 	if (finding->pid)
 		append_process(&words, finding->pid, finding->comm);
 	else
@@ -152,26 +174,25 @@ static void put_headline(const struct block *block, bool styled)
 				finding->socket_count == 1 ? "" : "s");
 	lai_text_append(&words, ": %s [%s]", lai_verdict_title(finding->verdict),
 			lai_verdict_name(finding->verdict));
-	lai_show_wrapped(block->text, INDENT, block->width_max, lai_text_string(&words));
+	lai_show_wrapped_from(block->text, column, INDENT, block->width_max,
+			      lai_text_string(&words));
 	if (words.error && !block->text->error)
 		block->text->error = words.error;
 	lai_text_done(&words);
 }
 
-static void put_since(const struct block *block)
+static void put_age(const struct block *block)
 {
 	const struct lai_finding *finding = block->finding;
 	struct lai_text words = LAI_TEXT_INIT(PARAGRAPH_MAX);
-	char age[LAI_TIME_TEXT_MAX];
 
-	if (finding->age_kind == LAI_AGE_UNKNOWN && finding->sockets)
-		lai_text_append(&words, "not known");
-	else if (finding->age_kind != LAI_AGE_UNKNOWN)
-		lai_text_append(&words, "%s%s%s",
-				finding->age_kind == LAI_AGE_LOWER_BOUND ? "at least " : "",
-				duration(age, finding->oldest_age_ms, LAI_MS),
-				finding->socket_count > 1 ? " (the oldest)" : "");
-	put(block, "Since", &words);
+	if (finding->age_kind != LAI_AGE_UNKNOWN) {
+		lai_text_append(&words, "%s",
+				finding->age_kind == LAI_AGE_LOWER_BOUND ? "at least " : "");
+		lai_show_duration(&words, finding->oldest_age_ms);
+		lai_text_append(&words, "%s", finding->socket_count > 1 ? " (the oldest)" : "");
+	}
+	put(block, "For", &words);
 }
 
 static void append_namespace(struct lai_text *words, const struct lai_snapshot *snapshot,
@@ -183,6 +204,11 @@ static void append_namespace(struct lai_text *words, const struct lai_snapshot *
 		return;
 	lai_text_append(words, "%sin network namespace %s", words->length ? ", " : "",
 			lai_show_namespace(name, snapshot, index));
+}
+
+static bool sees_all(const struct lai_snapshot *snapshot)
+{
+	return snapshot->coverage.unreadable == 0 && !snapshot->coverage.pid_namespace;
 }
 
 static void put_peer(const struct block *block)
@@ -202,7 +228,8 @@ static void put_peer(const struct block *block)
 		if (peer->pid)
 			append_process(&words, peer->pid, peer->comm);
 		else
-			lai_text_append(&words, "held by no process");
+			lai_text_append(&words, "held by no process%s",
+					sees_all(block->snapshot) ? "" : " that can be seen");
 	}
 	if (peer->state != LAI_TCP_NONE)
 		lai_text_append(&words, ", %s", la_tcp_state_name(peer->state));
@@ -254,17 +281,19 @@ static void put_growth(const struct block *block)
 {
 	const struct lai_finding *finding = block->finding;
 	struct lai_text words = LAI_TEXT_INIT(PARAGRAPH_MAX);
-	char left[LAI_TIME_TEXT_MAX];
 
 	if (finding->growth_per_min == 0)
 		lai_text_append(&words, "none between two looks");
 	else if (finding->growth_per_min != LAI_GROWTH_UNKNOWN)
 		lai_text_append(&words, "%+" PRId64 " per minute", finding->growth_per_min);
-	if (finding->exhaustion_s)
-		lai_text_append(&words, "%s%s run out in %s", words.length ? ": " : "",
+	if (finding->exhaustion_s) {
+		uint64_t left_s = finding->exhaustion_s;
+
+		lai_text_append(&words, "%s%s run out in ", words.length ? ": " : "",
 				finding->verdict == LAI_VERDICT_PORTS_EXHAUSTING ? "ports"
-										 : "descriptors",
-				duration(left, finding->exhaustion_s, LAI_S));
+										 : "descriptors");
+		lai_show_duration(&words, left_s > UINT64_MAX / 1000 ? UINT64_MAX : left_s * 1000);
+	}
 	put(block, "Growth", &words);
 }
 
@@ -293,30 +322,62 @@ static void put_command(const struct block *block)
 	put(block, "Command", &words);
 }
 
+/* Does the remedy end connections, or is it something else, such as a sysctl? */
+static bool closes(const char *remedy)
+{
+	return strncmp(remedy, CLOSE_COMMAND, strlen(CLOSE_COMMAND)) == 0;
+}
+
+/* What ending the connections leaves as it is; NULL: nothing. */
+static const char *not_freed(const struct lai_finding *finding)
+{
+	switch (finding->verdict) {
+	case LAI_VERDICT_NEVER_ACCEPTED:
+		return "The places in the queue of accept() stay taken until the program accepts "
+		       "them or closes its listener.";
+	case LAI_VERDICT_IO_URING_HELD:
+		return "What is registered in the io_uring stays until the program takes it out.";
+	case LAI_VERDICT_FD_IN_FLIGHT:
+		return "The message, and the descriptor in it, stay until it is received.";
+	default: break;
+	}
+	if (finding->fd_count == 0)
+		return NULL;
+	return finding->fd_count == 1
+		       ? "The descriptor stays open until the program closes it, or ends."
+		       : "The descriptors stay open until the program closes them, or ends.";
+}
+
+static void put_remedy(const struct block *block)
+{
+	const char *remedy = block->finding->remedy, *left;
+	struct lai_text words = LAI_TEXT_INIT(PARAGRAPH_MAX);
+
+	lai_text_append(block->text, "  %-*s", INDENT - 2, "Now");
+	lai_show_safe(block->text, remedy, SIZE_MAX);
+	lai_text_append(block->text, "\n");
+	if (!closes(remedy))
+		return;
+	if (!strstr(remedy, " --yes"))
+		lai_text_append(&words, "This shows what it would do; with --yes it does it.");
+	left = not_freed(block->finding);
+	if (left)
+		lai_text_append(&words, "%s%s", words.length ? " " : "", left);
+	put(block, "", &words);
+}
+
 static void put_sentences(const struct block *block)
 {
-	static const char *const confidences[LAI_CONFIDENCE_COUNT] = {
-		[LAI_CONFIDENCE_CERTAIN] = "Certain.",
-		[LAI_CONFIDENCE_LIKELY] = "Likely, not certain.",
-		[LAI_CONFIDENCE_POSSIBLE] =
-			"Only possible: part of the evidence could not be seen.",
-	};
 	const struct lai_finding *finding = block->finding;
 
-	if (finding->evidence) {
+	if (finding->evidence)
 		lai_show_paragraph(block->text, "  Evidence", INDENT, block->width_max,
 				   finding->evidence);
-		lai_show_paragraph(block->text, "", INDENT, block->width_max,
-				   confidences[finding->confidence]);
-	}
 	if (finding->advice)
 		lai_show_paragraph(block->text, "  Program", INDENT, block->width_max,
 				   finding->advice);
-	if (finding->remedy) {
-		lai_text_append(block->text, "  %-*s", INDENT - 2, "Now");
-		lai_show_safe(block->text, finding->remedy, SIZE_MAX);
-		lai_text_append(block->text, "\n");
-	}
+	if (finding->remedy)
+		put_remedy(block);
 }
 
 void lai_show_finding_text(struct lai_text *text, const struct lai_snapshot *snapshot,
@@ -325,7 +386,7 @@ void lai_show_finding_text(struct lai_text *text, const struct lai_snapshot *sna
 	struct block block = {text, snapshot, finding, width_max};
 
 	put_headline(&block, styled);
-	put_since(&block);
+	put_age(&block);
 	put_peer(&block);
 	put_local(&block);
 	put_holds(&block);

@@ -16,11 +16,11 @@
 /*
  * Appends the block of one finding: a headline, then what is known, each under its label. Lines are
  * at most width_max wide, but for the command of the remedy, which is to be copied as a whole.
- * styled: with ANSI attributes.
+ * styled: with ANSI attributes. What is not certain is called so behind the severity.
  *
- *	LEAK        pid 4711 (java): 1012 connections: was told that the peer closed, and
+ *	LEAK (likely)  pid 4711 (java): 1012 connections: was told that the peer closed, and
  *	            has not closed [eof-ignored]
- *	  Since     at least 3 h 12 min (the oldest)
+ *	  For       at least 3h12m (the oldest)
  *	  ...
  */
 void lai_show_finding_text(struct lai_text *text, const struct lai_snapshot *snapshot,
@@ -28,6 +28,11 @@ void lai_show_finding_text(struct lai_text *text, const struct lai_snapshot *sna
 
 /* "3 findings: 1 leak, 2 warnings". */
 void lai_show_finding_counts(struct lai_text *text, const size_t counts[LAI_SEVERITY_COUNT]);
+
+/* The columns of the short table that stands before several blocks, and one row of it. */
+#define LAI_SHOW_FINDING_BRIEF_COLUMNS 6
+extern const struct lai_column lai_show_finding_brief_columns[LAI_SHOW_FINDING_BRIEF_COLUMNS];
+void lai_show_finding_brief(struct lai_columns *columns, const struct lai_finding *finding);
 
 /* The columns of a row, for lai_columns_init(). */
 #define LAI_SHOW_FINDING_COLUMNS 22
@@ -42,6 +47,9 @@ void lai_show_finding_json(struct lai_json *json, const struct lai_snapshot *sna
 			   const struct lai_finding *finding);
 
 /* --- parts of them --- */
+
+/* "LEAK"; if it is not certain "LEAK (likely)" or "LEAK (possible)". */
+void lai_show_finding_kind(struct lai_text *text, const struct lai_finding *finding);
 
 /* Appends descriptors as ranges, "3,5-9,12", at most ranges_max of them, then " and 17 more". */
 void lai_show_fds(struct lai_text *text, const int32_t *fds, size_t count, size_t ranges_max);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* show_finding_data.c - a finding as a row for scripts and as a JSON object for programs. */
+/*
+ * show_finding_data.c - a finding as a row of a short table for people, as a row for scripts, and as
+ * a JSON object for programs.
+ */
 #include "show/show_finding.h"
 #include "show/show_coverage.h"
 #include "show/show_paragraph.h"
+#include "show/show_socket.h"
 
 #include <lastack/report.h>
 
@@ -65,6 +69,32 @@ static void cells_numbers(struct lai_columns *columns, const struct lai_finding 
 	text = lai_columns_cell(columns);
 	if (finding->growth_per_min != LAI_GROWTH_UNKNOWN)
 		lai_text_append(text, "%" PRId64, finding->growth_per_min);
+}
+
+const struct lai_column lai_show_finding_brief_columns[LAI_SHOW_FINDING_BRIEF_COLUMNS] = {
+	{.name = "severity"},
+	{.name = "verdict"},
+	{.name = "pid", .right = true},
+	{.name = "name"},
+	{.name = "sockets", .right = true},
+	{.name = "age", .right = true},
+};
+
+void lai_show_finding_brief(struct lai_columns *columns, const struct lai_finding *finding)
+{
+	struct lai_text *text;
+
+	lai_show_finding_kind(lai_columns_cell(columns), finding);
+	cell(columns, lai_verdict_name(finding->verdict));
+	cell_pid(columns, finding->pid);
+	cell(columns, finding->comm);
+	lai_text_append(lai_columns_cell(columns), "%zu", finding->socket_count);
+	text = lai_columns_cell(columns);
+	if (finding->age_kind != LAI_AGE_UNKNOWN) {
+		lai_text_append(text, "%s", finding->age_kind == LAI_AGE_LOWER_BOUND ? ">=" : "");
+		lai_show_duration(text, finding->oldest_age_ms);
+	}
+	lai_columns_row_end(columns);
 }
 
 void lai_show_finding_row(struct lai_columns *columns, const struct lai_snapshot *snapshot,

@@ -141,17 +141,17 @@ static void test_text(void **state)
 		leak(), 80, false,
 		"LEAK        pid 4711 (java): 3 connections: was told that the peer closed, and\n"
 		"            has not closed [eof-ignored]\n"
-		"  Since     at least 3 h 12 min (the oldest)\n"
+		"  For       at least 3h12m (the oldest)\n"
 		"  Peer      10.0.0.7:5432, on this host: pid 99 (postgres), FIN_WAIT2\n"
 		"  Local     10.0.0.5:*, CLOSE_WAIT\n"
 		"  Holds     descriptors 7,12-14,20; 1020 of 1024 in use\n"
-		"  Growth    +40 per minute: descriptors run out in 2 h 5 min\n"
+		"  Growth    +40 per minute: descriptors run out in 2h05m\n"
 		"  Unread    2 KiB has come and was not read\n"
 		"  Command   java -jar shop.jar\n"
 		"  Evidence  The FIN has been read.\n"
-		"            Certain.\n"
 		"  Program   In the program: close the descriptor when recv() returns 0.\n"
-		"  Now       lastack close --pid 4711 --verdict eof-ignored --yes\n");
+		"  Now       lastack close --pid 4711 --verdict eof-ignored --yes\n"
+		"            The descriptors stay open until the program closes them, or ends.\n");
 }
 
 static void test_styled(void **state)
@@ -161,30 +161,29 @@ static void test_styled(void **state)
 	(void)state;
 	world->finding.severity = LAI_SEVERITY_LEAK;
 	expect_text(world, 80, true,
-		    "\033[1;31mLEAK\033[0m        no process: 27000 connections: source ports to "
-		    "one address run out\n            [ports-exhausting]\n");
+		    "\033[1;31mLEAK\033[0m (possible)  no process: 27000 connections: source ports "
+		    "to one address run\n            out [ports-exhausting]\n");
 }
 
 static void test_text_bare(void **state)
 {
 	(void)state;
-	expect_text(
-		bare(), 97, false,
-		"WARNING     no process: 27000 connections: source ports to one address run out "
-		"[ports-exhausting]\n");
-	expect_text(
-		bare(), 96, false,
-		"WARNING     no process: 27000 connections: source ports to one address run out\n"
-		"            [ports-exhausting]\n");
+	expect_text(bare(), 105, false,
+		    "WARNING (possible)  no process: 27000 connections: source ports to one "
+		    "address run out [ports-exhausting]\n");
+	expect_text(bare(), 104, false,
+		    "WARNING (possible)  no process: 27000 connections: source ports to one "
+		    "address run out\n"
+		    "            [ports-exhausting]\n");
 }
 
-static void expect_holds(struct world *world, const char *line)
+static void expect_in_text(struct world *world, const char *expected)
 {
 	struct lai_text text = LAI_TEXT_INIT(TEXT_MAX);
 
 	lai_show_finding_text(&text, &world->snapshot, &world->finding, 100, false);
-	if (!strstr(lai_text_string(&text), line))
-		fail_msg("'%s' is not in %s", line, lai_text_string(&text));
+	if (!strstr(lai_text_string(&text), expected))
+		fail_msg("'%s' is not in %s", expected, lai_text_string(&text));
 	lai_text_done(&text);
 }
 
@@ -193,14 +192,14 @@ static void test_holds(void **state)
 	struct world *world = leak();
 
 	(void)state;
-	expect_holds(world, "\n  Holds     descriptors 7,12-14,20; 1020 of 1024 in use\n");
+	expect_in_text(world, "\n  Holds     descriptors 7,12-14,20; 1020 of 1024 in use\n");
 	world->finding.fd_count = 0;
-	expect_holds(world, "\n  Holds     1020 of 1024 descriptors in use\n");
+	expect_in_text(world, "\n  Holds     1020 of 1024 descriptors in use\n");
 	world->process.fd_limit = 0;
-	expect_holds(world, "\n  Holds     1020 descriptors in use\n");
+	expect_in_text(world, "\n  Holds     1020 descriptors in use\n");
 	world->process.fds_seen = false;
 	world->process.fd_limit = 256;
-	expect_holds(world, "\n  Holds     the limit is 256 descriptors\n");
+	expect_in_text(world, "\n  Holds     the limit is 256 descriptors\n");
 	test_free(world);
 }
 
@@ -225,16 +224,15 @@ static void test_text_odd(void **state)
 	world->finding.advice = world->finding.remedy = NULL;
 	expect_text(
 		world, 80, false,
-		"LEAK        pid 4711 (java): 1 connection: was told that the peer closed, and\n"
-		"            has not closed [eof-ignored]\n"
-		"  Since     213504.0 d\n"
+		"LEAK (possible)  pid 4711 (java): 1 connection: was told that the peer closed,\n"
+		"            and has not closed [eof-ignored]\n"
+		"  For       213503982334.6d\n"
 		"  Peer      on this host: held by no process, FIN_WAIT2, in network namespace\n"
 		"            net:[4026532177]\n"
 		"  State     CLOSE_WAIT, in network namespace blue\n"
 		"  Holds     descriptor 7; the limit is 1024\n"
 		"  Growth    none between two looks\n"
-		"  Evidence  The FIN has been read.\n"
-		"            Only possible: part of the evidence could not be seen.\n");
+		"  Evidence  The FIN has been read.\n");
 }
 
 /* A process may call itself and its arguments what it likes. */
@@ -345,6 +343,73 @@ static void test_json(void **state)
 	test_free(evil);
 }
 
+static void test_peer_unseen(void **state)
+{
+	struct world *world = leak();
+
+	(void)state;
+	world->finding.peer = (struct lai_finding_peer){.state = LAI_TCP_FIN_WAIT2};
+	expect_in_text(world, "on this host: held by no process, FIN_WAIT2");
+	world->snapshot.coverage.unreadable = 1;
+	expect_in_text(world, "on this host: held by no process that can be seen, FIN_WAIT2");
+	test_free(world);
+}
+
+static void test_not_freed(void **state)
+{
+	struct world *world = leak();
+
+	(void)state;
+	world->finding.fd_count = 1;
+	expect_in_text(world, "--yes\n            The descriptor stays open until ");
+	world->finding.remedy = (char *)"lastack close --pid 4711 --verdict eof-ignored";
+	expect_in_text(world, "eof-ignored\n            This shows what it would do; with --yes it "
+			      "does it. The descriptor stays");
+	world->finding.fd_count = 0;
+	expect_in_text(world, "with --yes it does it.\n");
+	world->finding.verdict = LAI_VERDICT_NEVER_ACCEPTED;
+	expect_in_text(world, "The places in the queue of");
+	world->finding.verdict = LAI_VERDICT_IO_URING_HELD;
+	expect_in_text(world, "What is registered in the");
+	world->finding.verdict = LAI_VERDICT_FD_IN_FLIGHT;
+	expect_in_text(world, "The message, and the");
+	/* What is no close says nothing of what a close leaves. */
+	world->finding.remedy = (char *)"sysctl -w net.ipv4.tcp_tw_reuse=1";
+	expect_in_text(world, "tcp_tw_reuse=1\n");
+	test_free(world);
+}
+
+static void test_brief(void **state)
+{
+	struct world *full = leak(), *empty = bare(), *evil = hostile();
+	struct lai_text text = LAI_TEXT_INIT(TEXT_MAX);
+	struct lai_columns columns;
+
+	(void)state;
+	lai_columns_init(&columns, lai_show_finding_brief_columns, LAI_SHOW_FINDING_BRIEF_COLUMNS,
+			 LAI_COLUMNS_TABLE, &text);
+	lai_columns_head(&columns);
+	lai_show_finding_brief(&columns, &full->finding);
+	full->finding.confidence = LAI_CONFIDENCE_LIKELY;
+	full->finding.age_kind = LAI_AGE_EXACT;
+	lai_show_finding_brief(&columns, &full->finding);
+	lai_show_finding_brief(&columns, &empty->finding);
+	lai_show_finding_brief(&columns, &evil->finding);
+	lai_columns_end(&columns, 0);
+	assert_string_equal(
+		lai_text_string(&text),
+		"SEVERITY            VERDICT            PID  NAME             SOCKETS      AGE\n"
+		"LEAK                eof-ignored       4711  java                   3  >=3h12m\n"
+		"LEAK (likely)       eof-ignored       4711  java                   3    3h12m\n"
+		"WARNING (possible)  ports-exhausting     -  -                  27000        -\n"
+		"LEAK                eof-ignored       4711  \\x1b[2J\\nLEAK\\t        3  "
+		">=3h12m\n");
+	lai_text_done(&text);
+	test_free(full);
+	test_free(empty);
+	test_free(evil);
+}
+
 static void test_fds(void **state)
 {
 	static const int32_t fds[] = {0, 1, 2, 5, 7, 8, 1000};
@@ -424,6 +489,12 @@ int main(void)
 		 .test_func = test_row},
 		{.name = "an object has every member, null for what is not known",
 		 .test_func = test_json},
+		{.name = "whether a peer is held is told only as far as can be seen",
+		 .test_func = test_peer_unseen},
+		{.name = "under the remedy stands what it does not free",
+		 .test_func = test_not_freed},
+		{.name = "a short table tells how bad, what, who, how many, how long",
+		 .test_func = test_brief},
 		{.name = "descriptors are written as ranges", .test_func = test_fds},
 		{.name = "an endpoint without a single port has a star",
 		 .test_func = test_endpoint},

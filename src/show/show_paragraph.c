@@ -81,20 +81,21 @@ static void append_word(struct lai_text *text, const char *word, size_t length)
 		lai_text_append_bytes(text, escaped, escape(escaped, word[i]));
 }
 
-void lai_show_wrapped(struct lai_text *text, size_t indent, size_t width_max, const char *paragraph)
+void lai_show_wrapped_from(struct lai_text *text, size_t start, size_t indent, size_t width_max,
+			   const char *paragraph)
 {
-	size_t column = indent;
+	size_t column = start, line_start = start;
 
 	while (*(paragraph += strspn(paragraph, " "))) {
 		size_t length = strcspn(paragraph, " ");
 		size_t width = places(paragraph, length);
 
-		if (column > indent && column + 1 + width > width_max) {
+		if (column > line_start && column + 1 + width > width_max) {
 			lai_text_append(text, "\n");
 			lai_text_append_repeated(text, ' ', indent);
-			column = indent;
+			column = line_start = indent;
 		}
-		if (column > indent) {
+		if (column > line_start) {
 			lai_text_append(text, " ");
 			column++;
 		}
@@ -103,6 +104,11 @@ void lai_show_wrapped(struct lai_text *text, size_t indent, size_t width_max, co
 		paragraph += length;
 	}
 	lai_text_append(text, "\n");
+}
+
+void lai_show_wrapped(struct lai_text *text, size_t indent, size_t width_max, const char *paragraph)
+{
+	lai_show_wrapped_from(text, indent, indent, width_max, paragraph);
 }
 
 void lai_show_paragraph(struct lai_text *text, const char *label, size_t indent, size_t width_max,

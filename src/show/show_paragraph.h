@@ -18,6 +18,10 @@ void lai_show_paragraph(struct lai_text *text, const char *label, size_t indent,
 void lai_show_wrapped(struct lai_text *text, size_t indent, size_t width_max,
 		      const char *paragraph);
 
+/* The same for one that stands at column start: only the lines after it begin at indent. */
+void lai_show_wrapped_from(struct lai_text *text, size_t start, size_t indent, size_t width_max,
+			   const char *paragraph);
+
 /*
  * Appends a text of unknown origin (the name of a process, its arguments) so that it can neither
  * drive a terminal nor pretend to be another field or line: all but printable ASCII becomes \n, \t

@@ -4,8 +4,14 @@
 
 #include <string.h>
 
+/* What is mostly 0 has a heading as narrow as that, if need be. */
+#define BRIEF(id)                                                                                  \
+	(LAI_SOCKET_COLUMN_##id == LAI_SOCKET_COLUMN_RECV_Q   ? "rq"                               \
+	 : LAI_SOCKET_COLUMN_##id == LAI_SOCKET_COLUMN_SEND_Q ? "sq"                               \
+							      : NULL)
 #define COLUMN(id, title, aligned, left_out, text)                                                 \
 	[LAI_SOCKET_COLUMN_##id] = {.name = title,                                                 \
+				    .brief = BRIEF(id),                                            \
 				    .right = aligned,                                              \
 				    .spare = left_out,                                             \
 				    .wrap = LAI_SOCKET_COLUMN_##id == LAI_SOCKET_COLUMN_OWNERS},
@@ -122,8 +128,8 @@ static void make_timer(struct lai_text *text, const struct lai_snapshot *snapsho
 		lai_show_number_after(text, " x", socket->retransmits);
 }
 
-static void make_netns(struct lai_text *text, const struct lai_snapshot *snapshot,
-		       const struct lai_socket_fact *socket)
+static void make_namespace(struct lai_text *text, const struct lai_snapshot *snapshot,
+			   const struct lai_socket_fact *socket)
 {
 	if (socket->namespace_index < snapshot->namespace_count)
 		lai_show_netns(text, &snapshot->namespaces[socket->namespace_index]);
@@ -169,8 +175,8 @@ static void make_pid(struct lai_text *text, const struct lai_snapshot *snapshot,
 	}
 }
 
-static void make_command(struct lai_text *text, const struct lai_snapshot *snapshot,
-			 const struct lai_socket_fact *socket)
+static void make_comm(struct lai_text *text, const struct lai_snapshot *snapshot,
+		      const struct lai_socket_fact *socket)
 {
 	size_t count;
 	const struct lai_holder *holders = lai_show_holders(snapshot, socket, &count);
@@ -299,11 +305,11 @@ static cell_maker *const makers[LAI_SOCKET_COLUMN_COUNT] = {
 	[LAI_SOCKET_COLUMN_AGE_S] = make_age_s,
 	[LAI_SOCKET_COLUMN_AGE_IS] = make_age_is,
 	[LAI_SOCKET_COLUMN_TIMER] = make_timer,
-	[LAI_SOCKET_COLUMN_NETNS] = make_netns,
+	[LAI_SOCKET_COLUMN_NAMESPACE] = make_namespace,
 	[LAI_SOCKET_COLUMN_CONTAINER] = make_container,
 	[LAI_SOCKET_COLUMN_CGROUP] = make_cgroup,
 	[LAI_SOCKET_COLUMN_PID] = make_pid,
-	[LAI_SOCKET_COLUMN_COMMAND] = make_command,
+	[LAI_SOCKET_COLUMN_COMM] = make_comm,
 	[LAI_SOCKET_COLUMN_UID] = make_uid,
 	[LAI_SOCKET_COLUMN_INODE] = make_inode,
 	[LAI_SOCKET_COLUMN_COOKIE] = make_cookie,

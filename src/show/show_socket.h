@@ -25,11 +25,11 @@
 	X(AGE_S, "age-s", true, false, "the same in seconds, without a mark")                      \
 	X(AGE_IS, "age-is", false, false, "exact, lower-bound or unknown")                         \
 	X(TIMER, "timer", false, true, "the kernel's timer that runs, and for how long yet")       \
-	X(NETNS, "netns", false, false, "network namespace: its name or inode")                    \
+	X(NAMESPACE, "namespace", false, false, "network namespace: its name or inode")            \
 	X(CONTAINER, "container", false, false, "of the first owner")                              \
 	X(CGROUP, "cgroup", false, false, "path of the first owner's cgroup")                      \
 	X(PID, "pid", true, false, "owners' process ids")                                          \
-	X(COMMAND, "command", false, false, "owners' names")                                       \
+	X(COMM, "comm", false, false, "owners' names")                                             \
 	X(UID, "uid", true, false, "user id of who made the socket")                               \
 	X(INODE, "inode", true, false, "as in /proc/PID/fd")                                       \
 	X(COOKIE, "cookie", true, false, "unique while the system runs")                           \

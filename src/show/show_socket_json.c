@@ -54,7 +54,10 @@ static void age_json(struct lai_json *json, const struct lai_socket_fact *socket
 	uint64_t age_ms = 0;
 	enum lai_age_kind kind = lai_age_of(socket, &age_ms);
 
-	u64_or_null(json, "age_ms", kind != LAI_AGE_UNKNOWN, age_ms);
+	if (kind == LAI_AGE_UNKNOWN)
+		lai_json_null(json, "age_s");
+	else
+		lai_json_double(json, "age_s", (double)age_ms / 1e3);
 	lai_json_string(json, "age_is", lai_age_kind_name(kind));
 }
 
@@ -91,8 +94,12 @@ static void identity_json(struct lai_json *json, const struct lai_snapshot *snap
 		const struct lai_namespace *name_space =
 			&snapshot->namespaces[socket->namespace_index];
 
-		lai_json_u64(json, "netns_inode", name_space->inode);
-		lai_json_string(json, "netns", *name_space->name ? name_space->name : NULL);
+		struct lai_text name = LAI_TEXT_INIT(ADDRESS_MAX);
+
+		lai_show_netns(&name, name_space);
+		lai_json_string(json, "namespace", lai_text_string(&name));
+		lai_json_u64(json, "namespace_inode", name_space->inode);
+		lai_text_done(&name);
 	}
 }
 

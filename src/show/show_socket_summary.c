@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The states that have a column, what is asked for most first: a narrow screen loses the last. */
+/* The states that have a column in TSV, and of equals the order in a table. */
 static const struct {
 	enum lai_tcp_state state;
 	const char *name;
@@ -19,8 +19,8 @@ static const struct {
 };
 
 #define STATE_COUNT (sizeof(states) / sizeof(states[0]))
-/* pid, command, sockets, fds, fd-limit, unaccepted */
-#define FIXED_COLUMNS 6
+/* pid, comm, sockets, fds, fd-limit, unaccepted */
+#define FIXED_COLUMNS_MAX 6
 
 /* What stands for a process where there is none. */
 static const char *const ownership_titles[LAI_OWNERSHIP_COUNT] = {
@@ -121,22 +121,89 @@ void lai_summary_done(struct lai_summary *summary)
 	*summary = (struct lai_summary){0};
 }
 
-/* ---- for people --------------------------------------------------------------------------- */
+/* ---- rows and columns --------------------------------------------------------------------- */
 
-/* The states that get a column, by their index in the table above. */
-static size_t choose_states(const struct lai_summary *summary, enum lai_columns_form form,
-			    size_t chosen[STATE_COUNT])
+/* What a summary looks like in one form. */
+struct face {
+	const struct lai_summary *summary;
+	bool tsv;
+	bool unaccepted;	    /* somebody lets connections wait */
+	size_t chosen[STATE_COUNT]; /* states, by their index in the table above */
+	size_t chosen_count;
+};
+
+static uint32_t count_of(const struct lai_summary *summary, size_t state)
+{
+	return summary->all.by_state[states[state].state];
+}
+
+/* Sorted by how many there are as it grows; equals stay as they are. */
+static void choose_state(struct face *face, size_t state)
+{
+	size_t at = face->chosen_count++;
+
+	while (!face->tsv && at > 0 &&
+	       count_of(face->summary, face->chosen[at - 1]) < count_of(face->summary, state)) {
+		face->chosen[at] = face->chosen[at - 1];
+		at--;
+	}
+	face->chosen[at] = state;
+}
+
+static void face_init(struct face *face, const struct lai_summary *summary,
+		      enum lai_columns_form form)
+{
+	*face = (struct face){.summary = summary, .tsv = form == LAI_COLUMNS_TSV};
+	face->unaccepted = face->tsv;
+	for (size_t i = 0; i < summary->row_count; i++)
+		face->unaccepted = face->unaccepted || summary->rows[i].unaccepted > 0;
+	for (size_t i = 0; i < STATE_COUNT; i++)
+		if (face->tsv || count_of(summary, i) > 0)
+			choose_state(face, i);
+}
+
+/* How many. */
+static size_t make_columns(const struct face *face, struct lai_column *list)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < STATE_COUNT; i++)
-		if (form == LAI_COLUMNS_TSV || summary->all.by_state[states[i].state] > 0)
-			chosen[count++] = i;
+	list[count++] = (struct lai_column){.name = "pid", .right = true};
+	list[count++] = (struct lai_column){.name = "comm"};
+	list[count++] = (struct lai_column){.name = "sockets", .right = true};
+	list[count++] = (struct lai_column){.name = "fds", .right = true};
+	if (face->tsv)
+		list[count++] = (struct lai_column){.name = "fd-limit", .right = true};
+	if (face->unaccepted)
+		list[count++] = (struct lai_column){.name = "unaccepted", .right = true};
+	for (size_t i = 0; i < face->chosen_count; i++)
+		list[count++] = (struct lai_column){
+			.name = face->tsv ? states[face->chosen[i]].name
+					  : la_tcp_state_name(states[face->chosen[i]].state),
+			.right = true,
+		};
 	return count;
 }
 
-static void append_row(struct lai_columns *columns, const struct lai_summary_row *row,
-		       const size_t *chosen, size_t chosen_count)
+/* "10/20000" for people, two numbers for programs. */
+static void append_fds(const struct face *face, struct lai_columns *columns,
+		       const struct lai_process *process)
+{
+	struct lai_text *cell = lai_columns_cell(columns);
+
+	if (process && process->fds_seen)
+		lai_show_number(cell, process->fd_count);
+	if (face->tsv)
+		cell = lai_columns_cell(columns);
+	else if (process && process->fds_seen && process->fd_limit)
+		lai_text_append(cell, "/");
+	else
+		return;
+	if (process && process->fd_limit)
+		lai_show_number(cell, process->fd_limit);
+}
+
+static void append_row(const struct face *face, struct lai_columns *columns,
+		       const struct lai_summary_row *row)
 {
 	const struct lai_process *process = row->process;
 	struct lai_text *cell = lai_columns_cell(columns);
@@ -152,41 +219,33 @@ static void append_row(struct lai_columns *columns, const struct lai_summary_row
 					? "(all)"
 					: ownership_titles[row->ownership]);
 	lai_show_number(lai_columns_cell(columns), row->sockets);
-	cell = lai_columns_cell(columns);
-	if (process && process->fds_seen)
-		lai_show_number(cell, process->fd_count);
-	cell = lai_columns_cell(columns);
-	if (process && process->fd_limit)
-		lai_show_number(cell, process->fd_limit);
-	cell = lai_columns_cell(columns);
-	if (process)
-		lai_show_number(cell, row->unaccepted);
-	for (size_t i = 0; i < chosen_count; i++)
-		lai_show_number(lai_columns_cell(columns), row->by_state[states[chosen[i]].state]);
+	append_fds(face, columns, process);
+	if (face->unaccepted) {
+		cell = lai_columns_cell(columns);
+		if (process)
+			lai_show_number(cell, row->unaccepted);
+	}
+	for (size_t i = 0; i < face->chosen_count; i++)
+		lai_show_number(lai_columns_cell(columns),
+				row->by_state[states[face->chosen[i]].state]);
 	lai_columns_row_end(columns);
 }
 
-size_t lai_show_summary(struct lai_text *text, const struct lai_summary *summary,
-			enum lai_columns_form form, bool headed, size_t width_max)
+void lai_show_summary(struct lai_text *text, const struct lai_summary *summary,
+		      enum lai_columns_form form, bool headed, size_t width_max)
 {
-	struct lai_column list[FIXED_COLUMNS + STATE_COUNT] = {
-		{.name = "pid", .right = true},	     {.name = "command"},
-		{.name = "sockets", .right = true},  {.name = "fds", .right = true},
-		{.name = "fd-limit", .right = true}, {.name = "unaccepted", .right = true},
-	};
-	size_t chosen[STATE_COUNT], chosen_count = choose_states(summary, form, chosen);
+	struct lai_column list[FIXED_COLUMNS_MAX + STATE_COUNT];
 	struct lai_columns columns;
+	struct face face;
 
-	for (size_t i = 0; i < chosen_count; i++)
-		list[FIXED_COLUMNS + i] =
-			(struct lai_column){.name = states[chosen[i]].name, .right = true};
-	lai_columns_init(&columns, list, FIXED_COLUMNS + chosen_count, form, text);
+	face_init(&face, summary, form);
+	lai_columns_init(&columns, list, make_columns(&face, list), form, text);
 	if (headed)
 		lai_columns_head(&columns);
-	append_row(&columns, &summary->all, chosen, chosen_count);
+	append_row(&face, &columns, &summary->all);
 	for (size_t i = 0; i < summary->row_count; i++)
-		append_row(&columns, &summary->rows[i], chosen, chosen_count);
-	return lai_columns_end(&columns, width_max);
+		append_row(&face, &columns, &summary->rows[i]);
+	lai_columns_end(&columns, width_max);
 }
 
 /* ---- for programs ------------------------------------------------------------------------- */

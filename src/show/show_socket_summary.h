@@ -27,10 +27,12 @@ int lai_summary_init(struct lai_summary *summary, const struct lai_snapshot *sna
 		     const uint32_t *sockets, size_t count);
 void lai_summary_done(struct lai_summary *summary);
 
-/* The first row is of all. A table has only the columns of states that occur; TSV has all of them.
-   Returns as lai_columns_end(). */
-size_t lai_show_summary(struct lai_text *text, const struct lai_summary *summary,
-			enum lai_columns_form form, bool headed, size_t width_max);
+/*
+ * The first row is of all. A table has only what occurs: the columns of states that are not all 0,
+ * the most frequent first. TSV has all of them, in an order of its own.
+ */
+void lai_show_summary(struct lai_text *text, const struct lai_summary *summary,
+		      enum lai_columns_form form, bool headed, size_t width_max);
 
 /* Members of an object that the caller has begun: sockets, states, processes, others. */
 void lai_show_summary_json(struct lai_json *json, const struct lai_summary *summary);

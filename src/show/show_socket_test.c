@@ -261,11 +261,11 @@ static void test_cells(void **state)
 	expect_cell(LAI_SOCKET_COLUMN_TIMER, ORPHAN, "fin-timeout 5.0s");
 	expect_cell(LAI_SOCKET_COLUMN_TIMER, LISTENER, "");
 	expect_cell(LAI_SOCKET_COLUMN_PID, HELD, "12,14");
-	expect_cell(LAI_SOCKET_COLUMN_COMMAND, LISTENER, "nginx,nginx,evil\\x1b]0;x");
+	expect_cell(LAI_SOCKET_COLUMN_COMM, LISTENER, "nginx,nginx,evil\\x1b]0;x");
 	expect_cell(LAI_SOCKET_COLUMN_UID, HELD, "33");
 	expect_cell(LAI_SOCKET_COLUMN_UID, LATE, "");
 	expect_cell(LAI_SOCKET_COLUMN_INODE, LATE, "");
-	expect_cell(LAI_SOCKET_COLUMN_NETNS, HELD, "net:[4026531840]");
+	expect_cell(LAI_SOCKET_COLUMN_NAMESPACE, HELD, "net:[4026531840]");
 	expect_cell(LAI_SOCKET_COLUMN_CONTAINER, HELD, "");
 	expect_cell(LAI_SOCKET_COLUMN_CGROUP, HELD, "");
 	expect_cell(LAI_SOCKET_COLUMN_SENT, HELD, "");
@@ -350,7 +350,7 @@ static void test_json_members(void **state)
 		"send_q_bytes",
 		"backlog",
 		"waiting_connections",
-		"age_ms",
+		"age_s",
 		"age_is",
 		"timer",
 		"timer_ms",
@@ -366,8 +366,8 @@ static void test_json_members(void **state)
 		"inode",
 		"cookie",
 		"uid",
-		"netns_inode",
-		"netns",
+		"namespace_inode",
+		"namespace",
 		"owned",
 		"owners",
 		"listener",
@@ -416,7 +416,7 @@ static void test_summary(void **state)
 	expect_in(lai_text_string(&text), "\n  -  (all) ");
 	expect_in(lai_text_string(&text), "\n 12  nginx ");
 	expect_in(lai_text_string(&text), "(kernel: TIME_WAIT)");
-	assert_null(strstr(lai_text_string(&text), "LAST-ACK")); /* there is none */
+	assert_null(strstr(lai_text_string(&text), "LAST_ACK")); /* there is none */
 	lai_text_done(&text);
 	lai_show_summary(&text, &summary, LAI_COLUMNS_TSV, false, 0);
 	expect_in(lai_text_string(&text),
@@ -430,7 +430,7 @@ static void test_coverage(void **state)
 
 	(void)state;
 	assert_true(lai_show_coverage_whole(&snapshot));
-	lai_show_coverage_text(&text, &snapshot, true);
+	lai_show_coverage_text(&text, &snapshot);
 	expect("Owners were found by BPF.");
 	snapshot.coverage.way = LAI_WAY_PROC;
 	(void)snprintf(snapshot.coverage.way_reason, sizeof(snapshot.coverage.way_reason),
@@ -438,7 +438,7 @@ static void test_coverage(void **state)
 	snapshot.coverage.unreadable = 2;
 	snapshot.coverage.namespaces_unseen = 1;
 	assert_false(lai_show_coverage_whole(&snapshot));
-	lai_show_coverage_text(&text, &snapshot, true);
+	lai_show_coverage_text(&text, &snapshot);
 	expect_in(lai_text_string(&text), "in /proc, not by BPF: CAP_BPF is missing. ");
 	expect_in(lai_text_string(&text), "descriptors of 2 of 3 processes may not be seen");
 	expect_in(lai_text_string(&text), "(blue: Operation not permitted)");

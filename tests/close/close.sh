@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # close.sh - lastack close on connections that really do not end: what it says, does, and refuses.
 . tests/close/lib_close.sh
-t_plan 59
+t_plan 61
 
 # ---- 10,000 connections of one process, by FIN ------------------------------------------------------
 many=10000
@@ -43,7 +43,7 @@ c_tell owner close
 t_ok "until the owner closes them" t_wait_for 20 c_said owner '^closed'
 c_close --pid "$C_PID" --text
 t_is "nothing matches any more: status 0" "$C_STATUS" 0
-t_ok "and it says so" grep -q "^Nothing matches" "$C_OUT"
+t_ok "and it says so, and what" grep -q "^Nothing matches --pid $C_PID\." "$C_OUT"
 t_stop owner KILL
 t_stop peers KILL
 
@@ -55,9 +55,11 @@ t_wait_for 20 in_close_wait 3
 c_close --local-port "$C_PORT" --yes --text
 t_is "fin, never accepted: status 1" "$C_STATUS" 1
 t_ok "it names the process that does not accept" grep -qE "^stuck\[$C_PID\], not accepted +CLOSE_WAIT +3 .*no process has a descriptor" "$C_OUT"
-t_ok "and what can end them" grep -q -- "--how rst" "$C_OUT"
+t_ok "and what can end them" grep -q "^3 cannot be ended by fin, all only by --how rst" "$C_OUT"
+c_close --local-port "$C_PORT" --how=fin --text
+t_ok "a dry run says which line would" grep -qx "  lastack close --local-port $C_PORT --text --how rst" "$C_OUT"
 t_is "they are still there" "$(c_count 08)" 3
-c_close --pid "$C_PID" --how rst --text
+c_close --pid "$C_PID" --how rst --limit 17 --text
 t_ok "rst, dry run: it would" grep -q "would send RST" "$C_OUT"
 t_is "and does nothing" "$(c_count 08)" 3
 # The doctor waits a few seconds before it calls them stuck.
@@ -66,6 +68,7 @@ t_ok "--verdict chooses what the doctor finds" t_wait_for 30 found never-accepte
 t_ok "and nothing else" found eof-ignored,owner-stuck 0
 c_close --verdict never-accepted --pid "$C_PID" --how rst --yes --text
 t_is "rst: status 0" "$C_STATUS" 0
+t_ok "what is freed is said" grep -q "Freed: 3 port pairs" "$C_OUT"
 t_ok "they are gone" c_none 08
 t_ok "the places in the backlog are told not to be freed" grep -q "Not freed: 3 places in the backlog" "$C_OUT"
 t_is "and are not" "$(c_waiting)" 3
@@ -99,7 +102,7 @@ t_ok "our own connection is never ended" grep -q "Nothing matches but what this 
 t_ok "it warns of what started it: this shell" grep -q "^Careful: 1 of them belongs to .*\[$$\], which started" "$C_OUT"
 c_close --pid "$C_PID" --state established
 t_ok "in a pipe: one line per connection" test "$(grep -c '^would' "$C_OUT")" -eq 4
-t_ok "with a header" grep -q '^outcome	result	owner-pid	owner-command	owner-fd	state	local	remote' "$C_OUT"
+t_ok "with a header" grep -q '^outcome	result	owner-pid	owner-comm	owner-fd	state	local	remote' "$C_OUT"
 c_close --pid "$C_PID" --state listen --how fin --yes --text
 t_ok "--state listen: stops listening" sh -c '! awk '"'"'$4 == "0A"'"'"' /proc/net/tcp6 | grep .'
 exec {ours}>&-
@@ -138,7 +141,7 @@ refused() { # SENTENCE PATTERN ARGUMENT...
 refused "no filter" "--state.*--verdict, --pid, --command" --yes
 refused "only a group of states" "no group" --state all --yes
 refused "an unknown state" "close-wait" --state closewiat
-refused "an unknown verdict" "lastack doctor --list-verdicts" --verdict eof-ignord
+refused "an unknown verdict" "lastack doctor --list-verdicts .*did you mean 'eof-ignored'?" --verdict eof-ignord
 refused "an unknown grade" "keepalive" --state close-wait --how gently
 refused "--yes with --dry-run" "exclude each other" --state close-wait --yes --dry-run
 refused "--json with --text" "exclude each other" --state close-wait --json --text

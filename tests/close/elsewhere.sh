@@ -66,7 +66,7 @@ t_ok "it is ended" t_wait_for 20 c_said far '^woken 2 exact 2 errors 0'
 left() { nsenter --net="/proc/$C_PID/ns/net" awk '$4 == "08" { n++ } END { print n + 0 }' /proc/net/tcp6; }
 t_is "one is left" "$(left)" 1
 c_close --pid "$C_PID" --all-netns --json
-t_ok "JSON tells the namespace" grep -q "\"netns_inode\":$(readlink "/proc/$C_PID/ns/net" | tr -dc 0-9)," "$C_OUT"
+t_ok "JSON tells the namespace" grep -q "\"namespace_inode\":$(readlink "/proc/$C_PID/ns/net" | tr -dc 0-9)," "$C_OUT"
 t_ok "a dry run: one would be" grep -q '"dry_run":true,"selected":1,.*"outcomes":{"would":1,' "$C_OUT"
 t_stop far KILL
 t_stop caller KILL

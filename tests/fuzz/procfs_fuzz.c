@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The pure parsers of what /proc tells: any text, ended by NUL. */
+#include "observe/container.h"
 #include "observe/process.h"
 #include "observe/procfs.h"
+#include "observe/stash.h"
+#include "observe/thread.h"
 #include "observe/watch.h"
 
 #include <assert.h>

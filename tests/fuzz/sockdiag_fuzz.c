@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Datagrams of a sock_diag answer, of any content: as they are, and as the attributes of one message
- * whose other parts are right, so that the fuzzer need not find those first.
+ * Datagrams of a sock_diag answer, of any content: as they are, and as the attributes of one
+ * message whose other parts are right, so that the fuzzer need not find those first.
  */
 #include "../golden/fact_sane.h"
 #include "observe/sockdiag_talk.h"
@@ -38,7 +38,7 @@ static void datagram(const uint8_t *data, size_t size)
 	assert(count <= size / sizeof(struct inet_diag_msg));
 }
 
-/* The first byte is the state, the rest are attributes; at an odd address, in a block of its own. */
+/* The first byte is the state, the rest are attributes; at an odd address, in its own block. */
 static void attributes(const uint8_t *data, size_t size)
 {
 	struct lai_socket_fact fact = {.family = AF_INET, .listener = LAI_NO_INDEX};

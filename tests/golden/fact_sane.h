@@ -14,6 +14,7 @@ static inline const char *t_fact_insane(const struct lai_socket_fact *fact)
 			return #condition;                                                         \
 	} while (0)
 	HOLDS(fact->state > LAI_TCP_NONE && fact->state < LAI_TCP_COUNT);
+	HOLDS(fact->state != LAI_TCP_NEW_SYN_RECV);
 	HOLDS(fact->family == AF_INET || fact->family == AF_INET6);
 	HOLDS(lai_address_family(&fact->local) == fact->family);
 	HOLDS(lai_address_family(&fact->remote) == fact->family);

@@ -20,7 +20,7 @@ fi
 [ "${1:-}" = inside ] || t_skip_all "no network namespaces here"
 command -v ip >/dev/null || t_skip_all "needs ip(8)"
 ip link set lo up || t_skip_all "the loopback cannot be set up"
-t_plan 90
+t_plan 107
 
 # list OPTION...: OUT, ERR, STATUS. Our sockets are not for it.
 list() {
@@ -78,7 +78,7 @@ me=$(cat /proc/$$/comm) heir=$(t_pid heir) host_pid=$(t_pid host)
 # ---- owners, in both ways -----------------------------------------------------------------------------
 
 owners() { # WAY STATE PORT-FILTER PORT: of that socket
-	list --owners "$1" --no-header -o owners --state "$2" "$3" "$4"
+	list --owners "$1" --no-header --columns owners --state "$2" "$3" "$4"
 }
 for way in proc bpf; do
 	list --owners "$way"
@@ -101,7 +101,7 @@ for way in proc bpf; do
 	t_is "$way: nobody holds what was closed" "$OUT" "nobody: kernel ends it"
 	owners $way time-wait --local-port "$parting"
 	t_is "$way: TIME_WAIT needs nobody" "$OUT" "kernel: ends by itself"
-	list --owners $way --no-header -o state,local,owners --state closed --pid $$
+	list --owners $way --no-header --columns state,local,owners --state closed --pid $$
 	t_is "$way: a descriptor outlives its connection" "$OUT" "$(printf 'CLOSED\t-\t%s' "${me}[$$] fd 14")"
 done
 
@@ -112,25 +112,25 @@ t_is "TSV has a header line" "$(head -n 1 "$T_DIR/out")" \
 	"$(printf 'state\trecv-q\tsend-q\tlocal\tremote\tage-s\tage-is\ttimer\towners')"
 is_like "a FIN that was not read counts as one byte, and tells its age" "$OUT" \
 	"$(printf '\nCLOSE_WAIT\t1\t0\t127.0.0.1:[0-9]+\t127.0.0.1:%s\t[0-9]+\\.[0-9]{3}\t(exact|lower-bound)\t' "$parting")"
-list --no-header -o state,recv-q,send-q,local,remote,uid,inode -l --port "$host"
+list --no-header --columns state,recv-q,send-q,local,remote,uid,inode -l --port "$host"
 is_like "a listener: who waits, the backlog, any address" "$OUT" \
 	"^$(printf 'LISTEN\t1\t[1-9][0-9]*\t\\[::\\]:%s\t\\[::\\]:\\*\t[0-9]+\t[1-9][0-9]*' "$host")\$"
-list --no-header -o local,remote --state established --local-port "$host" --address 127.0.0.0/8
+list --no-header --columns local,remote --state established --local-port "$host" --address 127.0.0.0/8
 is_like "IPv4 on a listener of IPv6 is shown as it is mapped" "$OUT" \
 	"^$(printf '\\[::ffff:127.0.0.1\\]:%s\t\\[::ffff:127.0.0.1\\]:[0-9]+' "$host")\$"
-list --no-header -o timer,age-is,inode,uid --state time-wait --local-port "$parting"
+list --no-header --columns timer,age-is,inode,uid --state time-wait --local-port "$parting"
 is_like "TIME_WAIT has a timer, hence an exact age, and no inode" "$OUT" \
 	"^$(printf 'time-wait [0-9]+s\texact\t-\t-')\$"
-list --no-header -o timer --state fin-wait-2 --local-port "$parting"
+list --no-header --columns timer --state fin-wait-2 --local-port "$parting"
 is_like "FIN_WAIT2 that nobody holds ends by a timer" "$OUT" '^fin-timeout [0-9.]+s$'
-list --no-header -o +cookie,retransmits --state close-wait --remote-port "$parting"
+list --no-header --columns +cookie,retransmits --state close-wait --remote-port "$parting"
 t_is "+NAME,... adds columns to the usual ones" "$(awk -F'\t' '{print NF}' "$T_DIR/out")" 11
-list -o +cookie --state close-wait --remote-port "$parting"
+list --columns +cookie --state close-wait --remote-port "$parting"
 t_is "before the owners" "$(head -n 1 "$T_DIR/out" | cut -f 8-)" "$(printf 'timer\tcookie\towners')"
 list --wide --state close-wait --remote-port "$parting"
 is_like "--wide has container and cgroup" "$(head -n 1 "$T_DIR/out")" "$(printf 'container\tcgroup\towners')"
-list -tanp --port "$parting"
-t_is "ss and netstat users may type -tanp" $STATUS 0
+list -tanpo --port "$parting"
+t_is "ss and netstat users may type -tanpo" $STATUS 0
 
 # ---- filters ------------------------------------------------------------------------------------------
 
@@ -151,6 +151,9 @@ counts "--command of nobody" 0 --command 'pee'
 counts "--address: IPv4 is IPv4 also where it is mapped" 2 --address 127.0.0.1 --port "$host" --state established
 counts "--address: the same written as mapped" 2 --address ::ffff:127.0.0.1 --port "$host" --state established
 counts "--address: a prefix of IPv6 is IPv6" 3 --address ::/0 --port "$host"
+counts "-4: also as it is mapped" 2 -4 --port "$host"
+counts "-6: neither that nor IPv4" 3 -6 --port "$host"
+counts "both: all" 5 -46 --port "$host"
 counts "all filters must match" 1 --port "$host" --pid $$ --address ::1
 counts "--min-age: too young" 0 --port "$host" --min-age 1h
 counts "--min-age 0 is any age" 5 --port "$host" --min-age 0
@@ -162,14 +165,14 @@ t_is "nothing found is no failure" "$STATUS: $(wc -l <"$T_DIR/out")" "0: 1"
 # ---- order --------------------------------------------------------------------------------------------
 
 # With one address the order of local is that of ports, mapped or not.
-list --no-header -o local --sort local --address 127.0.0.0/8 --state all-but-listen
+list --no-header --columns local --sort local --address 127.0.0.0/8 --state all-but-listen
 ports=$(awk -F: '{print $NF}' "$T_DIR/out")
 t_is "--sort local" "$ports" "$(sort -n <<<"$ports")"
-list --no-header -o recv-q --sort -recv-q
+list --no-header --columns recv-q --sort -recv-q
 t_is "--sort -recv-q: descending" "$OUT" "$(sort -rn <<<"$OUT")"
-list --no-header -o state --sort state
+list --no-header --columns state --sort state
 t_is "--sort state" "$OUT" "$(LC_ALL=C sort <<<"$OUT")"
-list --no-header -o age-s --sort=-age
+list --no-header --columns age-s --sort=-age
 t_is "--sort -age: what has none comes last" "$OUT" \
 	"$(grep -v '^-' <<<"$OUT" | sort -rn; grep '^-' <<<"$OUT")"
 
@@ -195,6 +198,8 @@ is_like "it begins with host, kernel, time and coverage" "$OUT" \
 is_like "owners with descriptors" "$OUT" "\{\"pid\":$$,\"comm\":\"$me\",[^}]*\"fds\":\[13\]\}"
 is_like "the listener of what was never accepted, and its owners" "$OUT" \
 	"\"owned\":\"never-accepted\",\"owners\":\[\],\"listener\":\{\"local\":\"\[::\]:$host\".*\"pid\":$host_pid"
+is_like "its age in seconds, where it is" "$OUT" \
+	'"age_s":[0-9.]+,"age_is":"(exact|lower-bound)",.*,"namespace":"[^"]+","namespace_inode":[0-9]+,'
 is_like "numbers say their unit" "$OUT" '"recv_q_bytes":1,"send_q_bytes":0,'
 is_like "--json --summary" "$("$LASTACK" list --json --summary --port "$host" 11>&- 12>&- 13>&- 14>&-)" \
 	'"socket_count":5,"states":\{"ESTABLISHED":4,"LISTEN":1\},"processes":\['
@@ -209,10 +214,12 @@ fi
 
 # ---- again and again ----------------------------------------------------------------------------------
 
-timeout 60 "$LASTACK" list --watch 100ms --no-header -o local -l --port "$host" 2>"$T_DIR/err" \
+timeout 60 "$LASTACK" list --watch 100ms --no-header --columns local -l --port "$host" 2>"$T_DIR/err" \
 	11>&- 12>&- 13>&- 14>&- | head -n 3 >"$T_DIR/out"
 t_is "--watch ends quietly when its reader does" "${PIPESTATUS[0]}: $(grep -v '^Owners were found' "$T_DIR/err")" "1: "
 t_is "blocks are separated by an empty line" "$(cat "$T_DIR/out")" "$(printf '[::]:%s\n\n[::]:%s' "$host" "$host")"
+list -w 0.1 --count 2 --json --port "$host"
+t_is "--count ends it" "$STATUS: $(wc -l <"$T_DIR/out")" "0: 2"
 timeout 60 "$LASTACK" list --watch 0.1 --json --port "$host" 2>/dev/null 11>&- 12>&- 13>&- 14>&- |
 	head -n 2 >"$T_DIR/out"
 t_is "of JSON each look is a line" "$(grep -c '^{"host":.*}$' "$T_DIR/out")" 2
@@ -232,17 +239,26 @@ on_terminal() {
 	OUT=$(script -qec "stty rows 12 cols $1; exec '$LASTACK' list $2 11>&- 12>&- 13>&- 14>&-" /dev/null </dev/null | tr -d '\r')
 }
 if [ "$(script -qec 'echo yes' /dev/null </dev/null 2>/dev/null | tr -d '\r')" = yes ]; then
-	on_terminal 160 "--port $host"
+	on_terminal 240 "--port $host"
 	is_like "a terminal gets a table" "$OUT" '^STATE +RECV-Q +SEND-Q +LOCAL +REMOTE +AGE  TIMER +OWNERS$'
-	is_like "with the coverage below" "$(tail -n 1 <<<"$OUT")" '^5 sockets\. Owners were found (by BPF|in /proc)'
-	on_terminal 70 "--port $host"
-	t_is "no line of the table is wider than it" "$(grep -v '^5 sockets' <<<"$OUT" | awk 'length > 70' | wc -l)" 0
+	is_like "with the coverage below" "$(grep '^5 sockets' <<<"$OUT")" '^5 sockets\. Owners were found (by BPF|in /proc)'
+	on_terminal 86 "--port $host"
+	t_is "no line is wider than it" "$(awk 'length > 86' <<<"$OUT" | wc -l)" 0
 	is_like "owners that do not fit have lines of their own" "$OUT" "^        never accepted: peer\[$host_pid\] fd 3$"
+	is_like "no other column is missing" "$OUT" '^STATE +(RECV-Q +SEND-Q|RQ +SQ) +LOCAL +REMOTE +AGE'
+	on_terminal 66 "--port $host"
+	is_like "what is left out is said" "$OUT" '^5 sockets\. Left out: timer; --wide shows all\.'
+	on_terminal 66 "-o --port $host"
+	is_like "unless -o asks for it" "$OUT" '^STATE .* AGE TIMER$'
+	on_terminal 30 "--port $host"
+	is_like "lines that cannot be narrower are wrapped by the terminal" "$OUT" \
+		'^ESTABLISHED +0 +0 \[::1\]:[0-9]+ +\[::1\]:[0-9]+ +>?=?[0-9a-z.]+$'
 	on_terminal 70 "--port $host --wide"
 	is_like "unless --wide" "$OUT" "^ESTABLISHED .*never accepted: peer\[$host_pid\] fd 3$"
 	on_terminal 80 "--port $host --summary"
-	is_like "--summary has the columns that there is something to say of" "$OUT" \
-		'^ *PID +COMMAND +SOCKETS +FDS +FD-LIMIT +UNACCEPTED +ESTABLISHED +LISTEN$'
+	is_like "--summary has the states that occur, the most frequent first" "$OUT" \
+		'^ *PID +COMM +SOCKETS +FDS +UNACCEPTED +ESTABLISHED +LISTEN$'
+	is_like "and descriptors as USED/LIMIT" "$OUT" "^ *$host_pid +peer +2 +[0-9]+/[0-9]+ +1 +1 +1$"
 	t_run screen script -qec "stty rows 12 cols 80; exec '$LASTACK' list --watch 100ms --sort state" "$T_DIR/typescript" \
 		11>&- 12>&- 13>&- 14>&-
 	# shellcheck disable=SC2016 # for that shell
@@ -251,20 +267,24 @@ if [ "$(script -qec 'echo yes' /dev/null </dev/null 2>/dev/null | tr -d '\r')" =
 	t_stop screen TERM 5
 	is_like "and says what does not fit" "$(cat "$T_DIR/typescript")" '\([0-9]+ more lines do not fit\)'
 else
-	for sentence in table coverage width lines wide summary watch fit; do t_skip "terminal: $sentence" "no script(1)"; done
+	for sentence in table coverage width lines columns out timers longer wide summary fds watch fit; do t_skip "terminal: $sentence" "no script(1)"; done
 fi
 
 # ---- what cannot be -----------------------------------------------------------------------------------
 
 refuses "a mistyped state gets the nearest name" "--state needs .*not 'close_wiat'; did you mean 'close-wait'" --state close_wiat
-refuses "a mistyped key" "--sort needs .*did you mean '-age'" --sort -agee
-refuses "a mistyped column" "--columns needs .*did you mean 'owners'" -o state,owner
+refuses "a mistyped key" "--sort \[-\]KEY needs .*did you mean 'age'" --sort -agee
+refuses "a mistyped column" "--columns needs .*did you mean 'owners'" --columns state,owner
 refuses "no port" "--port needs a port number from 1 to 65535" --port 0
 refuses "no pid" "--pid needs" --pid me
 refuses "no address" "--address needs a numeric address" --address localhost
 refuses "--watch without a pause" "--watch needs a time" --watch 0
 refuses "--summary has an order of its own" "--summary" --summary --sort age
-refuses "no operands" "only options are taken" state close-wait
+refuses "an operand of ss" "only options are taken, .* write --state close-wait" state close-wait
+refuses "a filter of ss" "only options are taken, .* write --local-port 22" '( sport = :22 )'
+refuses "-u among letters" "there is no option '-u': only TCP is listed" -tulpn
+refuses "-u as the first of them" "there is no option '-u': only TCP is listed" -ulpn
+refuses "--count of one look" "--count needs --watch" --count 2
 refuses "a mistyped option" "there is no option '--colums'; did you mean --columns" --colums state
 timeout 60 "$LASTACK" list >/dev/full 2>"$T_DIR/err" 11>&- 12>&- 13>&- 14>&-
 t_is "a full disk is a failure with a reason" "$?: $(cat "$T_DIR/err")" \
@@ -276,12 +296,27 @@ timeout 60 "$LASTACK" list >&9 2>"$T_DIR/err" 11>&- 12>&- 13>&- 14>&-
 t_is "a closed output is a quiet failure" "$?: $(cat "$T_DIR/err")" "1: "
 exec 9>&-
 
+# ---- completion ---------------------------------------------------------------------------------------
+
+# completed OPTION: the names that bash proposes for its value, a line each.
+completed() {
+	PATH=$(dirname "$LASTACK"):$PATH bash -c '. completions/lastack.bash
+		COMP_WORDS=(lastack list "$1" "") COMP_CWORD=3 && _lastack && printf "%s\n" "${COMPREPLY[@]}"' bash "$1"
+}
+# accepted OPTION: the names in the sentence that refuses another one.
+accepted() { "$LASTACK" list "$1" no-such-name 2>&1 | sed 's/.* needs //; s/, not .*//; s/ or /, /g; s/, /\n/g'; }
+t_is "bash completes the columns that there are" "$(completed --columns | sort)" "$(accepted --columns | sort)"
+t_is "and the keys of --sort, either way" "$(completed --sort | sort)" \
+	"$(accepted --sort | sed 'p; s/^/-/' | sort)"
+list --state "$(completed --state | paste -sd ,)"
+t_is "all states that it proposes are states" "$STATUS: $ERR$(completed --state | grep -cx close-wait)" "0: ${ERR}1"
+
 # ---- without privilege --------------------------------------------------------------------------------
 
 as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all "$@"; }
 cp "$LASTACK" "$T_DIR/lastack" && chmod 711 "$T_DIR"
 if as_nobody "$T_DIR/lastack" --version >/dev/null 2>&1; then
-	as_nobody "$T_DIR/lastack" list --no-header -o owners --port "$host" -l >"$T_DIR/out" 2>"$T_DIR/err" 11>&- 12>&- 13>&- 14>&-
+	as_nobody "$T_DIR/lastack" list --no-header --columns owners --port "$host" -l >"$T_DIR/out" 2>"$T_DIR/err" 11>&- 12>&- 13>&- 14>&-
 	t_is "without privilege sockets are listed all the same" "$?: $(cat "$T_DIR/out")" "0: not permitted to see"
 	is_like "and what could not be seen is said" "$(cat "$T_DIR/err")" \
 		'in /proc, not by BPF: .*\. The descriptors of [0-9]+ of [0-9]+ processes may not be seen'

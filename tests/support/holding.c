@@ -115,10 +115,10 @@ void t_holding_keep(struct lai_holders *holders)
 			holders->list[kept++] = holders->list[i];
 	holders->count = kept;
 	kept = 0;
-	for (size_t i = 0; i < holders->device_count; i++)
-		if (is_ours((pid_t)holders->devices[i].pid))
-			holders->devices[kept++] = holders->devices[i];
-	holders->device_count = kept;
+	for (size_t i = 0; i < holders->set_count; i++)
+		if (is_ours((pid_t)holders->sets[i].pid))
+			holders->sets[kept++] = holders->sets[i];
+	holders->set_count = kept;
 }
 
 bool t_holds(const struct lai_holders *holders, pid_t pid, int fd, uint64_t inode)

@@ -20,8 +20,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define RULE_WORDS 4
-#define RULES_MAX 16
+#define RULE_WORDS 5
+#define RULES_MAX 8
 #define EXIT_SKIP 77
 
 static const struct call {
@@ -110,7 +110,7 @@ int main(int count, char **args)
 	add((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 					 offsetof(struct seccomp_data, nr)));
 	for (i = 1; i < count && strcmp(args[i], "--") != 0; i++) {
-		if (i > RULES_MAX / 2)
+		if (i > RULES_MAX)
 			misuse(args[i]);
 		read_rule(args[i]);
 	}
