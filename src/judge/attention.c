@@ -6,7 +6,8 @@
 #include <sys/epoll.h>
 
 /* The end of the stream is reported by any of these; poll() has the same bits. */
-#define INPUT (EPOLLIN | EPOLLRDNORM | EPOLLRDHUP)
+#define DATA (EPOLLIN | EPOLLRDNORM)
+#define INPUT (DATA | EPOLLRDHUP)
 
 /* How unlikely a thread is to come back by itself. */
 static const uint8_t suspicion[LAI_WAIT_COUNT] = {
@@ -294,6 +295,32 @@ enum lai_attention lai_attentions_of(struct lai_attentions *attentions, pid_t pi
 	if (best != LAI_ATTENTION_NOBODY)
 		return best;
 	return crew->by_wait[LAI_WAIT_EVENTS] > 0 ? LAI_ATTENTION_NO_SET : LAI_ATTENTION_NOBODY;
+}
+
+/* All events that sets and polls of the process wait for. */
+static uint32_t events_of(const struct lai_attentions *attentions, pid_t pid, uint64_t inode)
+{
+	const struct lai_snapshot *snapshot = attentions->snapshot;
+	uint32_t events = 0;
+
+	for (size_t i = first_watch(snapshot, inode);
+	     i < snapshot->watch_count && snapshot->watches[i].inode == inode; i++)
+		if (snapshot->watches[i].pid == pid)
+			events |= snapshot->watches[i].events;
+	return events;
+}
+
+bool lai_attentions_wants_data(const struct lai_attentions *attentions, pid_t pid, uint64_t inode)
+{
+	return (events_of(attentions, pid, inode) & DATA) ||
+	       lai_attentions_thread(attentions, pid, inode, LAI_WAIT_READ);
+}
+
+bool lai_attentions_wants_end_only(const struct lai_attentions *attentions, pid_t pid,
+				   uint64_t inode)
+{
+	return (events_of(attentions, pid, inode) & INPUT) &&
+	       !lai_attentions_wants_data(attentions, pid, inode);
 }
 
 bool lai_attentions_uses(const struct lai_attentions *attentions, pid_t pid, uint64_t inode)

@@ -51,6 +51,13 @@ enum lai_attention lai_attentions_of(struct lai_attentions *attentions, pid_t pi
 const struct lai_thread *lai_attentions_thread(const struct lai_attentions *attentions, pid_t pid,
 					       uint64_t inode, enum lai_wait wait);
 
+/* A thread of the process reads the socket, or a set or poll of it has it for data (EPOLLIN). */
+bool lai_attentions_wants_data(const struct lai_attentions *attentions, pid_t pid, uint64_t inode);
+
+/* It is watched for its end alone (EPOLLRDHUP): data is of no interest. */
+bool lai_attentions_wants_end_only(const struct lai_attentions *attentions, pid_t pid,
+				   uint64_t inode);
+
 /* The process has anything to do with the socket beyond holding it. */
 bool lai_attentions_uses(const struct lai_attentions *attentions, pid_t pid, uint64_t inode);
 

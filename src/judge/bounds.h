@@ -16,8 +16,8 @@
 #define LAI_CLOSE_WAIT_YOUNG_MS 3000
 /* The same where it was there in the earlier snapshot as well, and its like have become more. */
 #define LAI_CLOSE_WAIT_GROWING_MS 1000
-/* No server works on the last answer for so long without a word: from here on it is certain. */
-#define LAI_CLOSE_WAIT_CERTAIN_MS 60000
+/* Within that a program may still work on its answer: the time-out of most proxies and clients. */
+#define LAI_ANSWER_MS 60000
 
 /* A peer that has sent its FIN and accepts nothing for so long does not read any more. */
 #define LAI_STALLED_MS 5000
@@ -37,8 +37,8 @@
 /* Equal counts below that happen by chance; then somebody must also wait on the other leg. */
 #define LAI_LEG_BYTES_MIN 16
 
-/* Pools are bounded: libcurl 5 to 4 times the handles, OkHttp 5, requests 10, HikariCP 10. */
-#define LAI_POOL_MAX 32
+/* Pools are bounded: libcurl 5 to 4 times the handles, OkHttp 5, HikariCP 10, a gateway's a hundred. */
+#define LAI_POOL_MAX 200
 /* A pool that is filling grows too, up to here. */
 #define LAI_POOL_GROWING_MAX 8
 /* The server's farewell: TLS close_notify is 24 to 31 bytes, PostgreSQL's and MySQL's 100 to 150. */
@@ -47,6 +47,8 @@
 /* More than a TLS farewell: data that somebody sent to be read. */
 #define LAI_UNREAD_MIN 32
 
+/* So many connections that were reset a client's pool may have until it uses them again. */
+#define LAI_GHOSTS_FEW 4
 /* Descriptors in no table of which nothing more can be seen: one or two may be new sockets. */
 #define LAI_GHOSTS_UNKNOWN_MIN 3
 

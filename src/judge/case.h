@@ -40,6 +40,10 @@ struct lai_court {
 	struct lai_table stashes;   /* of now->stashes, those with an inode */
 	struct lai_case *cases;	    /* of the suspects, each opened once */
 	struct lai_ruling *rulings; /* of the suspects; filled as they are judged */
+	uint32_t *asking; /* of each process: its requests elsewhere that wait for an answer */
+	/* The last answer of lai_court_acceptor(), as neighbours ask the same. */
+	uint32_t acceptor_of;
+	pid_t acceptor;
 };
 
 /* One suspect. */
@@ -75,6 +79,26 @@ bool lai_case_is_older(const struct lai_case *own, uint64_t bound_ms);
 bool lai_case_is_young(const struct lai_case *own);
 /* Seen twice, and its like have become more. */
 bool lai_case_grows(const struct lai_case *own);
+
+/* It is known not to be older than an answer may take. */
+bool lai_case_is_recent(const struct lai_case *own);
+/* The other end is here, half-closed and held, and its program waits for data: for the answer. */
+bool lai_case_peer_waits(const struct lai_case *own);
+/* The other end is here and held, and its program has data from us that it has not read yet. */
+bool lai_case_peer_is_slow(const struct lai_case *own);
+/* Threads of the holder that may be at work for a connection: not in an event loop, not in accept(),
+   not stopped; busy: not waiting for a lock either, which may be a queue of jobs. */
+uint32_t lai_case_workers(const struct lai_case *own, bool busy);
+/* Requests that its process has sent to others within LAI_ANSWER_MS and that are not answered yet. */
+uint32_t lai_case_asking(const struct lai_case *own);
+/* A client's connection that was closed by the server, with nothing of weight unread. */
+bool lai_case_is_idle_client(const struct lai_case *own);
+
+/* Data was written to it within LAI_ANSWER_MS, and nothing has come back since. */
+bool lai_is_asking(const struct lai_socket_fact *socket, enum lai_role role);
+
+/* Of the holders of this listener the one that accepts from it, or should: acceptor.c. 0: none. */
+pid_t lai_court_acceptor(struct lai_court *court, uint32_t listener);
 
 /* Without the FIN. */
 uint64_t lai_unread_bytes(const struct lai_socket_fact *socket);

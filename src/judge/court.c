@@ -130,6 +130,29 @@ static int index_stashes(struct lai_court *court)
 	return error;
 }
 
+/* Counts the requests without an answer of each process. */
+static int count_asking(struct lai_court *court)
+{
+	const struct lai_snapshot *now = court->now;
+
+	court->asking = calloc(now->process_count + 1, sizeof(*court->asking));
+	if (!court->asking)
+		return -ENOMEM;
+	for (size_t i = 0; i < now->socket_count; i++) {
+		const struct lai_socket_fact *socket = &now->sockets[i];
+		const struct lai_process *process;
+
+		if (socket->state != LAI_TCP_ESTABLISHED || socket->holder_count == 0 ||
+		    !lai_is_asking(socket, LAI_ROLE_CONNECTED) ||
+		    lai_role_of(&court->listeners, socket) != LAI_ROLE_CONNECTED)
+			continue;
+		process = lai_snapshot_process(now, lai_only_pid(now, socket));
+		if (process)
+			court->asking[process - now->processes]++;
+	}
+	return 0;
+}
+
 /* Only needed if there is anybody to judge. */
 static int make_indices(struct lai_court *court)
 {
@@ -138,15 +161,15 @@ static int make_indices(struct lai_court *court)
 				    court->before ? &court->roll_before : NULL, court->interval_ms);
 
 	if (!error)
-		error = lai_attentions_init(&court->attentions, court->now);
-	if (!error)
 		error = lai_pairs_new_of(court->now, court->suspects, court->suspect_count,
 					 &court->pairs);
 	if (!error)
 		error = lai_legs_init(&court->legs, &court->listeners, &court->attentions,
-				      court->suspects, court->suspect_count);
+				      court->pairs, court->suspects, court->suspect_count);
 	if (!error)
 		error = index_stashes(court);
+	if (!error)
+		error = count_asking(court);
 	return error;
 }
 
@@ -160,6 +183,7 @@ void lai_court_done(struct lai_court *court)
 	lai_listeners_done(&court->listeners);
 	lai_roll_done(&court->roll_before);
 	lai_roll_done(&court->roll);
+	free(court->asking);
 	free(court->cases);
 	free(court->rulings);
 	free(court->suspects);
@@ -243,7 +267,7 @@ int lai_court_init(struct lai_court *court, const struct lai_snapshot *now,
 {
 	int error;
 
-	*court = (struct lai_court){.now = now, .before = before};
+	*court = (struct lai_court){.now = now, .before = before, .acceptor_of = LAI_NO_INDEX};
 	court->covered = now->coverage.unreadable == 0 && !now->coverage.pid_namespace &&
 			 now->coverage.complete;
 	if (before)
@@ -255,6 +279,8 @@ int lai_court_init(struct lai_court *court, const struct lai_snapshot *now,
 		error = lai_listeners_init(&court->listeners, &court->roll);
 	if (!error)
 		error = find_suspects(court);
+	if (!error)
+		error = lai_attentions_init(&court->attentions, now);
 	if (!error && court->suspect_count > 0)
 		error = make_indices(court);
 	if (!error)
@@ -262,47 +288,4 @@ int lai_court_init(struct lai_court *court, const struct lai_snapshot *now,
 	if (error)
 		lai_court_done(court);
 	return error;
-}
-
-bool lai_case_is_older(const struct lai_case *own, uint64_t bound_ms)
-{
-	return own->age_kind == LAI_AGE_UNKNOWN || own->age_ms >= bound_ms;
-}
-
-bool lai_case_grows(const struct lai_case *own)
-{
-	return own->earlier && own->earlier->state == own->socket->state &&
-	       own->whole->now > own->whole->before;
-}
-
-bool lai_case_is_young(const struct lai_case *own)
-{
-	return !lai_case_is_older(own, lai_case_grows(own) ? LAI_CLOSE_WAIT_GROWING_MS
-							   : LAI_CLOSE_WAIT_YOUNG_MS);
-}
-
-uint64_t lai_unread_bytes(const struct lai_socket_fact *socket)
-{
-	bool fin = socket->state == LAI_TCP_CLOSE_WAIT || socket->state == LAI_TCP_LAST_ACK ||
-		   socket->state == LAI_TCP_CLOSING;
-
-	if (socket->state == LAI_TCP_LISTEN || socket->state == LAI_TCP_CLOSE)
-		return 0;
-	return socket->rqueue_bytes - (fin && socket->rqueue_bytes > 0);
-}
-
-uint64_t lai_read_bytes(const struct lai_socket_fact *socket)
-{
-	return socket->has_info ? lai_leg_read(socket) : 0;
-}
-
-bool lai_case_reads_on(const struct lai_case *own)
-{
-	return own->earlier && own->earlier->has_info && own->socket->has_info &&
-	       lai_read_bytes(own->socket) > lai_read_bytes(own->earlier);
-}
-
-uint32_t lai_case_peer(const struct lai_case *own)
-{
-	return lai_pairs_peer(own->court->pairs, own->index);
 }

@@ -4,6 +4,8 @@
 
 #include "judge/say.h"
 
+#include <arpa/inet.h>
+
 /* Evidence is a few sentences; lists in it are cut by whoever writes them. */
 #define EVIDENCE_MAX 8192
 
@@ -199,6 +201,39 @@ static void say_growth(const struct lai_group *group, int64_t difference, struct
 	lai_text_append(text, ".");
 }
 
+/* "--address 10.0.0.1" if all are from one host; a link-local one needs its link, and is left out. */
+static void say_host(const struct lai_address *address, struct lai_text *text)
+{
+	char host[INET6_ADDRSTRLEN];
+	struct lai_end end = lai_end_of(address);
+	struct in6_addr bytes;
+
+	if (address->length == 0)
+		return;
+	memcpy(bytes.s6_addr, &end.high, 8);
+	memcpy(bytes.s6_addr + 8, &end.low, 8);
+	if (IN6_IS_ADDR_LINKLOCAL(&bytes))
+		return;
+	if (IN6_IS_ADDR_V4MAPPED(&bytes))
+		(void)inet_ntop(AF_INET, &bytes.s6_addr[12], host, sizeof(host));
+	else
+		(void)inet_ntop(AF_INET6, &bytes, host, sizeof(host));
+	lai_text_append(text, " --address %s", host);
+}
+
+/* Whose connections, in which service, with whom: no more than the finding is about. */
+static void say_scope(const struct lai_court *court, const struct lai_socket_fact *socket,
+		      const struct lai_address *peer, pid_t pid, struct lai_text *text)
+{
+	bool accepted = lai_role_of(&court->listeners, socket) == LAI_ROLE_ACCEPTED;
+
+	if (pid != 0)
+		lai_text_append(text, " --pid %d", (int)pid);
+	lai_text_append(text, " --%s-port %u", accepted ? "local" : "remote",
+			(unsigned)lai_address_port(accepted ? &socket->local : &socket->remote));
+	say_host(peer, text);
+}
+
 /* The command that ends these. The cause may stand at the other end, in another finding. */
 static void say_remedy(const struct lai_group *group, lai_rule_of *rule_of, struct lai_text *text)
 {
@@ -208,6 +243,9 @@ static void say_remedy(const struct lai_group *group, lai_rule_of *rule_of, stru
 	const struct lai_ruling *cause = lai_court_ruling(court, other);
 	enum lai_verdict verdict = finding->verdict;
 	pid_t pid = finding->pid;
+	enum lai_confidence confidence = finding->confidence;
+	const struct lai_socket_fact *socket = lai_group_socket(group, 0);
+	const struct lai_address *peer = &finding->remote;
 	bool held = finding->fd_count > 0, rst;
 	uint32_t namespace_index = finding->namespace_index;
 	const struct lai_namespace *name_space;
@@ -216,21 +254,31 @@ static void say_remedy(const struct lai_group *group, lai_rule_of *rule_of, stru
 	    cause->pid == finding->peer.pid && rule_of(cause->verdict)->remedy) {
 		verdict = cause->verdict;
 		pid = cause->pid;
-		held = court->now->sockets[other].holder_count > 0;
+		confidence = cause->confidence;
+		socket = &court->now->sockets[other];
+		peer = &finding->local;
+		held = socket->holder_count > 0;
 		namespace_index = finding->peer.namespace_index;
 	}
 	if (rule_of(verdict)->remedy == LAI_REMEDY_NONE)
 		return;
-	rst = rule_of(verdict)->remedy == LAI_REMEDY_RST || !held;
+	/* To drop what a peer does not read yet destroys it. */
+	if (verdict == LAI_VERDICT_WRITES_AFTER_FIN && confidence != LAI_CONFIDENCE_CERTAIN)
+		return;
+	/* Who may see the holder of what is hidden from us can send a FIN. */
+	rst = rule_of(verdict)->remedy == LAI_REMEDY_RST ||
+	      (!held && verdict != LAI_VERDICT_EOF_IGNORED);
 	lai_text_append(text, "lastack close --verdict %s", lai_verdict_name(verdict));
 	/* A filter by process finds holders, and listeners of what waits to be accepted. */
-	if (pid != 0 && (held || verdict == LAI_VERDICT_NEVER_ACCEPTED ||
-			 verdict == LAI_VERDICT_POISONED_TUPLE))
-		lai_text_append(text, " --pid %d", (int)pid);
+	if (!held && verdict != LAI_VERDICT_NEVER_ACCEPTED && verdict != LAI_VERDICT_POISONED_TUPLE)
+		pid = 0;
+	say_scope(court, socket, peer, pid, text);
 	name_space = lai_namespace_of(court->now, namespace_index);
 	if (name_space && !name_space->ours)
 		lai_text_append(text, " --all-netns");
-	lai_text_append(text, "%s --yes", rst ? " --how rst" : "");
+	/* What is not certain is to be looked at first: without --yes it is only shown. */
+	lai_text_append(text, "%s%s", rst ? " --how rst" : "",
+			confidence == LAI_CONFIDENCE_CERTAIN ? " --yes" : "");
 }
 
 static int set_texts(const struct lai_group *group, lai_rule_of *rule_of, int64_t difference,

@@ -5,15 +5,16 @@
  *	snapshots -> court (indices) -> rules, the first that fits -> charges -> findings, the worst first
  *
  * Beside the list stand findings about something else than a socket's fault: poisoned tuples, which
- * name sockets that have a verdict of their own, and the use of ports.
+ * name sockets that have a verdict of their own, queues of dead connections, and the use of ports.
  */
 #include "judge/docket.h"
 #include "judge/ports.h"
+#include "judge/queue.h"
 
 /*
  * The order of judgement. Nobody's sockets come first, then those of several processes; then what is
- * told by the socket's own numbers; then what needs a look at who should have read it. The alibi
- * stands before the rules that ask why a program does not close: a young CLOSE_WAIT has no reason.
+ * told by the socket's own numbers; then what needs a look at who should have read it. An answer that
+ * is awaited, and the alibi, stand before the rules that ask why a program does not close.
  */
 static const struct lai_rule *const rules[] = {
 	&lai_rule_never_accepted,
@@ -24,6 +25,7 @@ static const struct lai_rule *const rules[] = {
 	&lai_rule_fin_wait2_held, /* asks for the ruling on its peer: judged in a second round */
 	&lai_rule_long_timeout,
 	&lai_rule_writes_after_fin,
+	&lai_rule_awaited,
 	&lai_rule_half_close_not_forwarded,
 	&lai_rule_alibi,
 	&lai_rule_idle_pool,
@@ -127,6 +129,8 @@ int lai_judge(const struct lai_snapshot *now, const struct lai_snapshot *before,
 	if (error)
 		return error;
 	error = judge_sockets(&court, &docket);
+	if (!error)
+		error = lai_queues_judge(&court, &docket);
 	if (!error)
 		error = lai_ports_judge(&court, &docket);
 	lai_court_done(&court);

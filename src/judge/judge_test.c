@@ -78,6 +78,21 @@ static void expect(struct t_snapshot *now, const char *words)
 	t_snapshot_done(now);
 }
 
+/* And what the first finding's confidence is. */
+static void expect_confidence(struct t_snapshot *now, const char *words, enum lai_confidence wanted)
+{
+	struct lai_findings findings = judge(now, NULL);
+	char *found = words_of(&findings);
+
+	assert_string_equal(found, words);
+	assert_int_equal(findings.list[0].confidence, wanted);
+	assert_true(!findings.list[0].remedy || (strstr(findings.list[0].remedy, " --yes") !=
+						 NULL) == (wanted == LAI_CONFIDENCE_CERTAIN));
+	free(found);
+	lai_findings_done(&findings);
+	t_snapshot_done(now);
+}
+
 static void expect_compared(struct t_snapshot *now, struct t_snapshot *before, const char *words)
 {
 	struct lai_findings findings = judge(now, before);
@@ -177,7 +192,8 @@ static void test_never_accepted(void **state)
 	assert_non_null(strstr(findings.list[0].evidence, "waits for events"));
 	assert_non_null(strstr(findings.list[0].evidence, "turned away 17"));
 	assert_string_equal(findings.list[0].remedy, "lastack close --verdict never-accepted --pid "
-						     "10 --how rst --yes");
+						     "10 --local-port 80 --address 192.0.2.7 "
+						     "--how rst --yes");
 	lai_findings_done(&findings);
 	t_snapshot_done(&t);
 }
@@ -200,6 +216,85 @@ static void test_accepted_soon(void **state)
 	own->listener = listener;
 	own->sent_age_ms = own->received_age_ms = own->ack_age_ms = 1500;
 	expect(&t, "");
+}
+
+/* The one that has accepted before, not who merely inherited the listener; else the youngest. */
+static void test_who_should_accept(void **state)
+{
+	(void)state;
+	for (int accepts = 0; accepts < 3; accepts++) {
+		struct t_snapshot t = t_snapshot_new();
+		struct lai_socket_fact *own;
+		uint32_t listener;
+
+		t_loop(&t, SERVER, SET);
+		t_process(&t, SERVER + 1, SERVER, "worker");
+		t_process(&t, SERVER + 2, SERVER, "worker");
+		listener = t_listener(&t, SERVER, 3);
+		t_hold(&t, fact(&t, listener)->inode, SERVER + 1, 3);
+		t_hold(&t, fact(&t, listener)->inode, SERVER + 2, 3);
+		if (accepts == 1)
+			t_accepted(&t, LAI_TCP_ESTABLISHED, SERVER + 1, 7);
+		if (accepts == 2)
+			t_thread(&t, SERVER + 1, SERVER + 1, LAI_WAIT_STOPPED);
+		own = t_accepted(&t, LAI_TCP_CLOSE_WAIT, 0, 0);
+		own->inode = 0;
+		own->listener = listener;
+		expect(&t, accepts ? "never-accepted@11x1" : "never-accepted@12x1");
+	}
+}
+
+static struct t_snapshot queue_of_dead(uint32_t length)
+{
+	struct t_snapshot t = t_snapshot_new();
+
+	t_loop(&t, SERVER, SET);
+	(void)t_listener(&t, SERVER, 3);
+	fact(&t, 0)->rqueue_bytes = length;
+	fact(&t, 0)->wqueue_bytes = 2;
+	return t;
+}
+
+static void test_queue_of_dead(void **state)
+{
+	struct t_snapshot t = queue_of_dead(3), before;
+	struct lai_findings findings;
+
+	(void)state;
+	findings = judge(&t, NULL);
+	assert_int_equal(findings.count, 1);
+	assert_int_equal(findings.list[0].verdict, LAI_VERDICT_NEVER_ACCEPTED);
+	assert_int_equal(findings.list[0].pid, SERVER);
+	assert_int_equal(findings.list[0].socket_count, 3);
+	assert_int_equal(findings.list[0].confidence, LAI_CONFIDENCE_POSSIBLE);
+	assert_null(findings.list[0].sockets);
+	assert_null(findings.list[0].remedy);
+	lai_findings_done(&findings);
+	t_snapshot_done(&t);
+	before = queue_of_dead(1);
+	t = queue_of_dead(1);
+	expect_compared(&t, &before, "never-accepted@10x1");
+}
+
+static void test_no_queue_of_dead(void **state)
+{
+	struct t_snapshot t = queue_of_dead(2), before;
+	struct lai_socket_fact *own;
+
+	(void)state;
+	expect(&t, ""); /* there is room */
+	t = queue_of_dead(3);
+	own = t_accepted(&t, LAI_TCP_ESTABLISHED, 0, 0); /* has just come */
+	own->inode = 0;
+	own->listener = 0;
+	own->sent_age_ms = own->received_age_ms = own->ack_age_ms = 10;
+	expect(&t, "");
+	before = queue_of_dead(3);
+	t = queue_of_dead(2);
+	expect_compared(&t, &before, ""); /* somebody accepts */
+	t = queue_of_dead(3);
+	t.snapshot.state_mask = LAI_SOCKDIAG_STATE(LAI_TCP_LISTEN);
+	expect(&t, ""); /* nobody looked */
 }
 
 static void test_orphan(void **state)
@@ -229,7 +324,8 @@ static void test_ring_names_it(void **state)
 	assert_int_equal(findings.list[0].confidence, LAI_CONFIDENCE_CERTAIN);
 	assert_int_equal(findings.list[0].pid, SERVER);
 	assert_string_equal(findings.list[0].remedy,
-			    "lastack close --verdict io-uring-held --how rst --yes");
+			    "lastack close --verdict io-uring-held --local-port 80 --address "
+			    "192.0.2.7 --how rst --yes");
 	lai_findings_done(&findings);
 	t_snapshot_done(&t);
 }
@@ -333,7 +429,7 @@ static void test_ghost(void **state)
 	findings = judge(&t, NULL);
 	assert_int_equal(findings.count, 1);
 	assert_int_equal(findings.list[0].verdict, LAI_VERDICT_GHOST_FD);
-	assert_int_equal(findings.list[0].confidence, LAI_CONFIDENCE_LIKELY);
+	assert_int_equal(findings.list[0].confidence, LAI_CONFIDENCE_POSSIBLE);
 	assert_null(findings.list[0].remedy);
 	assert_int_equal(findings.list[0].fd_count, 3);
 	assert_int_equal(findings.list[0].fds[0], 7);
@@ -353,6 +449,27 @@ static void test_ghost_twice(void **state)
 	/* On its way to close(), maybe. */
 	t_socket(&now, LAI_TCP_CLOSE, SERVER, 8)->past = LAI_PAST_CONNECTED;
 	expect_compared(&now, &before, "ghost-fd@10x1");
+}
+
+static void test_ghosts_many(void **state)
+{
+	struct t_snapshot before = t_snapshot_new(), now;
+	struct lai_findings findings;
+
+	(void)state;
+	t_process(&before, SERVER, 1, "server");
+	for (uint32_t i = 0; i < 5; i++)
+		t_socket(&before, LAI_TCP_CLOSE, SERVER, 7 + i)->past = LAI_PAST_CONNECTED;
+	now = t_snapshot_copy(&before);
+	expect_confidence(&now, "ghost-fd@10x5", LAI_CONFIDENCE_LIKELY);
+	now = t_snapshot_copy(&before);
+	t_socket(&now, LAI_TCP_CLOSE, SERVER, 20)->past = LAI_PAST_CONNECTED;
+	findings = judge(&now, &before);
+	assert_int_equal(findings.count, 1);
+	assert_int_equal(findings.list[0].confidence, LAI_CONFIDENCE_CERTAIN); /* they grow */
+	lai_findings_done(&findings);
+	t_snapshot_done(&now);
+	t_snapshot_done(&before);
 }
 
 static void test_ghost_unknown(void **state)
@@ -576,6 +693,40 @@ static void test_answers_after_half_close(void **state)
 	expect(&t, "");
 }
 
+/* The other end is here: its program has data that it has not read, and means to. */
+static struct t_snapshot slow_reader(void)
+{
+	struct t_snapshot t = t_snapshot_new();
+	struct lai_socket_fact *own;
+
+	t_process(&t, SERVER, 1, "server");
+	t_thread(&t, SERVER, SERVER, LAI_WAIT_WRITE);
+	t_process(&t, CLIENT, 1, "pager");
+	t_thread(&t, CLIENT, CLIENT, LAI_WAIT_FILE);
+	own = t_accepted(&t, LAI_TCP_CLOSE_WAIT, SERVER, 7);
+	own->wqueue_bytes = 50000;
+	own->sent_age_ms = 9000;
+	own = t_other_end(&t, 0, LAI_TCP_FIN_WAIT2, CLIENT, 8);
+	own->rqueue_bytes = 5000;
+	own->ack_age_ms = 1000;
+	return t;
+}
+
+static void test_slow_reader(void **state)
+{
+	struct t_snapshot t = slow_reader();
+
+	(void)state;
+	expect(&t, "");
+	t = slow_reader();
+	fact(&t, 1)->rqueue_bytes = 0;
+	expect_confidence(&t, "writes-after-fin@10x1", LAI_CONFIDENCE_POSSIBLE);
+	t = slow_reader();
+	t.snapshot.threads[1].wait = LAI_WAIT_EVENTS;
+	t_watch(&t, CLIENT, -1, fact(&t, 1)->inode, EPOLLRDHUP); /* for the end alone */
+	expect_confidence(&t, "writes-after-fin@10x1", LAI_CONFIDENCE_POSSIBLE);
+}
+
 static void test_writes_on(void **state)
 {
 	struct t_snapshot before = t_snapshot_new(), now;
@@ -679,6 +830,24 @@ static void test_half_close_flows(void **state)
 	expect(&t, "");
 }
 
+/* What was passed on has not been answered yet. */
+static void test_half_close_answer_outstanding(void **state)
+{
+	struct lai_socket_fact *back;
+	struct t_snapshot t = proxy(&back);
+
+	(void)state;
+	back->sent_age_ms = 30000;
+	expect(&t, "");
+	t = proxy(&back);
+	back->sent_age_ms = 30000;
+	back->received_age_ms = 20000; /* it has been */
+	expect(&t, "half-close-not-forwarded@10x1");
+	t = proxy(&back);
+	back->sent_age_ms = 61000; /* it will not be */
+	expect(&t, "half-close-not-forwarded@10x1");
+}
+
 static void test_no_leg(void **state)
 {
 	struct lai_socket_fact *back;
@@ -743,7 +912,7 @@ static void test_eof_ignored(void **state)
 	assert_int_equal(findings.count, 1);
 	assert_int_equal(findings.list[0].verdict, LAI_VERDICT_EOF_IGNORED);
 	assert_int_equal(findings.list[0].severity, LAI_SEVERITY_LEAK);
-	assert_int_equal(findings.list[0].confidence, LAI_CONFIDENCE_LIKELY);
+	assert_int_equal(findings.list[0].confidence, LAI_CONFIDENCE_POSSIBLE);
 	assert_int_equal(findings.list[0].socket_count, 3);
 	assert_int_equal(findings.list[0].fds[0], 7);
 	assert_int_equal(findings.list[0].state, LAI_TCP_CLOSE_WAIT);
@@ -756,12 +925,31 @@ static void test_eof_ignored(void **state)
 	assert_int_equal(findings.list[0].growth_per_min, LAI_GROWTH_UNKNOWN);
 	assert_string_equal(findings.list[0].comm, "loop");
 	assert_string_equal(findings.list[0].remedy,
-			    "lastack close --verdict eof-ignored --pid 10 --yes");
+			    "lastack close --verdict eof-ignored --pid 10 --local-port 80 "
+			    "--address 192.0.2.7");
 	lai_findings_done(&findings);
 	t_snapshot_done(&t);
 }
 
 /* Its owner cannot be looked at; that it has read the end is seen all the same. */
+/* The other end is here, and nobody holds it: it waits for no answer. */
+static void expect_alone(uint32_t age_ms, enum lai_confidence wanted)
+{
+	struct t_snapshot t = t_snapshot_new();
+
+	t_loop(&t, SERVER, SET);
+	set_age(t_accepted(&t, LAI_TCP_CLOSE_WAIT, SERVER, 9), age_ms);
+	t_other_end(&t, t.snapshot.socket_count - 1, LAI_TCP_FIN_WAIT2, 0, 0)->inode = 0;
+	expect_confidence(&t, "eof-ignored@10x1", wanted);
+}
+
+static void test_eof_alone(void **state)
+{
+	(void)state;
+	expect_alone(5000, LAI_CONFIDENCE_LIKELY);
+	expect_alone(61000, LAI_CONFIDENCE_CERTAIN);
+}
+
 static void test_eof_of_hidden(void **state)
 {
 	struct t_snapshot t = t_snapshot_new();
@@ -778,9 +966,113 @@ static void test_eof_of_hidden(void **state)
 		assert_int_equal(findings.list[0].verdict, LAI_VERDICT_EOF_IGNORED);
 		assert_int_equal(findings.list[0].pid, 0);
 		assert_int_equal(findings.list[0].confidence, LAI_CONFIDENCE_POSSIBLE);
+		assert_string_equal(findings.list[0].remedy,
+				    "lastack close --verdict eof-ignored --local-port 80 --address "
+				    "192.0.2.7");
 		lai_findings_done(&findings);
 	}
 	t_snapshot_done(&t);
+}
+
+/* A server that has read the end, and a client here that reads: it waits for the answer. */
+static struct t_snapshot half_closed(uint32_t age_ms, enum lai_wait server, enum lai_wait client)
+{
+	struct t_snapshot t = t_snapshot_new();
+	struct lai_thread *thread;
+
+	t_process(&t, SERVER, 1, "server");
+	t_thread(&t, SERVER, SERVER, server);
+	t_process(&t, CLIENT, 1, "client");
+	set_age(t_accepted(&t, LAI_TCP_CLOSE_WAIT, SERVER, 7), age_ms);
+	t_other_end(&t, 0, LAI_TCP_FIN_WAIT2, CLIENT, 8);
+	set_age(fact(&t, 1), 1000);
+	thread = t_thread(&t, CLIENT, CLIENT, client);
+	thread->fd_inode = fact(&t, 1)->inode;
+	return t;
+}
+
+static void test_awaited_answer(void **state)
+{
+	struct t_snapshot t = half_closed(30000, LAI_WAIT_EVENTS, LAI_WAIT_READ);
+
+	(void)state;
+	expect(&t, "");
+	t = half_closed(30000, LAI_WAIT_ACCEPT, LAI_WAIT_SLEEP);
+	fact(&t, 1)->rqueue_bytes = 100; /* of an answer that has come */
+	expect(&t, "");
+	t = half_closed(30000, LAI_WAIT_ACCEPT, LAI_WAIT_EVENTS);
+	t_watch(&t, CLIENT, -1, fact(&t, 1)->inode, EPOLLIN);
+	expect(&t, "");
+	t = half_closed(90000, LAI_WAIT_CHILD, LAI_WAIT_READ); /* somebody works on it */
+	expect(&t, "");
+	t = half_closed(90000, LAI_WAIT_EVENTS, LAI_WAIT_READ);
+	fact(&t, 0)->sent_age_ms = 25000; /* it flows, in drops */
+	expect(&t, "");
+}
+
+static void test_answer_not_awaited(void **state)
+{
+	struct t_snapshot t = half_closed(30000, LAI_WAIT_ACCEPT, LAI_WAIT_SLEEP);
+
+	(void)state;
+	expect_confidence(&t, "eof-ignored@10x1", LAI_CONFIDENCE_POSSIBLE);
+	t = half_closed(30000, LAI_WAIT_ACCEPT, LAI_WAIT_EVENTS);
+	t_watch(&t, CLIENT, -1, fact(&t, 1)->inode, EPOLLRDHUP); /* for our FIN alone */
+	expect(&t, "eof-ignored@10x1");
+	t = half_closed(90000, LAI_WAIT_EVENTS, LAI_WAIT_READ); /* nobody works on it */
+	expect_confidence(&t, "eof-ignored@10x1", LAI_CONFIDENCE_LIKELY);
+	t = half_closed(90000, LAI_WAIT_CHILD, LAI_WAIT_READ);
+	t_accepted(&t, LAI_TCP_CLOSE_WAIT, SERVER, 9); /* nor one on two */
+	expect(&t, "eof-ignored@10x2 poisoned-tuple@10x1");
+}
+
+/* A thread for each, or a request to somebody else; not for two, nor for longer than a minute. */
+static void test_handler(void **state)
+{
+	static const struct {
+		uint32_t age_ms, workers, asking, unread;
+		bool read, guilty;
+	} rows[] = {
+		{30000, 1, 0, 0, true, false}, {30000, 0, 1, 0, true, false},
+		{30000, 0, 0, 0, true, true},  {90000, 1, 0, 0, true, true},
+		{90000, 0, 1, 0, true, true},  {30000, 1, 0, 5, true, true},
+		{30000, 1, 0, 0, false, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct lai_socket_fact *own;
+		struct t_snapshot t = server_with(rows[i].unread, &own);
+
+		set_age(own, rows[i].age_ms);
+		if (!rows[i].read)
+			own->received_bytes = 1 + rows[i].unread;
+		t_watch(&t, SERVER, SET, own->inode, EPOLLONESHOT);
+		for (uint32_t k = 0; k < rows[i].workers; k++)
+			t_thread(&t, SERVER, SERVER + 1, LAI_WAIT_READ);
+		for (uint32_t k = 0; k < rows[i].asking; k++)
+			t_connected(&t, LAI_TCP_ESTABLISHED, SERVER, 20)->sent_age_ms = 30000;
+		expect(&t, rows[i].guilty ? "not-polled@10x1" : "");
+	}
+}
+
+/* Both ends in one process, as in a test of a server: the other end is no other leg. */
+static void test_own_peer_is_no_leg(void **state)
+{
+	struct t_snapshot t = t_snapshot_new();
+	struct lai_socket_fact *peer;
+
+	(void)state;
+	t_loop(&t, SERVER, SET);
+	t_accepted(&t, LAI_TCP_CLOSE_WAIT, SERVER, 7);
+	peer = t_other_end(&t, 0, LAI_TCP_FIN_WAIT2, SERVER, 8);
+	peer->received_bytes = T_WRITTEN_BYTES;
+	peer->sent_bytes = T_READ_BYTES;
+	peer->acked_bytes = T_READ_BYTES + 2;
+	t_watch(&t, SERVER, SET, peer->inode, EPOLLIN);
+	set_age(peer, 1000);
+	set_age(fact(&t, 0), 30000); /* nor a client that waits for somebody else */
+	expect(&t, "eof-ignored@10x1");
 }
 
 static void test_eof_young(void **state)
@@ -872,6 +1164,24 @@ static void test_not_polled(void **state)
 	}
 }
 
+/* A spent shot is the state of every connection in work; a mask alone proves nothing for a minute. */
+static void test_not_polled_confidence(void **state)
+{
+	struct lai_socket_fact *own;
+	struct t_snapshot t = server_with(0, &own);
+
+	(void)state;
+	t_watch(&t, SERVER, SET, own->inode, EPOLLONESHOT);
+	expect_confidence(&t, "not-polled@10x1", LAI_CONFIDENCE_LIKELY);
+	t = server_with(0, &own);
+	t_watch(&t, SERVER, SET, own->inode, EPOLLOUT);
+	expect_confidence(&t, "not-polled@10x1", LAI_CONFIDENCE_CERTAIN);
+	t = server_with(0, &own);
+	set_age(own, 30000);
+	t_watch(&t, SERVER, SET, own->inode, EPOLLOUT);
+	expect_confidence(&t, "not-polled@10x1", LAI_CONFIDENCE_POSSIBLE);
+}
+
 static void test_in_no_set(void **state)
 {
 	struct lai_socket_fact *own;
@@ -915,10 +1225,10 @@ static struct t_snapshot pool(uint32_t count, uint32_t unread)
 
 static void test_idle_pool(void **state)
 {
-	struct t_snapshot t = pool(32, 0);
+	struct t_snapshot t = pool(200, 0);
 
 	(void)state;
-	expect(&t, "idle-pool@20x32");
+	expect(&t, "idle-pool@20x200");
 	t = pool(4, 31);
 	expect(&t, "idle-pool@20x4");
 	t = pool(1, 0);
@@ -929,12 +1239,26 @@ static void test_idle_pool(void **state)
 	expect(&t, "idle-pool@20x1");
 }
 
-static void test_no_pool(void **state)
+/* An upload to a server that has said all it had to say: it is used. */
+static void test_upload_is_no_pool(void **state)
 {
-	struct t_snapshot t = pool(33, 0), before;
+	struct t_snapshot t = pool(1, 0);
 
 	(void)state;
-	expect(&t, "not-polled@20x33"); /* too many */
+	fact(&t, 0)->sent_age_ms = fact(&t, 0)->ack_age_ms = 20000;
+	expect(&t, "");
+	t = pool(1, 0);
+	fact(&t, 0)->sent_age_ms = fact(&t, 0)->ack_age_ms = 20000;
+	fact(&t, 0)->received_age_ms = 20000; /* the answer */
+	expect(&t, "idle-pool@20x1");
+}
+
+static void test_no_pool(void **state)
+{
+	struct t_snapshot t = pool(201, 0), before;
+
+	(void)state;
+	expect_confidence(&t, "not-polled@20x201", LAI_CONFIDENCE_POSSIBLE); /* too many */
 	t = pool(2, 5000);
 	expect(&t, "not-polled@20x2"); /* somebody's data */
 	t = pool(2, 0);
@@ -1104,6 +1428,12 @@ static void test_not_poisoned(void **state)
 	t_other_end(&t, 0, LAI_TCP_FIN_WAIT2, 0, 0);
 	fact(&t, 1)->inode = 0;
 	expect(&t, "eof-ignored@10x1");
+	t = loopback(&own);
+	/* The client's end: the server's port is of no use to a connect(). */
+	own->local = t_address("127.0.0.1", 45001);
+	own->acked_bytes++;
+	own->rqueue_bytes = 1;
+	expect(&t, "idle-pool@10x1");
 	t = loopback(&own);
 	own->remote = t_address("127.0.0.1", 20000); /* no port that connect() draws */
 	expect(&t, "eof-ignored@10x1");
@@ -1330,7 +1660,8 @@ static void test_another_namespace(void **state)
 	assert_int_equal(findings.count, 1);
 	assert_int_equal(findings.list[0].namespace_index, other);
 	assert_string_equal(findings.list[0].remedy,
-			    "lastack close --verdict eof-ignored --pid 10 --all-netns --yes");
+			    "lastack close --verdict eof-ignored --pid 10 --local-port 80 "
+			    "--address 192.0.2.7 --all-netns");
 	lai_findings_done(&findings);
 	t_snapshot_done(&t);
 }
@@ -1361,6 +1692,11 @@ int main(void)
 		TEST("never-accepted: old ones in a queue, with listener and owner",
 		     test_never_accepted),
 		TEST("never-accepted: not what has just come", test_accepted_soon),
+		TEST("never-accepted: who has accepted, or is stopped, or is the youngest",
+		     test_who_should_accept),
+		TEST("never-accepted: a full queue of dead connections", test_queue_of_dead),
+		TEST("never-accepted: not with room, with who has just come, or unseen",
+		     test_no_queue_of_dead),
 		TEST("an orphan is no finding", test_orphan),
 		TEST("io-uring-held: named by the ring, certain", test_ring_names_it),
 		TEST("io-uring-held: not a live connection of fixed files", test_fixed_files_live),
@@ -1371,6 +1707,7 @@ int main(void)
 		     test_unheld_without_evidence),
 		TEST("ghost-fd: was connected, likely, no remedy", test_ghost),
 		TEST("ghost-fd: compared, only what was seen twice", test_ghost_twice),
+		TEST("ghost-fd: many are likely, growing ones certain", test_ghosts_many),
 		TEST("ghost-fd: of unknown past only if several", test_ghost_unknown),
 		TEST("inherited-fd: who merely holds it", test_inherited),
 		TEST("inherited-fd: who opened it, if nobody uses it", test_inherited_by_all),
@@ -1388,6 +1725,7 @@ int main(void)
 		TEST("long-timeout: not if they become more", test_turnover_that_grows),
 		TEST("writes-after-fin: the peer takes nothing", test_writes_stalled),
 		TEST("writes-after-fin: not an answer that flows", test_answers_after_half_close),
+		TEST("writes-after-fin: not if the peer is here and slow", test_slow_reader),
 		TEST("writes-after-fin: written since the earlier look, certain", test_writes_on),
 		TEST("writes-after-fin: not while the peer takes it", test_half_close_at_work),
 		TEST("writes-after-fin: not what the kernel sends again", test_retransmits),
@@ -1395,6 +1733,8 @@ int main(void)
 		TEST("half-close-not-forwarded: not if it was passed on",
 		     test_half_close_forwarded),
 		TEST("half-close-not-forwarded: not while data flows", test_half_close_flows),
+		TEST("half-close-not-forwarded: not while an answer is outstanding",
+		     test_half_close_answer_outstanding),
 		TEST("half-close-not-forwarded: not with other counts, role or process",
 		     test_no_leg),
 		TEST("half-close-not-forwarded: no bytes at all need a reader",
@@ -1402,15 +1742,26 @@ int main(void)
 		TEST("half-close-not-forwarded: a leg belongs to one connection",
 		     test_one_leg_each),
 		TEST("eof-ignored: all fields of the finding", test_eof_ignored),
+		TEST("eof-ignored: likely, then certain, if nobody holds the other end",
+		     test_eof_alone),
 		TEST("eof-ignored: of a hidden process, possible", test_eof_of_hidden),
+		TEST("eof-ignored: not while a client here waits for the answer",
+		     test_awaited_answer),
+		TEST("eof-ignored: nobody waits, or nobody works on it", test_answer_not_awaited),
+		TEST("a handler for each connection is let work for a minute", test_handler),
+		TEST("a connection of a process to itself has no other leg",
+		     test_own_peer_is_no_leg),
 		TEST("eof-ignored: not a young one", test_eof_young),
 		TEST("eof-ignored: told by an edge", test_eof_by_edge),
 		TEST("growth, rate, and when descriptors run out", test_growth),
 		TEST("growth knows a new process with an old pid", test_growth_of_another_process),
 		TEST("not-polled: every mask without input", test_not_polled),
+		TEST("not-polled: a spent shot is never certain, nor is a young one",
+		     test_not_polled_confidence),
 		TEST("not-polled: in none of its own sets", test_in_no_set),
 		TEST("not-polled: not what is watched", test_polled),
 		TEST("idle-pool: few, nearly nothing unread, unwatched, client's", test_idle_pool),
+		TEST("idle-pool: not an upload", test_upload_is_no_pool),
 		TEST("idle-pool: not many, not with data, not read, not growing", test_no_pool),
 		TEST("unread-backlog: data left after an edge", test_unread_backlog),
 		TEST("unread-backlog: threads at rest elsewhere", test_backlog_in_threads),

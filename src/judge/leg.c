@@ -53,6 +53,8 @@ struct search {
 	struct lai_table pids; /* of desks: one entry per process */
 	struct candidate *candidates;
 	size_t candidate_count, candidate_room;
+	uint32_t *ends; /* other ends of seekers in the same process, sorted */
+	size_t end_count;
 };
 
 uint64_t lai_leg_read(const struct lai_socket_fact *socket)
@@ -207,6 +209,36 @@ static void open_desks(struct search *search, const uint32_t *suspects, size_t c
 }
 
 /* --- candidates --- */
+
+static int index_compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The other ends of a process's own connections to itself. */
+static void find_own_ends(struct search *search, const struct lai_pairs *pairs,
+			  const uint32_t *suspects, size_t count)
+{
+	const struct lai_snapshot *snapshot = search->listeners->snapshot;
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t peer = lai_pairs_peer(pairs, suspects[i]);
+
+		if (peer != LAI_NO_INDEX && is_seeker(snapshot, &snapshot->sockets[suspects[i]]) &&
+		    lai_only_pid(snapshot, &snapshot->sockets[peer]) ==
+			    lai_only_pid(snapshot, &snapshot->sockets[suspects[i]]))
+			search->ends[search->end_count++] = peer;
+	}
+	qsort(search->ends, search->end_count, sizeof(*search->ends), index_compare);
+}
+
+static bool is_own_end(const struct search *search, uint32_t index)
+{
+	return search->end_count > 0 && bsearch(&index, search->ends, search->end_count,
+						sizeof(*search->ends), index_compare);
+}
 
 static bool is_leg(const struct lai_socket_fact *socket)
 {
@@ -372,14 +404,15 @@ static int search_all(struct search *search)
 		const struct lai_socket_fact *socket = &snapshot->sockets[i];
 
 		if (is_leg(socket) && may_fit(search, socket) &&
-		    is_sought_by(search, lai_only_pid(snapshot, socket)))
+		    is_sought_by(search, lai_only_pid(snapshot, socket)) && !is_own_end(search, i))
 			error = offer(search, i);
 	}
 	return error;
 }
 
 int lai_legs_init(struct lai_legs *legs, const struct lai_listeners *listeners,
-		  struct lai_attentions *attentions, const uint32_t *suspects, size_t count)
+		  struct lai_attentions *attentions, const struct lai_pairs *pairs,
+		  const uint32_t *suspects, size_t count)
 {
 	struct search search = {.listeners = listeners, .attentions = attentions};
 	struct lai_leg *of = malloc((count + 1) * sizeof(*of));
@@ -387,10 +420,13 @@ int lai_legs_init(struct lai_legs *legs, const struct lai_listeners *listeners,
 
 	*legs = (struct lai_legs){0};
 	search.desks = malloc((KINDS * count + 1) * sizeof(*search.desks));
-	if (!of || !search.desks || lai_table_init(&search.table, KINDS * count) != 0 ||
+	search.ends = malloc((count + 1) * sizeof(*search.ends));
+	if (!of || !search.desks || !search.ends ||
+	    lai_table_init(&search.table, KINDS * count) != 0 ||
 	    lai_table_init(&search.pids, count) != 0)
 		goto out;
 	open_desks(&search, suspects, count);
+	find_own_ends(&search, pairs, suspects, count);
 	error = search.desk_count > 0 ? search_all(&search) : 0;
 	if (error)
 		goto out;
@@ -403,6 +439,7 @@ out:
 	lai_table_done(&search.table);
 	free(search.candidates);
 	free(search.desks);
+	free(search.ends);
 	free(of);
 	return error;
 }

@@ -12,6 +12,7 @@
 #define LAI_JUDGE_LEG_H
 
 #include "judge/attention.h"
+#include "judge/pair.h"
 #include "judge/role.h"
 
 /* What makes two sockets legs of one connection. */
@@ -32,11 +33,13 @@ struct lai_legs {
 
 /*
  * One pass over the snapshot, if there is any suspect that a leg is looked for: CLOSE_WAIT whose FIN
- * has been read and which one process holds. Each leg is given to one suspect at most. 0 or
+ * has been read and which one process holds. Each leg is given to one suspect at most. The other end
+ * of a suspect in the same process, as in a test of a server, is no leg. pairs: of the suspects. 0 or
  * -ENOMEM; legs is then as zeroes.
  */
 int lai_legs_init(struct lai_legs *legs, const struct lai_listeners *listeners,
-		  struct lai_attentions *attentions, const uint32_t *suspects, size_t count);
+		  struct lai_attentions *attentions, const struct lai_pairs *pairs,
+		  const uint32_t *suspects, size_t count);
 void lai_legs_done(struct lai_legs *legs);
 
 /* The single process that holds this socket; 0: none or several. */

@@ -52,11 +52,12 @@ struct lai_rule {
 typedef const struct lai_rule *lai_rule_of(enum lai_verdict verdict);
 
 /* In alphabetical order; the order of judgement is in judge.c. */
-extern const struct lai_rule lai_rule_alibi, lai_rule_eof_ignored, lai_rule_fd_in_flight,
-	lai_rule_fin_wait2_held, lai_rule_ghost_fd, lai_rule_half_close_not_forwarded,
-	lai_rule_idle_pool, lai_rule_inherited_fd, lai_rule_io_uring_held, lai_rule_long_timeout,
-	lai_rule_never_accepted, lai_rule_not_polled, lai_rule_owner_stuck, lai_rule_poisoned_tuple,
-	lai_rule_unread_backlog, lai_rule_writes_after_fin;
+extern const struct lai_rule lai_rule_alibi, lai_rule_awaited, lai_rule_eof_ignored,
+	lai_rule_fd_in_flight, lai_rule_fin_wait2_held, lai_rule_ghost_fd,
+	lai_rule_half_close_not_forwarded, lai_rule_idle_pool, lai_rule_inherited_fd,
+	lai_rule_io_uring_held, lai_rule_long_timeout, lai_rule_never_accepted, lai_rule_not_polled,
+	lai_rule_owner_stuck, lai_rule_poisoned_tuple, lai_rule_unread_backlog,
+	lai_rule_writes_after_fin;
 
 /* The fact behind a charge of the group. */
 const struct lai_socket_fact *lai_group_socket(const struct lai_group *group, size_t i);

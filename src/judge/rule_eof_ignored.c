@@ -12,12 +12,33 @@
 #include "judge/rule.h"
 #include "judge/say.h"
 
-enum reason { READ_IT, WAS_WOKEN, HIDDEN };
+enum reason { READ_IT, READ_AND_ALONE, WAS_WOKEN, HIDDEN };
+
+/* The other end is here, and no descriptor refers to it any more: nobody waits for an answer. */
+static bool is_alone(const struct lai_case *own)
+{
+	uint32_t peer = lai_case_peer(own);
+	const struct lai_socket_fact *end;
+
+	if (peer == LAI_NO_INDEX)
+		return false;
+	end = &own->court->now->sockets[peer];
+	return end->state == LAI_TCP_FIN_WAIT2 && end->inode == 0;
+}
+
+/* A server may work on its answer to a half-closed client; those do not become more and more. */
+static enum lai_confidence confidence_of(const struct lai_case *own, bool alone)
+{
+	if (lai_case_grows(own) || (alone && !lai_case_is_recent(own)))
+		return LAI_CONFIDENCE_CERTAIN;
+	if (alone)
+		return LAI_CONFIDENCE_LIKELY;
+	return lai_case_is_recent(own) ? LAI_CONFIDENCE_POSSIBLE : LAI_CONFIDENCE_LIKELY;
+}
 
 static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *ruling)
 {
 	const struct lai_socket_fact *socket = own->socket;
-	bool old = own->age_kind != LAI_AGE_UNKNOWN && own->age_ms >= LAI_CLOSE_WAIT_CERTAIN_MS;
 
 	if (socket->state != LAI_TCP_CLOSE_WAIT || own->process_count > 1)
 		return LAI_OPINION_NONE;
@@ -27,9 +48,8 @@ static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *rul
 		return socket->rqueue_bytes == 0 ? LAI_OPINION_GUILTY : LAI_OPINION_ACQUITTED;
 	}
 	if (socket->rqueue_bytes == 0) {
-		ruling->reason = READ_IT;
-		ruling->confidence =
-			old || lai_case_grows(own) ? LAI_CONFIDENCE_CERTAIN : LAI_CONFIDENCE_LIKELY;
+		ruling->reason = is_alone(own) ? READ_AND_ALONE : READ_IT;
+		ruling->confidence = confidence_of(own, ruling->reason == READ_AND_ALONE);
 		return LAI_OPINION_GUILTY;
 	}
 	/* With data left it is a matter of reading on: unread-backlog. */
@@ -37,7 +57,9 @@ static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *rul
 	    (lai_unread_bytes(socket) > LAI_UNREAD_MIN && lai_read_bytes(socket) > 0))
 		return LAI_OPINION_NONE;
 	ruling->reason = WAS_WOKEN;
-	ruling->confidence = LAI_CONFIDENCE_LIKELY;
+	ruling->confidence = lai_case_is_recent(own) || lai_case_is_idle_client(own)
+				     ? LAI_CONFIDENCE_POSSIBLE
+				     : LAI_CONFIDENCE_LIKELY;
 	return LAI_OPINION_GUILTY;
 }
 
@@ -45,6 +67,7 @@ static void testify(const struct lai_group *group, struct lai_text *text)
 {
 	size_t woken = lai_group_reasons(group, WAS_WOKEN);
 	size_t read = group->count - woken;
+	size_t alone = lai_group_reasons(group, READ_AND_ALONE);
 
 	lai_say_count(text, group->count, "connection");
 	lai_text_append(text, " in CLOSE_WAIT.");
@@ -67,10 +90,16 @@ static void testify(const struct lai_group *group, struct lai_text *text)
 				group->court->now->coverage.unreadable,
 				group->court->now->coverage.processes);
 	lai_say_oldest(text, group->finding);
-	if (group->finding->confidence != LAI_CONFIDENCE_CERTAIN)
+	if (alone > 0)
 		lai_text_append(text,
-				" A server may still work on an answer to a half-closed client, "
-				"but seldom so long.");
+				" %s peer has closed altogether: no descriptor refers to the other "
+				"end any more, so nobody waits for an answer.",
+				alone == group->count ? "The" : "Of some the");
+	else if (group->finding->confidence != LAI_CONFIDENCE_CERTAIN)
+		lai_text_append(
+			text, " A server may still work on an answer to a half-closed client%s.",
+			group->finding->confidence == LAI_CONFIDENCE_LIKELY ? ", but seldom so long"
+									    : "");
 }
 
 const struct lai_rule lai_rule_eof_ignored = {

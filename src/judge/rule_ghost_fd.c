@@ -2,13 +2,21 @@
 /*
  * rule_ghost_fd.c - the connection was reset or has ended, and left the kernel's tables; the
  * descriptor is still open. A program may be on its way from the error to its close(). So the
- * snapshot looks at such descriptors twice, and what an earlier snapshot had as well is certain.
+ * snapshot looks at such descriptors twice; it is certain if they become more, or stay for a minute.
  */
 #include "judge/bounds.h"
 #include "judge/rule.h"
 #include "judge/say.h"
 
 enum reason { CONNECTED, UNKNOWN };
+
+/* A handler at work and a pool at rest have not looked at their reset connections yet: such are few. */
+static enum lai_confidence confidence_of(const struct lai_case *own)
+{
+	if (own->earlier && (lai_case_grows(own) || own->court->interval_ms >= LAI_ANSWER_MS))
+		return LAI_CONFIDENCE_CERTAIN;
+	return own->whole->now > LAI_GHOSTS_FEW ? LAI_CONFIDENCE_LIKELY : LAI_CONFIDENCE_POSSIBLE;
+}
 
 static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *ruling)
 {
@@ -26,7 +34,7 @@ static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *rul
 		return own->whole->now >= LAI_GHOSTS_UNKNOWN_MIN ? LAI_OPINION_GUILTY
 								 : LAI_OPINION_ACQUITTED;
 	}
-	ruling->confidence = twice ? LAI_CONFIDENCE_CERTAIN : LAI_CONFIDENCE_LIKELY;
+	ruling->confidence = confidence_of(own);
 	return LAI_OPINION_GUILTY;
 }
 
@@ -45,6 +53,9 @@ static void testify(const struct lai_group *group, struct lai_text *text)
 				" Of %zu it could not be seen whether they were ever "
 				"connected.",
 				unknown);
+	else if (group->finding->confidence == LAI_CONFIDENCE_POSSIBLE)
+		lai_text_append(text, " They are few: a pool of a client's, or a handler at work, "
+				      "will close them when it looks at them.");
 	if (group->court->before)
 		lai_text_append(text, " The earlier look saw %s too.",
 				group->count == 1 ? "it" : "them");

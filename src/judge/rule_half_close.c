@@ -18,11 +18,14 @@ static bool is_at_rest(const struct lai_socket_fact *socket)
 static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *ruling)
 {
 	const struct lai_leg *leg = &own->court->legs.of[own->place];
+	const struct lai_socket_fact *other;
 
 	if (own->socket->state != LAI_TCP_CLOSE_WAIT || leg->socket == LAI_NO_INDEX)
 		return LAI_OPINION_NONE;
-	if (leg->finished || !is_at_rest(&own->court->now->sockets[leg->socket]) ||
-	    lai_case_is_young(own))
+	other = &own->court->now->sockets[leg->socket];
+	/* The answer to what was passed on may still come. */
+	if (leg->finished || !is_at_rest(other) || lai_case_is_young(own) ||
+	    lai_is_asking(other, lai_role_of(&own->court->listeners, other)))
 		return LAI_OPINION_ACQUITTED;
 	ruling->other = leg->socket;
 	ruling->reason = leg->sign;

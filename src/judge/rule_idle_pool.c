@@ -37,6 +37,13 @@ static bool is_left_alone(const struct lai_case *own)
 	}
 }
 
+/* Our data was the last that went: an upload to a server that has said all it had to say. A pooled
+   connection has had its answer. */
+static bool is_sending(const struct lai_case *own)
+{
+	return own->age_kind == LAI_AGE_LOWER_BOUND && lai_is_asking(own->socket, own->role);
+}
+
 static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *ruling)
 {
 	const struct lai_socket_fact *socket = own->socket;
@@ -46,6 +53,8 @@ static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *rul
 	    lai_unread_bytes(socket) > LAI_POOL_UNREAD_MAX || socket->wqueue_bytes > 0 ||
 	    !is_bounded(own) || !is_left_alone(own))
 		return LAI_OPINION_NONE;
+	if (is_sending(own))
+		return LAI_OPINION_ACQUITTED;
 	ruling->confidence = own->attention == LAI_ATTENTION_UNSEEN ? LAI_CONFIDENCE_POSSIBLE
 								    : LAI_CONFIDENCE_LIKELY;
 	return LAI_OPINION_GUILTY;
@@ -57,8 +66,8 @@ static void testify(const struct lai_group *group, struct lai_text *text)
 
 	lai_say_count(text, group->count, "connection");
 	lai_text_append(text,
-			" that the program made itself, closed by the server. They are few, the "
-			"program does not look at them, and ");
+			" that the program made itself, closed by the server. The program does "
+			"not look at them, and ");
 	if (unread == 0)
 		lai_text_append(text, "nothing but the FIN is unread.");
 	else

@@ -25,6 +25,7 @@ static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *rul
 	ruling->confidence = LAI_CONFIDENCE_CERTAIN;
 	ruling->reason = socket->state == LAI_TCP_CLOSE_WAIT;
 	ruling->other = socket->listener;
+	ruling->pid = lai_court_acceptor(own->court, socket->listener);
 	return LAI_OPINION_GUILTY;
 }
 

@@ -11,6 +11,16 @@
 
 enum reason { MASK, ONE_SHOT, NO_SET };
 
+/* Servers stop to ask for input while they work on a request, and clients' pools never ask. */
+static enum lai_confidence confidence_of(const struct lai_case *own, bool told_by_mask)
+{
+	if ((lai_case_is_recent(own) && lai_read_bytes(own->socket) > 0) ||
+	    lai_case_is_idle_client(own))
+		return LAI_CONFIDENCE_POSSIBLE;
+	return told_by_mask && !lai_case_is_recent(own) ? LAI_CONFIDENCE_CERTAIN
+							: LAI_CONFIDENCE_LIKELY;
+}
+
 static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *ruling)
 {
 	const struct lai_process *process = lai_snapshot_process(own->court->now, own->pid);
@@ -21,7 +31,7 @@ static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *rul
 		uint32_t rest = own->watch->events & ~(EPOLLERR | EPOLLHUP | EPOLLET);
 
 		ruling->reason = rest == EPOLLONESHOT ? ONE_SHOT : MASK;
-		ruling->confidence = LAI_CONFIDENCE_CERTAIN;
+		ruling->confidence = confidence_of(own, ruling->reason == MASK);
 		ruling->clue = (uint32_t)(own->watch - own->court->now->watches);
 		return LAI_OPINION_GUILTY;
 	}
@@ -30,7 +40,7 @@ static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *rul
 	ruling->reason = NO_SET;
 	/* A request of a ring may watch it, and does not show. */
 	ruling->confidence =
-		process && process->rings ? LAI_CONFIDENCE_POSSIBLE : LAI_CONFIDENCE_LIKELY;
+		process && process->rings ? LAI_CONFIDENCE_POSSIBLE : confidence_of(own, false);
 	return LAI_OPINION_GUILTY;
 }
 
@@ -61,6 +71,8 @@ static void say_mask(const struct lai_group *group, enum reason reason, struct l
 static void testify(const struct lai_group *group, struct lai_text *text)
 {
 	size_t in_none = lai_group_reasons(group, NO_SET);
+	const struct lai_process *process =
+		lai_snapshot_process(group->court->now, group->finding->pid);
 
 	lai_say_count(text, group->count, "connection");
 	lai_text_append(text,
@@ -71,8 +83,11 @@ static void testify(const struct lai_group *group, struct lai_text *text)
 	if (in_none > 0)
 		lai_text_append(text, " %zu %s in none of its epoll sets and polls.", in_none,
 				in_none == 1 ? "is" : "are");
-	if (group->charges[0].ruling.confidence == LAI_CONFIDENCE_POSSIBLE)
+	if (process && process->rings)
 		lai_text_append(text, " It has an io_uring, whose requests cannot be seen.");
+	else if (group->finding->confidence == LAI_CONFIDENCE_POSSIBLE)
+		lai_text_append(
+			text, " While a request is worked on that may be meant, for a short time.");
 	lai_say_crew(text, &group->court->attentions, group->finding->pid);
 	lai_say_oldest(text, group->finding);
 }

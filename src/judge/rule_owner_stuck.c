@@ -21,7 +21,9 @@ static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *rul
 		return LAI_OPINION_NONE;
 	crew = lai_attentions_crew(&own->court->attentions, own->pid);
 	ruling->clue = crew ? crew->suspect : LAI_NO_INDEX;
-	ruling->confidence = LAI_CONFIDENCE_LIKELY;
+	ruling->confidence = lai_case_is_recent(own) || lai_case_is_idle_client(own)
+				     ? LAI_CONFIDENCE_POSSIBLE
+				     : LAI_CONFIDENCE_LIKELY;
 	switch (own->attention) {
 	case LAI_ATTENTION_NOBODY: ruling->reason = NO_THREAD; break;
 	case LAI_ATTENTION_DESERTED: ruling->reason = DESERTED; break;
@@ -92,7 +94,8 @@ static void testify(const struct lai_group *group, struct lai_text *text)
 			group->finding->unread_bytes);
 	switch (group->charges[0].ruling.reason) {
 	case NO_THREAD:
-		lai_text_append(text, " No thread reads, and there is no event loop.");
+		lai_text_append(text, " No thread reads %s, and there is no event loop.",
+				group->count == 1 ? "it" : "them");
 		break;
 	case DESERTED:
 		lai_text_append(text,

@@ -32,7 +32,8 @@ static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *rul
 	const struct lai_namespace *name_space =
 		lai_namespace_of(now, own->socket->namespace_index);
 
-	if (own->socket->state != LAI_TCP_CLOSE_WAIT ||
+	/* Nobody connects from a port that is listened on: only the accepting end is in the way. */
+	if (own->socket->state != LAI_TCP_CLOSE_WAIT || own->role != LAI_ROLE_ACCEPTED ||
 	    (now->state_mask & PEER_STATES) != PEER_STATES ||
 	    !lai_port_is_ephemeral(name_space, lai_address_port(&own->socket->remote)))
 		return LAI_OPINION_NONE;

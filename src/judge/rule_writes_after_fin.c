@@ -51,18 +51,22 @@ static enum lai_opinion judge(const struct lai_case *own, struct lai_ruling *rul
 
 	if (socket->state != LAI_TCP_CLOSE_WAIT)
 		return LAI_OPINION_NONE;
-	if (was_acked_since(own))
+	/* A reader that pauses is alive: a slow disk, a pager. */
+	if (was_acked_since(own) || lai_case_peer_is_slow(own))
 		return LAI_OPINION_ACQUITTED;
 	if (written_since(own) > 0) {
 		ruling->reason = WRITES;
-		ruling->confidence = LAI_CONFIDENCE_CERTAIN;
+		ruling->confidence = stalled_ms(socket) >= LAI_ANSWER_MS ? LAI_CONFIDENCE_CERTAIN
+									 : LAI_CONFIDENCE_LIKELY;
 		return lai_case_is_older(own, LAI_WRITES_MS) ? LAI_OPINION_GUILTY
 							     : LAI_OPINION_ACQUITTED;
 	}
 	if (socket->wqueue_bytes == 0)
 		return LAI_OPINION_NONE;
 	ruling->reason = STALLED;
-	ruling->confidence = LAI_CONFIDENCE_LIKELY;
+	/* Answered probes of a closed window: it lives, and may read on. */
+	ruling->confidence =
+		socket->retransmits > 0 ? LAI_CONFIDENCE_LIKELY : LAI_CONFIDENCE_POSSIBLE;
 	return socket->has_info && stalled_ms(socket) >= LAI_STALLED_MS ? LAI_OPINION_GUILTY
 									: LAI_OPINION_ACQUITTED;
 }
@@ -118,7 +122,11 @@ static void testify(const struct lai_group *group, struct lai_text *text)
 
 	lai_say_count(text, group->count, "connection");
 	lai_text_append(text, " in CLOSE_WAIT: the peer has sent its FIN, and the program still "
-			      "sends, though nothing is taken any more.");
+			      "sends.");
+	if (group->finding->confidence == LAI_CONFIDENCE_POSSIBLE)
+		lai_text_append(text,
+				" The peer's kernel answers, its program does not read: it may "
+				"pause, or want nothing but our FIN.");
 	if (writes > 0)
 		say_writes(group, writes, text);
 	say_stalled(group, text);

@@ -12,7 +12,7 @@ static const struct {
 	[LAI_WAIT_UNKNOWN] = {"is in a call that is not known", "are in calls that are not known"},
 	[LAI_WAIT_RUNNING] = {"computes", "compute"},
 	[LAI_WAIT_LOCK] = {"waits for a lock", "wait for a lock"},
-	[LAI_WAIT_READ] = {"reads", "read"},
+	[LAI_WAIT_READ] = {"reads another descriptor", "read other descriptors"},
 	[LAI_WAIT_WRITE] = {"writes", "write"},
 	[LAI_WAIT_ACCEPT] = {"waits in accept()", "wait in accept()"},
 	[LAI_WAIT_CONNECT] = {"waits in connect()", "wait in connect()"},

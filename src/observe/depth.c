@@ -55,11 +55,11 @@ uint32_t lai_depth_first_states(void)
 	return LAI_SOCKDIAG_ALL & ~healthy;
 }
 
-/* A CLOSE_WAIT whose end was read, and that has carried data. */
+/* A CLOSE_WAIT that has carried data: its program may wait for another connection on its behalf. */
 static bool may_have_a_leg(const struct lai_socket_fact *socket)
 {
-	return socket->state == LAI_TCP_CLOSE_WAIT && socket->rqueue_bytes == 0 &&
-	       socket->has_info && (socket->received_bytes > 1 || socket->sent_bytes > 0);
+	return socket->state == LAI_TCP_CLOSE_WAIT && socket->has_info &&
+	       (socket->received_bytes > socket->rqueue_bytes || socket->sent_bytes > 0);
 }
 
 bool lai_depth_suspects_ask(const struct lai_socket_fact *sockets, size_t count)

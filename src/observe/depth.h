@@ -7,7 +7,7 @@
  * only in five cases, and then he looks at everything:
  *
  *	- somebody waits for accept(): also those that are not closed yet wait in vain
- *	- a CLOSE_WAIT whose end was read has carried data: the other leg of a proxy is looked for
+ *	- a CLOSE_WAIT has carried data: the other leg of a proxy is looked for
  *	- the ports to some address may run out: a sample of ports says so
  *	- a process has an io_uring, which may hold what no descriptor refers to (snapshot.c)
  *	- a message waits in a UNIX socket, which may do the same (mailbox.h)

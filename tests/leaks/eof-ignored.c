@@ -40,7 +40,7 @@ static void client(void)
 		leak_read(fds[i], "world");
 		leak_finish(fds[i]);
 	}
-	leak_rest(fds, LEAK_SOCKETS);
+	leak_await_ends(fds, LEAK_SOCKETS);
 }
 
 int main(int count, char **args)

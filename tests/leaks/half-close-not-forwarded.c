@@ -4,8 +4,8 @@
  *
  *	client  --FIN-->  proxy (CLOSE_WAIT)   proxy (ESTABLISHED)  ---------  backend
  *
- * The client has said all it had to say. The backend will answer once it has seen the end of the
- * question. The proxy between them has read the end and does not pass it on, as it copies each
+ * The question has been answered, and the client has said all it had to say. The backend will close
+ * once it sees the end. The proxy between them has read the end and does not pass it on, as it copies each
  * direction on its own, and only gives up a connection when both are done: io.Copy() twice, in
  * kube-proxy, libnetwork, sing, and a proxy that lost 300,000 descriptors that way. All three wait
  * for ever; the guilty one is in the middle.
@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 
 #define QUESTION "hello"
+#define ANSWER "world"
 
 enum { THREADS, LOOP };
 enum { FRONT, BACK }; /* places of the ports on the board */
@@ -104,13 +105,17 @@ static void proxy(void)
 	leak_rest_accepting(listener);
 }
 
-/* Answers a question when it has all of it. */
+/* Answers each question at once, and keeps the connection for the next one. */
 static void backend(void)
 {
 	int fds[LEAK_SOCKETS], listener = leak_listen_at(BACK, SOMAXCONN);
 
 	for (int i = 0; i < LEAK_SOCKETS; i++)
 		fds[i] = leak_accept(listener);
+	for (int i = 0; i < LEAK_SOCKETS; i++) {
+		leak_read(fds[i], QUESTION);
+		leak_write(fds[i], ANSWER);
+	}
 	leak_rest(fds, LEAK_SOCKETS);
 }
 
@@ -121,9 +126,12 @@ static void client(void)
 	for (int i = 0; i < LEAK_SOCKETS; i++) {
 		fds[i] = leak_connect_to(FRONT);
 		leak_write(fds[i], QUESTION);
+	}
+	for (int i = 0; i < LEAK_SOCKETS; i++) {
+		leak_read(fds[i], ANSWER);
 		leak_finish(fds[i]);
 	}
-	leak_rest(fds, LEAK_SOCKETS);
+	leak_await_ends(fds, LEAK_SOCKETS);
 }
 
 int main(int count, char **args)

@@ -370,6 +370,28 @@ __attribute__((noreturn)) static inline void leak_rest(const int *fds, size_t co
 	}
 }
 
+/*
+ * Clients that have finished and want nothing but the other side's FIN. They do not ask for data: who
+ * still reads after a half-close waits for an answer, and then the other side may work on it.
+ */
+__attribute__((noreturn)) static inline void leak_await_ends(const int *fds, size_t count)
+{
+	struct pollfd *polls = calloc(count, sizeof(*polls));
+
+	leak_check(polls, "memory");
+	for (size_t i = 0; i < count; i++)
+		polls[i] = (struct pollfd){.fd = fds[i], .events = POLLRDHUP};
+	for (;;) {
+		(void)poll(polls, count, -1);
+		for (size_t i = 0; i < count; i++) {
+			if (polls[i].fd >= 0 && polls[i].revents) {
+				(void)close(polls[i].fd);
+				polls[i].fd = -1;
+			}
+		}
+	}
+}
+
 /* A server's main thread that has nothing to do: it waits for the next connection. */
 __attribute__((noreturn)) static inline void leak_rest_accepting(int listener)
 {

@@ -82,7 +82,7 @@ static void client(void)
 	for (int i = 0; i < LEAK_SOCKETS; i++)
 		leak_finish(fds[i]);
 	leak_ready();
-	leak_rest(fds, LEAK_SOCKETS);
+	leak_await_ends(fds, LEAK_SOCKETS);
 }
 
 int main(int count, char **args)

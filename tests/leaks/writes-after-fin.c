@@ -55,23 +55,6 @@ static void sender(void)
 }
 
 /* It wants nothing but the sender's FIN; what comes before it does not read. */
-__attribute__((noreturn)) static void await_end(const int *fds)
-{
-	struct pollfd polls[LEAK_SOCKETS];
-
-	for (int i = 0; i < LEAK_SOCKETS; i++)
-		polls[i] = (struct pollfd){.fd = fds[i], .events = POLLRDHUP};
-	for (;;) {
-		(void)poll(polls, LEAK_SOCKETS, -1);
-		for (int i = 0; i < LEAK_SOCKETS; i++) {
-			if (polls[i].fd >= 0 && polls[i].revents) {
-				(void)close(polls[i].fd);
-				polls[i].fd = -1;
-			}
-		}
-	}
-}
-
 static void collector(void)
 {
 	int fds[LEAK_SOCKETS], bytes = RECEIVE_BUFFER_BYTES, listener = leak_listen();
@@ -82,7 +65,7 @@ static void collector(void)
 			   "SO_RCVBUF");
 		leak_finish(fds[i]);
 	}
-	await_end(fds);
+	leak_await_ends(fds, LEAK_SOCKETS);
 }
 
 int main(int count, char **args)
