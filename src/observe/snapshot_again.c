@@ -111,7 +111,10 @@ static void drop_gone(struct lai_snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->socket_count; i++) {
 		const struct lai_socket_fact *socket = &snapshot->sockets[i];
 
-		if (lai_socket_is_unheld(socket) && !is_still_there(snapshot, socket))
+		/* Of the healthy ones, which are many where we may see few processes, nobody will say
+		   that they are held by nothing. */
+		if (lai_socket_is_unheld(socket) && lai_socket_is_suspect(socket) &&
+		    !is_still_there(snapshot, socket))
 			continue;
 		snapshot->sockets[kept++] = *socket;
 	}
@@ -133,8 +136,7 @@ int lai_snapshot_look_again(struct lai_snapshot_draft *draft)
 	struct lai_holders again = {0};
 	int error;
 
-	/* Where many processes cannot be read, sockets without a known holder are no surprise. */
-	if (snapshot->coverage.unreadable > 0 || count_unheld(snapshot) == 0)
+	if (count_unheld(snapshot) == 0)
 		return 0;
 	error = lai_snapshot_walk(draft, &again);
 	for (size_t i = 0; i < snapshot->socket_count && !error; i++)

@@ -41,8 +41,10 @@ t_is "its whole records are the ones counted" "$(wc -l <"$T_DIR/limited")" \
 
 # A reader that goes away: found before a byte is lost by it.
 mkfifo "$T_DIR/gone"
-cat "$T_DIR/gone" >"$T_DIR/gone.got" &
+exec 9<>"$T_DIR/gone" # there is a reader from here on, and not only once cat has got so far
+cat <&9 9<&- >"$T_DIR/gone.got" &
 cat=$!
+exec 9<&-
 t_receive reader --into "$T_DIR/gone" tcp://127.0.0.1:0
 kill "$cat" && wait "$cat" 2>/dev/null
 t_join reader
