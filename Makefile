@@ -70,7 +70,7 @@ test: deps-test
 ## test-all: the long ones as well: more seeds, sanitizers, valgrind, analyzers
 test-all: test
 	$(Q)tools/deps.sh healthy
-	$(Q)BUILD=$(BUILD) tests/run.sh tests/leaks/healthy
+	$(Q)BUILD=$(BUILD) ROBUST_LARGE=1 RACE_TRIES=100000 tests/run.sh tests/leaks/healthy tests/robust tests/close/race
 	$(Q)$(MAKE) --no-print-directory analyze
 	$(Q)$(MAKE) --no-print-directory SAN=address,undefined all test-programs
 	$(Q)BUILD=build-address-undefined tests/run.sh
@@ -149,6 +149,7 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) Makefile
 	$(Q)clang -target bpf -O2 -g -Wall -Werror -Ibpf -I/usr/include/$(shell $(CC) -dumpmachine) -c -o $@ $<
 
 $(BUILD)/bpf/%.lskel.h: $(BUILD)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton -L $< name $* > $@
 
 $(BUILD)/src/observe/holder_bpf.o: $(bpf_skel)

@@ -122,6 +122,9 @@ static void mark_suspects(struct lai_snapshot *snapshot)
 
 		if (lai_socket_is_suspect(socket))
 			mark_holders(snapshot, socket);
+		/* A full queue, be there a connection in it or not: nobody accepts. */
+		if (socket->state == LAI_TCP_LISTEN && socket->rqueue_bytes > socket->wqueue_bytes)
+			mark_holders(snapshot, socket);
 		if (socket->listener != LAI_NO_INDEX)
 			mark_holders(snapshot, &snapshot->sockets[socket->listener]);
 	}

@@ -174,6 +174,7 @@ r_needs() {
 	unshare -n true 2>/dev/null || t_skip_all "no network namespaces here"
 	command -v ip >/dev/null || t_skip_all "needs ip(8)"
 	[ -x "$R_TOOLS/robust_hold" ] || t_skip_all "no $R_TOOLS/robust_hold: make test-programs"
+	[ -x "$LASTACK" ] || { echo "Bail out! no $LASTACK: make all" && exit 1; }
 }
 
 # Reads "CASE ARGUMENT..." from standard input; R_JOBS at a time.
