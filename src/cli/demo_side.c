@@ -112,8 +112,9 @@ int lai_demo_side_sample(struct lai_demo_side *side)
 	if (error && !side->client.ended)
 		lai_demo_client_reap(&side->client);
 	records_count(side);
+	/* On its way out it has lost its descriptors, and can be waited for a moment later. */
 	if (error)
-		return side->client.ended ? 0 : error;
+		return side->client.ended || error == -ESRCH ? 0 : error;
 	side->sockets_most = most(side->sockets_most, sockets_count(&side->held));
 	side->close_wait_most =
 		most(side->close_wait_most, side->held.by_state[LAI_TCP_CLOSE_WAIT]);
