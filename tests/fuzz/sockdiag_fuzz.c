@@ -49,6 +49,8 @@ static void attributes(const uint8_t *data, size_t size)
 	if (size < 1)
 		return;
 	fact.state = (enum lai_tcp_state)(1 + data[0] % (LAI_TCP_COUNT - 1));
+	if (fact.state == LAI_TCP_NEW_SYN_RECV) /* the parser says SYN_RECV for it */
+		fact.state = LAI_TCP_SYN_RECV;
 	fact.local.v4.sin_family = fact.remote.v4.sin_family = AF_INET;
 	fact.local.length = fact.remote.length = sizeof(fact.local.v4);
 	bytes = malloc(size);
