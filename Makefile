@@ -22,6 +22,10 @@ SAN     ?=
 BPF     ?= 1
 BPFTOOL  = $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 
+# The targets that build before they do something use all cores, unless -j says otherwise.
+CORES   ?= $(shell nproc 2>/dev/null || echo 2)
+PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
+
 comma   := ,
 BUILD   := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 Q       := $(if $(filter 0,$(V)),@)
@@ -59,12 +63,12 @@ all: $(BUILD)/lastack $(BUILD)/liblastack.so $(BUILD)/liblastack.a examples laye
 
 ## run: what lastack does, in one minute, on real sockets (installs what is missing)
 run: deps
-	$(Q)$(MAKE) --no-print-directory $(BUILD)/lastack examples
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) $(BUILD)/lastack examples
 	$(Q)$(BUILD)/lastack demo
 
 ## test: all tests, under ten minutes on two cores (SAN=address,undefined for sanitizers)
 test: deps-test
-	$(Q)$(MAKE) --no-print-directory all test-programs
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all test-programs
 	$(Q)BUILD=$(BUILD) tests/run.sh
 
 ## test-all: the long ones as well: more seeds, sanitizers, valgrind, analyzers
@@ -72,19 +76,19 @@ test-all: test
 	$(Q)tools/deps.sh healthy
 	$(Q)BUILD=$(BUILD) ROBUST_LARGE=1 RACE_TRIES=100000 tests/run.sh tests/leaks/healthy tests/robust tests/close/race
 	$(Q)$(MAKE) --no-print-directory analyze
-	$(Q)$(MAKE) --no-print-directory SAN=address,undefined all test-programs
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) SAN=address,undefined all test-programs
 	$(Q)BUILD=build-address-undefined tests/run.sh
 	$(Q)BUILD=$(BUILD) tests/valgrind.sh
 
 ## bench: every figure beside its peers', measured in the same run
 bench: deps-test
 	$(Q)tools/deps.sh bench
-	$(Q)$(MAKE) --no-print-directory all test-programs
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all test-programs
 	$(Q)BUILD=$(BUILD) bench/run.sh
 
 ## soak: 100,000 forced reconnects, the naive client beside it
 soak: deps-test
-	$(Q)$(MAKE) --no-print-directory all test-programs
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all test-programs
 	$(Q)BUILD=$(BUILD) bench/soak.sh
 
 ## fuzz: libFuzzer on every door where foreign bytes enter (SECONDS_EACH=60)
