@@ -121,13 +121,12 @@ static void drop_gone(struct lai_snapshot *snapshot)
 	snapshot->socket_count = kept;
 }
 
-static size_t count_unheld(const struct lai_snapshot *snapshot)
+bool lai_snapshot_has_unheld(const struct lai_snapshot *snapshot)
 {
-	size_t count = 0;
-
 	for (size_t i = 0; i < snapshot->socket_count; i++)
-		count += lai_socket_is_unheld(&snapshot->sockets[i]);
-	return count;
+		if (lai_socket_is_unheld(&snapshot->sockets[i]))
+			return true;
+	return false;
 }
 
 int lai_snapshot_look_again(struct lai_snapshot_draft *draft)
@@ -136,7 +135,7 @@ int lai_snapshot_look_again(struct lai_snapshot_draft *draft)
 	struct lai_holders again = {0};
 	int error;
 
-	if (count_unheld(snapshot) == 0)
+	if (!lai_snapshot_has_unheld(snapshot))
 		return 0;
 	error = lai_snapshot_walk(draft, &again);
 	for (size_t i = 0; i < snapshot->socket_count && !error; i++)

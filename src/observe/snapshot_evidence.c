@@ -200,15 +200,6 @@ static int read_details(struct lai_snapshot_draft *draft, struct lai_process *pr
 	return error;
 }
 
-/* Connected sockets with an inode that no descriptor refers to: something else must hold them. */
-static bool has_unheld(const struct lai_snapshot *snapshot)
-{
-	for (size_t i = 0; i < snapshot->socket_count; i++)
-		if (lai_socket_is_unheld(&snapshot->sockets[i]))
-			return true;
-	return false;
-}
-
 /* Every ring that was not read yet, and every UNIX socket with a message that carries files. */
 static int read_stashes(struct lai_snapshot_draft *draft)
 {
@@ -272,7 +263,7 @@ int lai_snapshot_add_evidence(struct lai_snapshot_draft *draft)
 	for (size_t i = 0; i < snapshot->process_count && !error; i++)
 		if (snapshot->processes[i].detailed)
 			error = read_details(draft, &snapshot->processes[i]);
-	if (!error && has_unheld(snapshot))
+	if (!error && lai_snapshot_has_unheld(snapshot))
 		error = read_stashes(draft);
 	if (!error)
 		error = add_stash_processes(snapshot);

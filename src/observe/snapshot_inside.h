@@ -52,6 +52,9 @@ int lai_snapshot_join(struct lai_snapshot_draft *draft);
  */
 int lai_snapshot_look_again(struct lai_snapshot_draft *draft);
 
+/* snapshot_again.c. Connected sockets that no descriptor refers to: something else may hold them. */
+bool lai_snapshot_has_unheld(const struct lai_snapshot *snapshot);
+
 /*
  * Between the end of a connection and its close() every program has a descriptor without one. So
  * those are looked at once more a moment later, if there are any, and left out if they are gone.
