@@ -36,10 +36,11 @@ WARN     = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpoi
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc -DLASTACK_VERSION='"$(VERSION)"'
 ALL_CFLAGS = -std=gnu11 -fPIC -MMD -MP $(WARN) $(CFLAGS) $(SANFLAGS)
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-LDLIBS   = -lmnl -lpthread
+LIB_LDLIBS = -lsqlite3 -lssl -lcrypto -lcrypt -lpthread
+LDLIBS   = -lmnl $(LIB_LDLIBS)
 
-LIB_ROOMS = base conn link wire io drive
-CLI_ROOMS = feed serve observe judge mend show cli
+LIB_ROOMS = base conn link wire serve disk io drive
+CLI_ROOMS = feed observe judge mend show cli
 lib_src  := $(filter-out %_test.c,$(foreach r,$(LIB_ROOMS),$(wildcard src/$(r)/*.c)))
 sim_src  := $(filter-out %_test.c,$(wildcard src/io/sim/*.c))
 cli_src  := $(filter-out %_test.c,$(foreach r,$(CLI_ROOMS),$(wildcard src/$(r)/*.c)))
@@ -168,7 +169,7 @@ $(BUILD)/liblastack.a: $(lib_obj)
 $(BUILD)/liblastack.so.$(VERSION): $(lib_obj) src/liblastack.map
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,liblastack.so.$(ABI) \
-		-Wl,--version-script=src/liblastack.map $(LDFLAGS) -o $@ $(lib_obj) -lpthread
+		-Wl,--version-script=src/liblastack.map $(LDFLAGS) -o $@ $(lib_obj) $(LIB_LDLIBS)
 
 $(BUILD)/liblastack.so: $(BUILD)/liblastack.so.$(VERSION)
 	$(Q)ln -sf liblastack.so.$(VERSION) $(BUILD)/liblastack.so.$(ABI)
@@ -197,7 +198,7 @@ $(examples): $(BUILD)/%: %.c $(BUILD)/liblastack.a
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -Iinclude -MMD -MP $(WARN) $(CFLAGS) $(SANFLAGS) -o $@ $< \
-		$(BUILD)/liblastack.a -lpthread
+		$(BUILD)/liblastack.a $(LIB_LDLIBS)
 
 .SECONDARY: $(call objects,$(unit_src) $(tool_src))
 -include $(shell find build build-* -name '*.d' 2>/dev/null)

@@ -6,7 +6,8 @@ set -eu
 # What each command or file comes from: "probe package".
 build='cc:gcc ld:binutils /usr/include/stdlib.h:libc6-dev /usr/include/linux/tcp.h:linux-libc-dev
 /usr/include/libmnl/libmnl.h:libmnl-dev clang:clang /usr/include/bpf/bpf_helpers.h:libbpf-dev
-bpftool:bpftool'
+bpftool:bpftool /usr/include/sqlite3.h:libsqlite3-dev /usr/include/openssl/ssl.h:libssl-dev
+/usr/include/crypt.h:libcrypt-dev'
 test='/usr/include/cmocka.h:libcmocka-dev ip:iproute2 nft:nftables ss:iproute2 socat:socat ncat:ncat
 nc.openbsd:netcat-openbsd pkill:procps strace:strace mandoc:mandoc patch:patch'
 bench='iperf3:iperf3 netstat:net-tools lsof:lsof'

@@ -2,8 +2,8 @@
 /*
  * link.h - a connection that is kept alive for ever, and ended properly.
  *
- * A link accepts bytes (tcp://) or lines (lines://), sends them to the first server of a list that
- * answers, reconnects when the connection dies, sends again what was not acknowledged, and at the
+ * A link accepts bytes (tcp://), lines (lines://) or records (stomp://), sends them to the first
+ * server of a list that answers, reconnects when the connection dies, sends again what was not acknowledged, and at the
  * end walks the closing ladder: drain, wait for the ACK, FIN, read to the peer's FIN, close().
  * At any moment it owns one socket at most (during an RFC 8305 race, one per attempt).
  *
@@ -21,6 +21,8 @@
 #define LASTACK_LINK_H
 
 #include <lastack/report.h>
+#include <lastack/spool.h>
+#include <lastack/tls.h>
 #include <sys/types.h>
 
 #ifdef __cplusplus
@@ -34,6 +36,7 @@ struct la_link;
 	X(IDLE, "idle")									   \
 	X(RESOLVING, "resolving")							   \
 	X(CONNECTING, "connecting")							   \
+	X(LOGIN, "login")								   \
 	X(UP, "up")									   \
 	X(STALLED, "stalled")								   \
 	X(CLOSING, "closing")								   \
@@ -79,7 +82,18 @@ enum la_event_kind {
 	LA_EVENT_AFTERMATH, /* the last silent death is explained: report, with its aftermath */
 	LA_EVENT_RECEIVED,  /* bytes from the peer: data, size */
 	LA_EVENT_WAIT,	    /* entering WAITING: delay_ns until the next attempt */
+	LA_EVENT_REFUSED,   /* stomp://: a record is refused for ever: refusal */
+	LA_EVENT_SPOOL,	    /* the spool cannot take records, or can again: text says it */
 	LA_EVENT_COUNT
+};
+
+/* A record that the server answered with ERROR: it is not sent again. Valid during the call. */
+struct la_refusal {
+	const char *sender; /* its id is sender and seq */
+	uint64_t seq;
+	const void *body;
+	size_t size;
+	const char *message; /* the server's words; not NULL */
 };
 
 struct la_event {
@@ -90,6 +104,44 @@ struct la_event {
 	const void *data;		/* valid during the call */
 	size_t size;
 	uint64_t delay_ns;
+	const struct la_refusal *refusal;
+	const char *text; /* of SPOOL; of a REPORT what the server said in its ERROR, or NULL */
+};
+
+/* How far one STOMP receipt reaches. */
+enum la_receipts {
+	LA_RECEIPTS_AUTO,	/* cumulative towards lastack receive, each towards all others */
+	LA_RECEIPTS_EACH,	/* every record asks for its own */
+	LA_RECEIPTS_CUMULATIVE, /* the server answers in order: one confirms all before it */
+	LA_RECEIPTS_COUNT
+};
+
+/* A sender's id: letters, digits, '.', '_', '-'. With the final NUL. */
+#define LA_SENDER_MAX 64
+
+/*
+ * Of stomp:// and stomps://. NULL and zero: the default. Texts are copied. A record is sent with the
+ * headers destination, record-id (SENDER-SEQ, the same at every try), content-type and those given.
+ */
+struct la_stomp_config {
+	const char *login;	  /* instead of the URL's user */
+	const char *passcode;	  /* no CR, LF or NUL: CONNECT knows no escapes */
+	const char *vhost;	  /* host header of CONNECT; default: the URL's host */
+	const char *destination;  /* instead of the URL's path */
+	const char *content_type; /* default: none */
+	const char *const *headers; /* "name:value" each, on every SEND */
+	size_t header_count;
+	const char *sender; /* stable id of this sender; default: random, or the spool's */
+	enum la_receipts receipts;
+	uint32_t receipt_every;	    /* records; default 64 */
+	uint64_t receipt_within_ns; /* default 20 ms */
+	uint32_t window_records;    /* sent and not confirmed; default 10,000 */
+	uint64_t heartbeat_ns;	    /* offered and wanted; default 10 s; LA_NEVER: none */
+	uint64_t login_ns;	    /* from CONNECT to CONNECTED; default 10 s */
+	uint64_t receipt_ns;	    /* for one receipt to come; default 60 s */
+	uint64_t rejected_min_ns;   /* back-off after a refused login; default 5 s */
+	uint64_t rejected_max_ns;   /* default 5 min */
+	bool plain_password;	    /* allow a passcode without TLS to other hosts than this one */
 };
 
 /*
@@ -130,6 +182,10 @@ struct la_link_config {
 	   keepalive's count: longer than dead_ns, it makes the detection of an idle peer's death
 	   longer. */
 	uint64_t user_timeout_ns;
+
+	struct la_stomp_config stomp;
+	struct la_tls_config tls;     /* of tls:// and stomps:// */
+	struct la_spool_config spool; /* stomp://: path NULL: records are kept in memory alone */
 
 	uint64_t seed; /* of the backoff's jitter; 0: from the system */
 	/* Called from inside la_link_*(); may submit and ask for totals, nothing else. May
@@ -176,6 +232,21 @@ size_t la_link_reserve(struct la_link *link, void **room);
 /* As la_link_submit(). Fewer than size: a record is over record_bytes_max; it and what follows it in
    the room is taken back. */
 ssize_t la_link_commit(struct la_link *link, size_t size);
+
+/*
+ * stomp://: gives one whole record, any bytes, to the link. 0: it is the link's to deliver; with a
+ * spool it survives a crash once la_link_sync() has returned. -EAGAIN: full; -EMSGSIZE: over
+ * record_bytes_max; -EPIPE: finishing or DONE; -EINVAL: not a stomp:// link. la_link_submit(),
+ * _reserve() and _commit() are for the other schemes and say -EINVAL (0) here.
+ */
+int la_link_put(struct la_link *link, const void *body, size_t size);
+
+/* Writes what was put to the spool, at its durability. 0 (also without a spool); -ENOSPC or another
+   negative errno: not written, it is kept in memory and tried again at the next dispatch. */
+int la_link_sync(struct la_link *link);
+
+/* The id of this sender; "" if the scheme has none. */
+const char *la_link_sender(const struct la_link *link);
 
 /* Blocks until all accepted bytes reached the proof. 0, -ETIMEDOUT, -EPIPE if DONE without it.
    With LA_PROOF_CONSUMED this closes the connection, the only way to get the proof. */

@@ -66,7 +66,17 @@ extern "C" {
 	  "what was queued was not acknowledged in the time allowed")                              \
 	X(LINGERED, "lingered",                                                                    \
 	  "closed with SO_LINGER: the kernel delivers the rest or not, and never says")            \
-	X(ABORTED, "aborted", "thrown away on request")
+	X(ABORTED, "aborted", "thrown away on request")                                            \
+	X(TLS_FAILED, "tls-failed", "the TLS handshake failed, or TLS was violated later")         \
+	X(CERTIFICATE_REFUSED, "certificate-refused",                                              \
+	  "one side does not accept the certificate of the other")                                 \
+	X(LOGIN_TIMEOUT, "login-timeout", "the server did not answer the login in time")           \
+	X(LOGIN_REJECTED, "login-rejected", "the server refused the login")                        \
+	X(SERVER_ERROR, "server-error", "the server answered ERROR")                               \
+	X(PROTOCOL_ERROR, "protocol-error", "what the peer sent is not the protocol")              \
+	X(HEARTBEAT_LOST, "heartbeat-lost",                                                        \
+	  "the peer's program has sent nothing for two heart-beats, whatever its kernel says")     \
+	X(RECEIPT_TIMEOUT, "receipt-timeout", "the server did not confirm a record in time")
 
 enum la_cause {
 #define X(id, name, sentence) LA_CAUSE_##id,
@@ -80,9 +90,13 @@ enum la_cause {
  * WRITTEN: our kernel took it. ACKED: the peer's kernel acknowledged it. CONSUMED: our FIN was
  * acknowledged and the peer then sent its own FIN and no RST, which a Linux peer's close() only
  * does after its program has read everything (RFC 2525 2.17): the strongest proof that plain TCP
- * has. A peer that half-closes without reading first is taken at its word.
+ * has. A peer that half-closes without reading first is taken at its word. CONFIRMED: the peer's
+ * program said so itself, with a STOMP receipt; what that is worth is the server's word (ours: stored
+ * at its --durability).
  */
-#define LA_PROOFS(X) X(WRITTEN, "written") X(ACKED, "acked") X(CONSUMED, "consumed")
+#define LA_PROOFS(X)                                                                               \
+	X(WRITTEN, "written")                                                                      \
+	X(ACKED, "acked") X(CONSUMED, "consumed") X(CONFIRMED, "confirmed")
 
 enum la_proof {
 #define X(id, name) LA_PROOF_##id,
@@ -156,15 +170,19 @@ struct la_report {
 	char last_words[LA_LAST_WORDS_MAX]; /* the newest bytes the peer sent; not NUL-terminated */
 };
 
-/* A link's whole life. accepted = delivered + waiting + dropped + abandoned, always. */
+/* A link's whole life. accepted = delivered + waiting + dropped + abandoned + buried, always. */
 struct la_totals {
 	uint64_t accepted_bytes;
 	uint64_t delivered_bytes;  /* reached the configured proof */
 	uint64_t waiting_bytes;	   /* in the replay buffer */
 	uint64_t dropped_bytes;	   /* given up by --on-full, oldest or newest */
 	uint64_t abandoned_bytes;  /* given up because the link was aborted or gave up */
-	uint64_t accepted_records; /* lines://: records; tcp://: 0 */
+	uint64_t buried_bytes;	   /* stomp://: refused by the server for ever (dead letters) */
+	uint64_t accepted_records; /* lines://, stomp://: records; tcp://: 0 */
 	uint64_t dropped_records;
+	uint64_t delivered_records, abandoned_records, buried_records; /* stomp:// */
+	uint64_t recovered_records; /* of the accepted ones: found in the spool of an earlier run */
+	uint64_t resent_records;    /* sent more than once; the server knows them by their id */
 	uint64_t connections;	  /* established */
 	uint64_t failed_attempts; /* cycles through a server's addresses that gave no connection */
 	struct la_interval lost;  /* sum over all connections */

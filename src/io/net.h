@@ -33,6 +33,7 @@ struct lai_socket_options {
 	uint32_t unsent_max_bytes; /* TCP_NOTSENT_LOWAT: the kernel takes no more than this ahead;
 				      0: off */
 	uint64_t rto_max_ns;	   /* TCP_RTO_MAX_MS (Linux 6.15), ignored where missing */
+	const char *server_name;   /* for TLS: whose certificate is expected; else ignored */
 };
 
 enum {
@@ -86,6 +87,8 @@ struct lai_net_ops {
 	ssize_t (*send)(struct lai_net *net, int socket, const struct iovec *iov, int count,
 			unsigned flags);
 	ssize_t (*recv)(struct lai_net *net, int socket, void *data, size_t size);
+	/* As recv() of at most size bytes that nobody wants: they are not copied (MSG_TRUNC). */
+	ssize_t (*discard)(struct lai_net *net, int socket, size_t size);
 	/* Fetches and CLEARS the socket's error as SO_ERROR does: 0 or a positive errno value. */
 	int (*error)(struct lai_net *net, int socket);
 	/* Fills *view; also after the connection died, until close. */
@@ -101,6 +104,13 @@ struct lai_net_ops {
 	/* Makes the kernel probe an idle peer at once (after a suspend): dead after within_ns.
 	   0: back to the pace of the socket's options. */
 	void (*hurry)(struct lai_net *net, int socket, uint64_t within_ns);
+
+	/* TLS: the name in the peer's verified certificate, or what went wrong with the handshake; NULL:
+	   none, or no TLS. Valid until the next call on this socket. */
+	const char *(*peer_name)(struct lai_net *net, int socket);
+	const char *(*why)(struct lai_net *net, int socket);
+	/* Takes over a listening descriptor that somebody else made. >= 0: the socket. */
+	int (*adopt)(struct lai_net *net, int listener);
 
 	/* What silence means: 0, or -ENETUNREACH (no route now), -EADDRNOTAVAIL (the local address
 	 * is gone). */

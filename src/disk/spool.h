@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spool.h - the sender's records on disk until they are confirmed.
+ *
+ *      confirmed          loaded            committed        accepted
+ *   ......|==================|==================|---------------|
+ *   gone      in the outbox      on disk only      in memory, on its way to disk
+ *
+ * Records are kept in blocks of up to BLOCK_BYTES, one row each, with a CRC32C: one insert serves
+ * hundreds of records, and a damaged block is known and costs no other. The file belongs to one
+ * sender at a time (a lock that dies with its process).
+ */
+#ifndef LAI_DISK_SPOOL_H
+#define LAI_DISK_SPOOL_H
+
+#include <lastack/link.h>
+
+#include <sys/uio.h>
+
+struct lai_spool;
+
+struct lai_spool_settings {
+	struct la_spool_config config; /* path set */
+	enum la_full_policy on_full;
+	size_t record_bytes_max;
+	const char *sender; /* id to use; NULL: the file's, or a new random one */
+	const char *vfs;    /* NULL: SQLite's own; else the simulator's disk */
+	uint64_t seed;	    /* of a new sender id */
+};
+
+/*
+ * 0; -EBUSY: another sender has it open; -EBADMSG: damaged, says how to recover ("lastack spool
+ * export"); -EINVAL: it is another sender's; or another negative errno. *error is then a sentence, to be released
+ * with free().
+ */
+int lai_spool_open(struct lai_spool **spool, const struct lai_spool_settings *settings,
+		   char **error);
+/* Commits what was put, if it can. NULL is fine. */
+void lai_spool_close(struct lai_spool *spool);
+
+const char *lai_spool_sender(const struct lai_spool *spool);
+
+/* Takes a record; *seq is its number. 0, -EAGAIN: the quota is full (policy block, or drop-oldest
+   and all of it is loaded), -EMSGSIZE, -ENOMEM. drop-new: 0 with *seq 0: counted and forgotten.
+   It is on disk after the next lai_spool_commit(). */
+int lai_spool_put(struct lai_spool *spool, const struct iovec *iov, int count, uint64_t *seq);
+/* Bytes put and not committed: a caller commits at some size, or when it has nothing else to do. */
+size_t lai_spool_uncommitted(const struct lai_spool *spool);
+/* One transaction: what was put, and what was confirmed. 0, or a negative errno (-ENOSPC): it is all
+   kept in memory; try again. lai_spool_why() is a sentence then. */
+int lai_spool_commit(struct lai_spool *spool);
+/* durability batch: true when the last second's commits should be made durable now (lai_spool_sync). */
+int lai_spool_sync(struct lai_spool *spool);
+const char *lai_spool_why(const struct lai_spool *spool);
+
+/*
+ * The next committed record after the last one loaded; it now counts as loaded. body is valid until
+ * the next call. 0; -ENOENT: none; -EBADMSG: a damaged block was passed over and counted (call
+ * again); other negative errno. lai_spool_unload(): the record just loaded found no room after all.
+ */
+int lai_spool_load(struct lai_spool *spool, uint64_t *seq, const void **body, size_t *size);
+void lai_spool_unload(struct lai_spool *spool);
+
+/* Every record up to seq is confirmed, or given up; it leaves the disk with the next commit. */
+void lai_spool_confirm(struct lai_spool *spool, uint64_t seq);
+
+void lai_spool_info(const struct lai_spool *spool, struct la_spool_info *info);
+
+#endif
