@@ -1227,6 +1227,73 @@ static void pinned_port_in_use(struct world *world)
 	pair_close(world, &pair);
 }
 
+/* ---- reading without wanting ------------------------------------------------------------ */
+
+static ssize_t server_discards(struct world *world, struct pair *pair, size_t size)
+{
+	return world->service->ops->discard(world->service, pair->server, size);
+}
+
+static void discard_reads_and_keeps_nothing(struct world *world)
+{
+	struct pair pair;
+	char data[16];
+
+	pair_open(world, &pair);
+	assert_int_equal(server_discards(world, &pair, 4), -EAGAIN);
+	client_says(world, &pair, "unwanted, wanted");
+	assert_true(wait_for(world, world->service, pair.server, LAI_READABLE) & LAI_READABLE);
+	assert_int_equal(server_discards(world, &pair, 10), 10);
+	assert_int_equal(server_recv(world, &pair, data, sizeof(data)), 6);
+	assert_memory_equal(data, "wanted", 6);
+	client_says(world, &pair, "more");
+	assert_int_equal(world->client->ops->shutdown(world->client, pair.client), 0);
+	EVENTUALLY(world, client_view(world, &pair).fin_acked);
+	assert_int_equal(server_discards(world, &pair, SIZE_MAX / 4), 4);
+	assert_int_equal(server_discards(world, &pair, 1), 0);
+	/* Nothing was left unread: close() is a FIN. */
+	world->service->ops->close(world->service, pair.server);
+	pair.server = -1;
+	EVENTUALLY(world, client_state(world, &pair) == LAI_TCP_TIME_WAIT ||
+				  client_state(world, &pair) == LAI_TCP_CLOSE);
+	assert_int_equal(client_error(world, &pair), 0);
+	pair_close(world, &pair);
+}
+
+static void discard_opens_the_window(struct world *world)
+{
+	struct pair pair;
+	size_t written, discarded = 0;
+
+	pair_open(world, &pair);
+	written = client_fills(world, &pair);
+	EVENTUALLY(world, client_view(world, &pair).window_bytes == 0);
+	while (discarded < written) {
+		ssize_t size = server_discards(world, &pair, written - discarded);
+
+		if (size == -EAGAIN)
+			world_pass(world, TICK_NS);
+		else
+			assert_true(size > 0);
+		discarded += size > 0 ? (size_t)size : 0;
+	}
+	EVENTUALLY(world, client_view(world, &pair).acked_bytes == written);
+	pair_close(world, &pair);
+}
+
+static void discard_brings_the_error(struct world *world)
+{
+	struct pair pair;
+
+	pair_open(world, &pair);
+	world->client->ops->abort(world->client, pair.client);
+	pair.client = -1;
+	assert_true(wait_for(world, world->service, pair.server, LAI_READABLE));
+	assert_int_equal(server_discards(world, &pair, 1), -ECONNRESET);
+	assert_int_equal(server_discards(world, &pair, 1), 0);
+	pair_close(world, &pair);
+}
+
 /* ---- the table -------------------------------------------------------------------------- */
 
 static const struct fact {
@@ -1294,6 +1361,10 @@ static const struct fact {
 	{"a pinned port reconnects at once after the peer's close", pinned_after_peers_close},
 	{"a pinned port evicts a peer stuck in CLOSE_WAIT", pinned_evicts_a_peer_in_close_wait},
 	{"a pinned port evicts a ghost that missed our RST", pinned_evicts_a_ghost},
+	{"discard() reads as recv() does and leaves nothing unread",
+	 discard_reads_and_keeps_nothing},
+	{"discard() opens the window", discard_opens_the_window},
+	{"discard() brings the error, and then 0", discard_brings_the_error},
 	{"a port of others is EADDRINUSE, a tuple of ours EADDRNOTAVAIL", pinned_port_in_use},
 };
 

@@ -68,10 +68,13 @@ const char *la_words_name(enum la_words words);
 struct la_session {
 	uint64_t serial;
 	const char *user;   /* "" before login */
+	const char *claimed; /* the name that it gave, whether it is true or not */
 	const char *client; /* its address */
 	enum la_session_end end;
 	enum la_words words;
 	const char *message; /* of the ERROR frame, "" if none */
+	const char *why;     /* TLS: what went wrong with it, "" if nothing */
+	bool reclaimed;	     /* it lingered, and its place was needed */
 	uint64_t records, received_bytes, receipts;
 	const struct la_report *report; /* of its connection, once it has ended; else NULL */
 };
@@ -85,6 +88,7 @@ struct la_server_totals {
 	uint64_t lingering, reclaimed; /* refused and not gone yet; ended early under pressure */
 	uint64_t batches;	       /* times that the store was made durable */
 	bool store_waits;	       /* the disk is full, or fails: nothing is confirmed */
+	bool store_failed;	       /* for good: nobody reads "-" any more; stop the server */
 };
 
 enum la_server_event_kind {
@@ -146,7 +150,8 @@ int la_server_dispatch(struct la_server *server);
 /* Accepts nothing more; stores and confirms what has come; ERROR to those who stay, then RST, by
    timeout_ns from now. */
 void la_server_stop(struct la_server *server, uint64_t timeout_ns);
-/* Reads the users' file again; what is logged in stays. 0, or -errno with *error; the old stay. */
+/* Reads the users' file again, what is logged in stays; opens the store's files anew, for a rotation
+   from outside. 0, or -errno with *error: the old users stay. */
 int la_server_reload(struct la_server *server, char **error);
 
 void la_server_totals(const struct la_server *server, struct la_server_totals *totals);

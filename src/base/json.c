@@ -81,8 +81,8 @@ static size_t plain_length(const unsigned char *data, size_t size)
 {
 	size_t length = 0;
 
-	while (length < size && data[length] >= ' ' && data[length] < 0x7f &&
-	       data[length] != '"' && data[length] != '\\')
+	while (length < size && data[length] >= ' ' && data[length] < 0x7f && data[length] != '"' &&
+	       data[length] != '\\')
 		length++;
 	return length;
 }
@@ -121,7 +121,7 @@ static void begin_member(struct lai_json *json, const char *key)
 {
 	uint32_t level = 1u << json->depth;
 
-	assert(!key == !(json->objects & level));       /* a key in objects and only there */
+	assert(!key == !(json->objects & level));	/* a key in objects and only there */
 	assert(json->depth || !(json->filled & level)); /* one value at the top */
 	if (json->filled & level)
 		lai_text_append_bytes(&json->text, ",", 1);
@@ -175,6 +175,55 @@ void lai_json_bytes(struct lai_json *json, const char *key, const void *data, si
 }
 
 /* Without printf: most of what a listing of 100,000 sockets consists of are numbers. */
+static bool is_text(const unsigned char *data, size_t size)
+{
+	bool valid = true;
+
+	while (size > 0 && valid) {
+		size_t length = sequence_length(data, size, &valid);
+
+		valid = valid && *data != '\0';
+		data += length;
+		size -= length;
+	}
+	return valid;
+}
+
+/* RFC 4648, section 4. */
+static void append_base64(struct lai_text *text, const unsigned char *data, size_t size)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (size_t i = 0; i < size; i += 3) {
+		size_t left = size - i;
+		uint32_t group = (uint32_t)data[i] << 16 |
+				 (left > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
+				 (left > 2 ? (uint32_t)data[i + 2] : 0);
+		char four[4] = {digits[group >> 18], digits[group >> 12 & 63],
+				left > 1 ? digits[group >> 6 & 63] : '=',
+				left > 2 ? digits[group & 63] : '='};
+
+		lai_text_append_bytes(text, four, sizeof(four));
+	}
+}
+
+void lai_json_blob(struct lai_json *json, const char *key, const void *data, size_t size)
+{
+	char longer[64];
+
+	if (is_text(data, size)) {
+		lai_json_bytes(json, key, data, size);
+		return;
+	}
+	assert(key && strlen(key) + sizeof("_base64") <= sizeof(longer));
+	(void)snprintf(longer, sizeof(longer), "%s_base64", key);
+	begin_member(json, longer);
+	lai_text_append_bytes(&json->text, "\"", 1);
+	append_base64(&json->text, data, size);
+	lai_text_append_bytes(&json->text, "\"", 1);
+}
+
 void lai_json_u64(struct lai_json *json, const char *key, uint64_t value)
 {
 	char digits[U64_DIGITS], *start = digits + sizeof(digits);

@@ -28,7 +28,7 @@
 
 struct lai_json {
 	struct lai_text text;
-	unsigned depth;   /* open objects and arrays */
+	unsigned depth;	  /* open objects and arrays */
 	uint32_t objects; /* bit n: level n is an object; level 0 is the top */
 	uint32_t filled;  /* bit n: level n has a member already */
 };
@@ -51,6 +51,9 @@ void lai_json_end(struct lai_json *json);
  */
 void lai_json_string(struct lai_json *json, const char *key, const char *string);
 void lai_json_bytes(struct lai_json *json, const char *key, const void *data, size_t size);
+/* Bytes from which the same bytes can be made again: as a string if they are valid UTF-8 without
+   NUL, else in base64 (RFC 4648) under the key with "_base64" behind it. */
+void lai_json_blob(struct lai_json *json, const char *key, const void *data, size_t size);
 
 void lai_json_u64(struct lai_json *json, const char *key, uint64_t value);
 void lai_json_i64(struct lai_json *json, const char *key, int64_t value);

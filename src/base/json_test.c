@@ -296,6 +296,37 @@ static void test_misuse(void **state)
 	}
 }
 
+static void test_blob(void **state)
+{
+	static const struct {
+		const char *data;
+		size_t size;
+		const char *json;
+	} rows[] = {
+		{"", 0, "{\"b\":\"\"}"},
+		{"a\nb", 3, "{\"b\":\"a\\nb\"}"},
+		{"\303\274", 2, "{\"b\":\"\303\274\"}"},
+		{"\303", 1, "{\"b_base64\":\"ww==\"}"},
+		{"a\0", 2, "{\"b_base64\":\"YQA=\"}"},
+		{"\377\376\375", 3, "{\"b_base64\":\"//79\"}"},
+		{"\377\376\375\374", 4, "{\"b_base64\":\"//79/A==\"}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct lai_json json;
+		char *string = NULL;
+
+		lai_json_init(&json, 1000);
+		lai_json_object_begin(&json, NULL);
+		lai_json_blob(&json, "b", rows[i].data, rows[i].size);
+		lai_json_end(&json);
+		assert_int_equal(lai_json_steal(&json, &string), 0);
+		assert_string_equal(string, rows[i].json);
+		free(string);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +345,7 @@ int main(void)
 		{.name = "a failure is returned at the end", .test_func = test_error_latched},
 		{.name = "the deepest nesting works", .test_func = test_depth},
 		{.name = "each kind of misuse asserts", .test_func = test_misuse},
+		{.name = "a blob can be made again from its text", .test_func = test_blob},
 	};
 
 	return cmocka_run_group_tests_name("base.json", tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* lastack send: the command line. What runs is in sender.c. */
 #include "cli/command.h"
+#include "cli/passcode.h"
 #include "cli/sender.h"
 #include "base/time.h"
 #include "link/endpoint.h"
@@ -30,6 +31,12 @@ struct settings {
 	bool no_delay;
 	uint64_t user_timeout_ns;
 	uint32_t tos;
+	struct la_stomp_config stomp;
+	struct lai_option_list headers;
+	struct lai_option_range rejected;
+	const char *passcode_file, *dead_letters;
+	struct la_tls_config tls;
+	struct la_spool_config spool;
 	bool replies, quiet, verbose, json;
 	const char *report;
 };
@@ -42,6 +49,12 @@ static const char *const proof_names[] = {
 	LA_PROOFS(X)
 #undef X
 		NULL};
+static const char *const durability_names[] = {
+#define X(id, name, sentence) name,
+	LA_DURABILITIES(X)
+#undef X
+		NULL};
+static const char *const receipts_names[] = {"auto", "each", "cumulative", NULL};
 static const char *const full_names[] = {"block", "drop-oldest", "drop-new", NULL};
 static const char *const stall_names[] = {"wait", "reconnect", NULL};
 static const char *const keepalive_names[] = {"on", "off", NULL};
@@ -58,7 +71,62 @@ static const struct lai_option options[] = {
 	ROW("from-end", 0, FLAG, from_end, NULL,
 	    "with --follow: begin with what is appended from now on"),
 	ROW("max-record", 0, SIZE, record_bytes_max, "SIZE",
-	    "lines://: longest line with its newline (default 1M)"),
+	    "lines://, stomp://: longest record (default 1M)"),
+
+	LAI_OPTION_HEAD("stomp://: who sends what to whom"),
+	ROW("passcode-file", 0, TEXT, passcode_file, "FILE",
+	    "the password is the first line of this file; without it LASTACK_PASSCODE of the "
+	    "environment is used"),
+	ROW("destination", 0, TEXT, stomp.destination, "NAME", "instead of the URL's path"),
+	ROW("vhost", 0, TEXT, stomp.vhost, "NAME",
+	    "the broker's virtual host (default the URL's host; RabbitMQ's is called /)"),
+	ROW("header", 'H', LIST, headers, "NAME:VALUE",
+	    "an extra header of every record; may be given again"),
+	ROW("content-type", 0, TEXT, stomp.content_type, "TYPE", "of every record"),
+	ROW("sender-id", 0, TEXT, stomp.sender, "ID",
+	    "stable id of this sender (default random, or the spool's): with its number it is what "
+	    "a record is known by"),
+	ROW("receipts", 0, ENUM, stomp.receipts, NULL,
+	    "how far a receipt reaches: auto (default) is cumulative towards lastack receive, each "
+	    "towards other brokers",
+	    receipts_names),
+	ROW("receipt-every", 0, U32, stomp.receipt_every, "N",
+	    "cumulative: ask after N records at the latest (default 64)", NULL, 1),
+	ROW("receipt-within", 0, TIME, stomp.receipt_within_ns, "TIME",
+	    "... or after this time (default 20ms)"),
+	ROW("window", 0, U32, stomp.window_records, "N",
+	    "records sent and not confirmed (default 10000)", NULL, 1),
+	ROW("heartbeat", 0, TIME, stomp.heartbeat_ns, "TIME",
+	    "offered and wanted, both ways (default 10s; never: none)"),
+	ROW("login-timeout", 0, TIME, stomp.login_ns, "TIME",
+	    "for the server's answer to the login (default 10s)"),
+	ROW("receipt-timeout", 0, TIME, stomp.receipt_ns, "TIME",
+	    "for one receipt to come (default 60s)"),
+	ROW("rejected-backoff", 0, RANGE, rejected, "MIN..MAX",
+	    "after a refused login wait at least MIN, growing up to MAX (default 5s..5min)"),
+	ROW("dead-letters", 0, TEXT, dead_letters, "FILE",
+	    "append records that the server refuses for ever (default lastack-dead-letters.json)"),
+	ROW("plain-password", 0, FLAG, stomp.plain_password, NULL,
+	    "send the password without TLS to another host all the same"),
+
+	LAI_OPTION_HEAD("stomp://: what survives a crash of ours"),
+	ROW("spool", 0, TEXT, spool.path, "FILE",
+	    "keep records in this file until they are confirmed; what an earlier run left is sent "
+	    "first"),
+	ROW("spool-quota", 0, SIZE, spool.quota_bytes, "SIZE",
+	    "at most so much of records (default 1G); then --on-full"),
+	ROW("durability", 0, ENUM, spool.durability, NULL,
+	    "what a spooled record survives: full (default): crash and loss of power; batch: crash, "
+	    "and loss of power but for the last second; none: crash of the program alone",
+	    durability_names),
+
+	LAI_OPTION_HEAD("tls://, stomps://: whom to trust"),
+	ROW("ca", 0, TEXT, tls.ca, "FILE",
+	    "certificates that may vouch for the server (default the system's)"),
+	ROW("tls-name", 0, TEXT, tls.name, "NAME",
+	    "the name its certificate must carry (default the URL's host)"),
+	ROW("cert", 0, TEXT, tls.cert, "FILE", "our own certificate, as login"),
+	ROW("key", 0, TEXT, tls.key, "FILE", "its key (default in the same file)"),
 
 	LAI_OPTION_HEAD("When it counts as delivered"),
 	ROW("proof", 0, ENUM, proof, NULL,
@@ -139,15 +207,19 @@ static const struct lai_option_command command = {
 		"server "
 		"has not acknowledged is sent again; what cannot be known to have arrived is said. "
 		"URLs: tcp://HOST:PORT for raw bytes, lines://HOST:PORT for records ending in "
-		"newline.",
-	.epilog = "examples:\n"
-		  "  lastack send tcp://backup.example:9000 < disk.img\n"
-		  "  lastack send --follow /var/log/syslog lines://log1:6514 lines://log2:6514\n"
-		  "  vmstat 1 | lastack send --local-port 2345 lines://[2001:db8::1]:9000\n"
-		  "\n"
-		  "exit status: 0 every accepted byte reached the proof, 1 not so, 2 bad usage\n"
-		  "signals: TERM, INT finish and report; INT twice aborts; USR1 reports; HUP "
-		  "reopens files\n",
+		"newline, stomp://[USER@]HOST:PORT/DESTINATION for lines as records that the "
+		"server confirms one by one; tls:// and stomps:// are tcp:// and stomp:// with "
+		"TLS.",
+	.epilog =
+		"examples:\n"
+		"  lastack send tcp://backup.example:9000 < disk.img\n"
+		"  lastack send --follow /var/log/syslog lines://log1:6514 lines://log2:6514\n"
+		"  lastack send --spool out.db stomps://ann@hub.example:61614/queue/audit < audit.log\n"
+		"  vmstat 1 | lastack send --local-port 2345 lines://[2001:db8::1]:9000\n"
+		"\n"
+		"exit status: 0 every accepted byte reached the proof, 1 not so, 2 bad usage\n"
+		"signals: TERM, INT finish and report; INT twice aborts; USR1 reports; HUP "
+		"reopens files\n",
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.settings_bytes = sizeof(struct settings),
@@ -199,6 +271,13 @@ static void to_config(const struct settings *settings, struct la_link_config *co
 	config->no_delay = settings->no_delay;
 	config->no_keepalive = settings->keepalive == KEEPALIVE_OFF;
 	config->user_timeout_ns = settings->user_timeout_ns;
+	config->stomp = settings->stomp;
+	config->stomp.headers = settings->headers.texts;
+	config->stomp.header_count = settings->headers.count;
+	config->stomp.rejected_min_ns = settings->rejected.min_ns;
+	config->stomp.rejected_max_ns = settings->rejected.max_ns;
+	config->tls = settings->tls;
+	config->spool = settings->spool;
 }
 
 static void to_settings(const struct la_link_config *config, struct settings *settings)
@@ -218,21 +297,25 @@ static void to_settings(const struct la_link_config *config, struct settings *se
 		.stall_ns = config->stall_ns,
 		.read_ns = config->read_ns,
 		.tos = TOS_UNSET,
+		.stomp = config->stomp,
+		.rejected = {config->stomp.rejected_min_ns, config->stomp.rejected_max_ns},
+		.dead_letters = "lastack-dead-letters.json",
+		.spool = config->spool,
 	};
 }
 
-/* What the table cannot check; NULL: all is well. */
-/* A URL that is none is refused later, with its sentence. */
-static bool has_records(const char *url)
+/* NULL: a URL that is none; it is refused later, with its sentence. */
+static const struct lai_wire *wire_of(const char *url)
 {
 	struct lai_endpoint endpoint;
 	char *error = NULL;
 	int status = lai_endpoint_parse(&endpoint, url, false, &error);
 
 	free(error);
-	return status == 0 && endpoint.wire->has_records;
+	return status == 0 ? endpoint.wire : NULL;
 }
 
+/* What the table cannot check; NULL: all is well. */
 static const char *check(const struct settings *settings, bool records)
 {
 	if (settings->follow && settings->files.count)
@@ -256,10 +339,28 @@ static const char *check(const struct settings *settings, bool records)
 	return NULL;
 }
 
+/* With the password, if there is one; an exit code. */
+static int run(const struct settings *settings, struct lai_sender_config *config)
+{
+	char *passcode = NULL, *why = NULL;
+	int exit_code, status = lai_passcode_read(&passcode, settings->passcode_file, &why);
+
+	config->link.stomp.passcode = config->has_receipts ? passcode : NULL;
+	if (status != 0)
+		exit_code = lai_command_refuse(command.name, "the password cannot be read: %s",
+					       why ? why : strerror(-status));
+	else
+		exit_code = lai_sender_run(command.name, config);
+	lai_passcode_free(passcode);
+	free(why);
+	return exit_code;
+}
+
 int lai_cmd_send(int count, char *const *args)
 {
 	struct lai_sender_config config = {0};
 	struct lai_option_list operands = {0};
+	const struct lai_wire *wire;
 	struct settings settings;
 	const char *wrong;
 	int exit_code;
@@ -275,7 +376,12 @@ int lai_cmd_send(int count, char *const *args)
 	config.feed.file_count = settings.files.count;
 	config.feed.follow = settings.follow;
 	config.feed.from_end = settings.from_end;
-	config.feed.records = has_records(operands.texts[0]);
+	wire = wire_of(operands.texts[0]);
+	config.feed.records = wire && wire->has_records;
+	config.has_receipts = wire && wire->has_receipts;
+	config.dead_letters = settings.dead_letters;
+	if (config.has_receipts)
+		config.link.proof = LA_PROOF_CONFIRMED;
 	config.drain_ns = settings.drain_ns;
 	config.replies = settings.replies;
 	config.quiet = settings.quiet;
@@ -291,7 +397,7 @@ int lai_cmd_send(int count, char *const *args)
 			"--close '%s': accepted are graceful, abort and linger=SECONDS",
 			settings.close);
 	else
-		exit_code = lai_sender_run(command.name, &config);
+		exit_code = run(&settings, &config);
 	lai_option_done(&command, &settings, &operands);
 	return exit_code;
 }

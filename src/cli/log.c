@@ -15,7 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 static int open_report(const char *path)
 {
 	/* Not to wait for the reader of a FIFO, who may never come. */
@@ -126,7 +125,8 @@ void lai_log_write_line(struct lai_log *log, struct lai_json *json)
 			done += (size_t)wrote;
 		} else if (errno != EINTR) {
 			log->failed = true;
-			lai_command_complain(log->name, "cannot write reports: %s", strerror(errno));
+			lai_command_complain(log->name, "cannot write reports: %s",
+					     strerror(errno));
 		}
 	}
 	free(line);
@@ -166,6 +166,17 @@ static void event_json(struct lai_log *log, const struct la_event *event)
 	case LA_EVENT_WAIT:
 		lai_log_begin_line(&json, "wait");
 		lai_json_double(&json, "delay_s", (double)event->delay_ns / 1e9);
+		break;
+	case LA_EVENT_REFUSED:
+		lai_log_begin_line(&json, "refused");
+		lai_json_string(&json, "sender", event->refusal->sender);
+		lai_json_u64(&json, "seq", event->refusal->seq);
+		lai_json_u64(&json, "bytes", event->refusal->size);
+		lai_json_string(&json, "message", event->refusal->message);
+		break;
+	case LA_EVENT_SPOOL:
+		lai_log_begin_line(&json, "spool");
+		lai_json_string(&json, "text", event->text);
 		break;
 	default: return;
 	}
@@ -210,6 +221,7 @@ static void say_event(struct lai_log *log, const struct la_event *event)
 			lai_log_say(log, "trying again in %s",
 				    lai_time_format(delay, event->delay_ns));
 		break;
+	case LA_EVENT_SPOOL: lai_log_say(log, "%s", event->text); break;
 	default: break;
 	}
 }

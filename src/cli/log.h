@@ -16,9 +16,9 @@ struct lai_log {
 	int report; /* descriptor of the JSON lines, or -1 */
 	bool owns_report;
 	bool quiet, verbose;
-	bool failed;   /* a JSON line could not be written; said once */
+	bool failed;	    /* a JSON line could not be written; said once */
 	bool replies_shown; /* what the server says goes to standard output anyway */
-	bool progress; /* stderr is a terminal that shows a line of progress */
+	bool progress;	    /* stderr is a terminal that shows a line of progress */
 	bool progress_shown;
 };
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/size.h"
 #include "cli/command.h"
+#include "io/tls.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -275,6 +276,21 @@ static void raise_descriptor_limit(uint32_t open_max)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* 0, or a negative errno that has been said. */
+static int wrap_in_tls(struct receiver *receiver)
+{
+	char *why = NULL;
+	struct lai_net *tls;
+	int status = lai_net_tls_new(&tls, receiver->net, &receiver->config->tls, true, &why);
+
+	if (status == 0)
+		receiver->net = tls;
+	else
+		lai_command_complain(receiver->log.name, "%s", why ? why : strerror(-status));
+	free(why);
+	return status;
+}
+
 static int open_all(struct receiver *receiver)
 {
 	const struct lai_receiver_config *config = receiver->config;
@@ -297,6 +313,8 @@ static int open_all(struct receiver *receiver)
 		return status;
 	}
 	status = lai_net_kernel_new(&receiver->net);
+	if (status == 0 && config->endpoint.tls && wrap_in_tls(receiver) != 0)
+		return -EINVAL;
 	if (status == 0) {
 		receiver->signals = lai_command_signals(wanted_signals);
 		status = receiver->signals < 0 ? receiver->signals : 0;

@@ -5,8 +5,11 @@
 
 #include "link/endpoint.h"
 
+#include <lastack/tls.h>
+
 struct lai_receiver_config {
 	struct lai_endpoint endpoint;
+	struct la_tls_config tls; /* of tls:// */
 	const char *into;      /* file to append to; "-": standard output */
 	const char *into_each; /* prefix of one file per connection, or NULL */
 	uint64_t bytes_per_s;  /* over all connections; 0: no limit */

@@ -3,14 +3,12 @@
 #include "cli/receiver_inside.h"
 
 #include "cli/command.h"
+#include "cli/port_file.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 /* As many as the kernel allows (net.core.somaxconn cuts it): over --max-connections they
    wait here. */
@@ -41,28 +39,6 @@ static int resolve(struct receiver *receiver, struct lai_address *address)
 	return status > 0 ? 0 : status == -EINPROGRESS ? -EAGAIN : status;
 }
 
-/* A reader of the file sees no port or all of it. */
-static int write_port(const char *path, uint16_t port)
-{
-	char *temporary = NULL;
-	FILE *file = NULL;
-	int status = 0;
-
-	if (asprintf(&temporary, "%s.%d", path, (int)getpid()) < 0)
-		return -ENOMEM;
-	file = fopen(temporary, "we");
-	if (!file || fprintf(file, "%u\n", port) < 0)
-		status = -errno;
-	if (file && fclose(file) != 0 && status == 0)
-		status = -errno;
-	if (status == 0 && rename(temporary, path) != 0)
-		status = -errno;
-	if (status != 0)
-		(void)unlink(temporary);
-	free(temporary);
-	return status;
-}
-
 int lai_receiver_listen(struct receiver *receiver)
 {
 	char text[LA_ADDRESS_TEXT_MAX];
@@ -86,7 +62,7 @@ int lai_receiver_listen(struct receiver *receiver)
 		    receiver->config->endpoint.wire->what);
 	if (receiver->config->port_file)
 		status =
-			write_port(receiver->config->port_file, lai_address_port(&receiver->local));
+			lai_port_file_write(receiver->config->port_file, lai_address_port(&receiver->local));
 	if (status != 0)
 		lai_command_complain(receiver->log.name, "cannot write the port file %s: %s",
 				     receiver->config->port_file, strerror(-status));

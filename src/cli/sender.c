@@ -5,9 +5,11 @@
  * pressure.
  */
 #include "cli/sender.h"
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/size.h"
 #include "cli/command.h"
+#include "cli/dead_letters.h"
 #include "cli/log.h"
 #include "cli/port_holder.h"
 #include "cli/self_check.h"
@@ -34,6 +36,9 @@ struct sender {
 	struct la_link *link;
 	struct lai_feed *feed;
 	int signals;
+	struct lai_buffer lines; /* stomp://: read and not put yet */
+	size_t scanned;		 /* of the lines: no newline before it */
+	bool feed_over;		 /* stomp://: the lines are the last */
 	bool input_over;
 	bool full;	      /* the last look found no room */
 	bool stopping;	      /* one signal has come */
@@ -64,11 +69,32 @@ static void write_reply(struct sender *sender, const char *data, size_t size)
 	}
 }
 
+/* A record that the server refuses is kept elsewhere, or the program ends: it is never just gone. */
+static void bury(struct sender *sender, const struct la_refusal *refusal)
+{
+	const char *path = sender->config->dead_letters;
+	int status = lai_dead_letters_add(path, refusal);
+
+	if (status == 0) {
+		lai_log_say(&sender->log, "record %s-%llu is refused and now in %s: %s",
+			    refusal->sender, (unsigned long long)refusal->seq, path,
+			    refusal->message);
+		return;
+	}
+	lai_command_complain(sender->log.name,
+			     "record %s-%llu is refused (%s) and cannot be written to %s: %s",
+			     refusal->sender, (unsigned long long)refusal->seq, refusal->message,
+			     path, strerror(-status));
+	sender->exit_code = LAI_EXIT_FAILED;
+}
+
 static void on_event(void *arg, const struct la_event *event)
 {
 	struct sender *sender = arg;
 
 	lai_log_event(&sender->log, event);
+	if (event->kind == LA_EVENT_REFUSED)
+		bury(sender, event->refusal);
 	if (event->kind == LA_EVENT_RECEIVED && sender->config->replies)
 		write_reply(sender, event->data, event->size);
 	if (event->kind == LA_EVENT_REPORT && (event->report->cause == LA_CAUSE_PORT_IN_USE ||
@@ -116,6 +142,80 @@ static void say_waiting(struct sender *sender)
 	if (why && !sender->waits_for_file)
 		lai_log_say(&sender->log, "%s; waiting for it", why);
 	sender->waits_for_file = why != NULL;
+}
+
+/* ---- records one by one ----------------------------------------------------------------- */
+
+/* One record; true: go on with the next. */
+static bool put(struct sender *sender, size_t size, size_t used)
+{
+	int status = la_link_put(sender->link, lai_buffer_data(&sender->lines), size);
+
+	sender->full = status == -EAGAIN;
+	if (status == -EAGAIN)
+		return false;
+	if (status == -EMSGSIZE) {
+		refuse_record(sender);
+	} else if (status != 0) {
+		lai_command_complain(sender->log.name, "cannot take a record: %s",
+				     strerror(-status));
+		sender->exit_code = LAI_EXIT_FAILED;
+		end_input(sender, LA_NEVER);
+	}
+	lai_buffer_consume(&sender->lines, used);
+	sender->scanned = 0;
+	return status == 0;
+}
+
+static void put_lines(struct sender *sender)
+{
+	while (!sender->input_over) {
+		size_t size = lai_buffer_used(&sender->lines);
+		const char *data = lai_buffer_data(&sender->lines);
+		const char *newline = size > sender->scanned ? memchr(data + sender->scanned, '\n',
+								      size - sender->scanned)
+							     : NULL;
+
+		if (newline) {
+			size_t length = (size_t)(newline - data);
+
+			sender->scanned = length;
+			if (!put(sender, length, length + 1))
+				return;
+			continue;
+		}
+		sender->scanned = size;
+		if (size > sender->config->link.record_bytes_max)
+			refuse_record(sender);
+		else if (sender->feed_over && (size == 0 || put(sender, size, size)))
+			end_input(sender, LA_NEVER);
+		return;
+	}
+}
+
+static void read_records(struct sender *sender)
+{
+	ssize_t got;
+	char *room;
+
+	put_lines(sender);
+	if (sender->full)
+		lai_feed_tend(sender->feed);
+	if (sender->full || sender->input_over || sender->feed_over)
+		return;
+	room = lai_buffer_reserve(&sender->lines, PIECE_BYTES);
+	got = room ? lai_feed_read(sender->feed, room, PIECE_BYTES) : -ENOMEM;
+	if (got == -EAGAIN) {
+		say_waiting(sender);
+		return;
+	}
+	if (got < 0) {
+		input_failed(sender);
+		return;
+	}
+	sender->feed_over = got == 0;
+	lai_buffer_extend(&sender->lines, (size_t)got);
+	put_lines(sender);
 }
 
 static void read_input(struct sender *sender)
@@ -234,7 +334,11 @@ static void run(struct sender *sender)
 		/* What woke us up may be what makes room. */
 		if (sender->full && la_link_dispatch(sender->link) != 0)
 			return;
-		if (input && !sender->input_over)
+		if (!input || sender->input_over)
+			continue;
+		if (sender->config->has_receipts)
+			read_records(sender);
+		else
 			read_input(sender);
 	}
 }
@@ -283,7 +387,9 @@ static int conclude(struct sender *sender)
 		return sender->exit_code;
 	/* A link that gave up has not accepted the rest of the input: that is not
 	   delivered either. */
-	return sender->input_over && totals.delivered_bytes == totals.accepted_bytes
+	return sender->input_over && totals.delivered_bytes == totals.accepted_bytes &&
+			       (!sender->config->has_receipts ||
+				totals.delivered_records == totals.accepted_records)
 		       ? LAI_EXIT_DONE
 		       : LAI_EXIT_FAILED;
 }
@@ -319,6 +425,7 @@ int lai_sender_run(const char *name, const struct lai_sender_config *config)
 	if (sender.signals >= 0)
 		(void)close(sender.signals);
 	lai_feed_free(sender.feed);
+	lai_buffer_done(&sender.lines);
 	la_link_free(sender.link);
 	lai_log_close(&sender.log);
 	return exit_code;

@@ -11,6 +11,8 @@ struct lai_sender_config {
 	struct la_link_config link;
 	struct lai_feed_config feed;
 	uint64_t drain_ns;
+	bool has_receipts;	  /* stomp://: lines are put one by one, without their newlines */
+	const char *dead_letters; /* stomp://: file for refused records */
 	bool replies, quiet, verbose, json;
 	const char *report; /* file for JSON lines; NULL: none */
 };

@@ -101,6 +101,8 @@ enum la_cause lai_cause_of_attempt(int error, bool chosen_port, bool chosen_addr
 	case ENOBUFS:
 	case ENOMEM:
 	case EAGAIN: return LA_CAUSE_LOCAL_LIMIT;
+	case EPROTO: return LA_CAUSE_TLS_FAILED;
+	case EKEYREJECTED: return LA_CAUSE_CERTIFICATE_REFUSED;
 	default: return LA_CAUSE_LOCAL_ERROR;
 	}
 }
@@ -121,6 +123,8 @@ enum la_cause lai_cause_of_error(int error)
 	case EPERM: return LA_CAUSE_DENIED;
 	case ENOBUFS:
 	case ENOMEM: return LA_CAUSE_LOCAL_LIMIT;
+	case EPROTO: return LA_CAUSE_TLS_FAILED;
+	case EKEYREJECTED: return LA_CAUSE_CERTIFICATE_REFUSED;
 	default: return LA_CAUSE_LOCAL_ERROR;
 	}
 }

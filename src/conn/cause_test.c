@@ -35,6 +35,9 @@ static const struct {
 	{ENOBUFS, "local-limit", "local-limit", "local-limit", "local-limit"},
 	{ENOMEM, "local-limit", "local-limit", "local-limit", "local-limit"},
 	{EAGAIN, "local-limit", "local-limit", "local-limit", NULL},
+	{EPROTO, "tls-failed", "tls-failed", "tls-failed", "tls-failed"},
+	{EKEYREJECTED, "certificate-refused", "certificate-refused", "certificate-refused",
+	 "certificate-refused"},
 	{EIO, "local-error", "local-error", "local-error", "local-error"},
 	{EBADF, "local-error", "local-error", "local-error", "local-error"},
 };

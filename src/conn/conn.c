@@ -37,6 +37,7 @@ void lai_conn_init(struct lai_conn *conn, const struct lai_conn_limits *limits,
 		.report = *report,
 		.finish_by_ns = LA_NEVER,
 		.look_ns = LA_NEVER,
+		.fin_expected_by_ns = LA_NEVER,
 	};
 	conn->report.connected = true;
 	conn->report.connected_ns = conn->report.heard_ns = now_ns;
@@ -186,8 +187,10 @@ void lai_conn_on_fin(struct lai_conn *conn, uint64_t now_ns)
 	first_closer(conn, LA_SIDE_PEER);
 	lai_half_set(&conn->recv, LAI_RECV_FIN_RECEIVED, conn->report.cause, now_ns);
 	conn->actions |= LAI_CONN_LOOK;
-	if (!conn->fin_answers_ours && conn->limits.on_peer_fin == LA_PEER_FIN_RECONNECT) {
-		latch(conn, LA_CAUSE_PEER_CLOSED, 0, now_ns);
+	if (!conn->fin_answers_ours && (conn->limits.on_peer_fin == LA_PEER_FIN_RECONNECT ||
+					conn->fin_expected_by_ns != LA_NEVER)) {
+		if (conn->fin_expected_by_ns == LA_NEVER)
+			latch(conn, LA_CAUSE_PEER_CLOSED, 0, now_ns);
 		if (conn->send.state == LAI_SEND_OPEN || conn->send.state == LAI_SEND_DRAINING)
 			await_ack(conn, now_ns);
 	}
@@ -344,6 +347,15 @@ static bool fin_is_overdue(const struct lai_conn *conn, uint64_t now_ns)
 	       now_ns >= fin_due_ns(conn);
 }
 
+/* The peer did not close first, as the protocol asks: then we do. */
+static void close_first(struct lai_conn *conn, uint64_t now_ns)
+{
+	if (conn->send.state != LAI_SEND_OPEN || now_ns < conn->fin_expected_by_ns)
+		return;
+	lai_half_set(&conn->send, LAI_SEND_DRAINING, conn->report.cause, now_ns);
+	await_ack(conn, now_ns);
+}
+
 /* Every deadline is judged on fresh numbers: the timer only asks for them. */
 static void judge(struct lai_conn *conn, uint64_t now_ns)
 {
@@ -361,6 +373,7 @@ static void judge(struct lai_conn *conn, uint64_t now_ns)
 		ask_why_silent(conn, LA_CAUSE_SILENT_BUSY, 0, now_ns);
 	} else {
 		judge_stall(conn, now_ns);
+		close_first(conn, now_ns);
 	}
 }
 
@@ -428,9 +441,34 @@ void lai_conn_abort(struct lai_conn *conn, uint64_t now_ns)
 {
 	if (lai_conn_over(conn))
 		return;
+	lai_conn_give_up(conn, LA_CAUSE_ABORTED, now_ns);
+}
+
+void lai_conn_expect_fin(struct lai_conn *conn, uint64_t by_ns, uint64_t now_ns)
+{
+	if (lai_conn_over(conn) || conn->fin_expected_by_ns != LA_NEVER)
+		return;
+	conn->fin_expected_by_ns = by_ns;
+	conn->finish_by_ns =
+		lai_time_min(conn->finish_by_ns, lai_time_after(by_ns, conn->limits.read_ns));
+	/* It has come already, and the policy was to go on. */
+	if (conn->recv.state == LAI_RECV_FIN_RECEIVED && conn->send.state == LAI_SEND_OPEN)
+		await_ack(conn, now_ns);
+}
+
+void lai_conn_blame(struct lai_conn *conn, enum la_cause cause, uint64_t now_ns)
+{
+	if (!lai_conn_over(conn))
+		latch(conn, cause, 0, now_ns);
+}
+
+void lai_conn_give_up(struct lai_conn *conn, enum la_cause cause, uint64_t now_ns)
+{
+	if (lai_conn_over(conn))
+		return;
 	conn->aborting = true;
 	first_closer(conn, LA_SIDE_US);
-	die(conn, LA_CAUSE_ABORTED, 0, now_ns);
+	die(conn, cause, 0, now_ns);
 }
 
 bool lai_conn_may_write(const struct lai_conn *conn)
@@ -453,6 +491,7 @@ uint64_t lai_conn_deadline(const struct lai_conn *conn)
 	if (lai_conn_over(conn))
 		return LA_NEVER;
 	switch (conn->send.state) {
+	case LAI_SEND_OPEN: return lai_time_min(deadline_ns, conn->fin_expected_by_ns);
 	case LAI_SEND_DRAINING:
 	case LAI_SEND_AWAIT_ACK: return lai_time_min(deadline_ns, drain_due_ns(conn));
 	case LAI_SEND_FIN_SENT:

@@ -51,6 +51,8 @@ struct lai_conn {
 	uint64_t stalled_since_ns;
 	uint64_t finish_by_ns; /* for draining and await-ack */
 	uint64_t look_ns, look_every_ns;
+	/* the peer has been told that nothing follows, and is to send its FIN first; LA_NEVER: not */
+	uint64_t fin_expected_by_ns;
 	bool waking; /* the host has slept, and the peer was not heard since woken_ns */
 	uint64_t woken_ns;
 };
@@ -77,6 +79,13 @@ void lai_conn_on_timer(struct lai_conn *conn, uint64_t now_ns);
  * finish_by_ns. */
 void lai_conn_finish(struct lai_conn *conn, uint64_t finish_by_ns, uint64_t now_ns);
 void lai_conn_abort(struct lai_conn *conn, uint64_t now_ns);
+/* Nothing more will be written, and a protocol has told the peer so: its FIN is awaited, so that it
+   is the one to sit in TIME_WAIT; by by_ns we go first. */
+void lai_conn_expect_fin(struct lai_conn *conn, uint64_t by_ns, uint64_t now_ns);
+/* A protocol knows why this connection is of no more use; the end itself is still to come. */
+void lai_conn_blame(struct lai_conn *conn, enum la_cause cause, uint64_t now_ns);
+/* The same, and it ends now, by RST. */
+void lai_conn_give_up(struct lai_conn *conn, enum la_cause cause, uint64_t now_ns);
 
 /* Whether bytes may be written now. */
 bool lai_conn_may_write(const struct lai_conn *conn);

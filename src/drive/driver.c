@@ -112,7 +112,7 @@ static void on_connection_ready(struct lai_driver *driver, uint32_t events)
 	}
 	if (events & LAI_WRITABLE) {
 		driver->blocked = false;
-		if (lai_replay_crowded(&link->replay))
+		if (lai_cargo_crowded(&link->cargo))
 			lai_driver_look(driver);
 	}
 	if (link->connected && (events & (LAI_READABLE | LAI_PEER_FIN)))
@@ -179,6 +179,7 @@ static void connect_attempt(struct lai_driver *driver, const struct lai_link_act
 	int socket;
 
 	assert(driver->racing[action->attempt] < 0 && driver->socket < 0);
+	options.server_name = driver->link->endpoints[driver->link->endpoint].host;
 	/* A pinned port without an address still needs the family of this peer. */
 	if (options.local.length == 0 && driver->link->config.local_port) {
 		options.local.sa.sa_family = (sa_family_t)lai_address_family(&action->address);
@@ -289,8 +290,11 @@ void lai_driver_act(struct lai_driver *driver)
 static unsigned send_flags(struct lai_driver *driver, uint64_t now_ns)
 {
 	uint64_t age_ns = lai_time_since(driver->asked_ns, now_ns);
-	bool full = lai_replay_full(&driver->link->replay);
+	bool full = lai_cargo_full(&driver->link->cargo);
 
+	/* Receipts say more than ACKs. */
+	if (driver->link->cargo.courier)
+		return 0;
 	/* With the buffer full, nothing but an ACK lets us go on. */
 	if (driver->ack_asked ? age_ns < ASK_LOST_NS : age_ns < ASK_EVERY_NS && !full)
 		return 0;
@@ -304,10 +308,15 @@ static void write_all(struct lai_driver *driver)
 	struct iovec iov[2];
 	int count;
 
-	while (!driver->blocked && (count = lai_link_to_send(driver->link, iov)) > 0) {
+	for (;;) {
 		uint64_t now_ns = now_of(driver);
-		ssize_t size = LAI_NET(driver, send, driver->socket, iov, count,
-				       send_flags(driver, now_ns));
+		ssize_t size;
+
+		count = driver->blocked ? 0 : lai_link_to_send(driver->link, iov, now_ns);
+		if (count == 0)
+			return;
+		size = LAI_NET(driver, send, driver->socket, iov, count,
+			       send_flags(driver, now_ns));
 
 		if (size == -EAGAIN) {
 			driver->blocked = true;
@@ -323,14 +332,13 @@ static void write_all(struct lai_driver *driver)
 
 static void update_watch(struct lai_driver *driver)
 {
-	struct iovec iov[2];
 	uint32_t wanted = 0;
 
 	if (driver->socket < 0)
 		return;
 	if (driver->link->conn.recv.state == LAI_RECV_OPEN)
 		wanted |= LAI_READABLE;
-	if (driver->blocked && lai_link_to_send(driver->link, iov) > 0)
+	if (driver->blocked && lai_link_wants_write(driver->link, now_of(driver)))
 		wanted |= LAI_WRITABLE;
 	if (wanted != driver->watched && LAI_NET(driver, watch, driver->socket, wanted) == 0)
 		driver->watched = wanted;

@@ -178,6 +178,14 @@ static int kernel_wait(struct lai_net *net, struct lai_ready *ready, int max, ui
 	return said;
 }
 
+/* No TLS: nobody has shown a name, and errors say all there is. */
+static const char *kernel_no_text(struct lai_net *net, int socket)
+{
+	(void)net;
+	(void)socket;
+	return NULL;
+}
+
 static int kernel_fd(struct lai_net *net)
 {
 	return lai_kernel_of(net)->epoll;
@@ -208,6 +216,7 @@ static const struct lai_net_ops kernel_ops = {
 	.keepalive = lai_kernel_keepalive,
 	.send = lai_kernel_send,
 	.recv = lai_kernel_recv,
+	.discard = lai_kernel_discard,
 	.error = lai_kernel_error,
 	.view = lai_kernel_view,
 	.names = lai_kernel_names,
@@ -216,6 +225,9 @@ static const struct lai_net_ops kernel_ops = {
 	.abort = lai_kernel_abort,
 	.linger = lai_kernel_linger,
 	.hurry = lai_kernel_hurry,
+	.peer_name = kernel_no_text,
+	.why = kernel_no_text,
+	.adopt = lai_kernel_adopt,
 	.why_silent = lai_kernel_why_silent,
 	.watch = kernel_watch,
 	.wait = kernel_wait,

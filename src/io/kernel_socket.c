@@ -4,6 +4,7 @@
 #include "base/time.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/errqueue.h>
 #include <linux/net_tstamp.h>
 #include <linux/tcp.h>
@@ -16,6 +17,9 @@
 
 /* Keepalive spends the first half of the time waiting and the other half on five probes. */
 #define KEEPALIVE_PROBES 5
+
+/* What discard() reads at once where the kernel cannot discard. */
+#define DISCARD_BYTES 16384
 
 /* tcpi_last_ack_recv counts the kernel's ticks: 10 ms at CONFIG_HZ=100, and as much
    for rounding. */
@@ -179,6 +183,22 @@ int lai_kernel_accept(struct lai_net *net, int listener, struct lai_address *rem
 	return fd;
 }
 
+int lai_kernel_adopt(struct lai_net *net, int listener)
+{
+	int flags = fcntl(listener, F_GETFL), listening = 0, status;
+	socklen_t length = sizeof(listening);
+
+	if (flags < 0 || getsockopt(listener, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0)
+		return -errno;
+	if (!listening)
+		return -EINVAL;
+	if (fcntl(listener, F_SETFL, flags | O_NONBLOCK) != 0 ||
+	    fcntl(listener, F_SETFD, FD_CLOEXEC) != 0)
+		return -errno;
+	status = lai_kernel_add(lai_kernel_of(net), listener, LAI_READABLE);
+	return status == 0 ? listener : status;
+}
+
 int lai_kernel_keepalive(struct lai_net *net, int listener, uint64_t keepalive_ns)
 {
 	int status = set_keepalive(listener, keepalive_ns);
@@ -227,6 +247,18 @@ ssize_t lai_kernel_recv(struct lai_net *net, int socket, void *data, size_t size
 
 	(void)net;
 	return got < 0 ? -errno : got;
+}
+
+/* MSG_TRUNC throws TCP's bytes away inside the kernel; where that is not so, it looks for a buffer. */
+ssize_t lai_kernel_discard(struct lai_net *net, int socket, size_t size)
+{
+	char scratch[DISCARD_BYTES];
+	ssize_t got = recv(socket, NULL, size, MSG_TRUNC | MSG_DONTWAIT);
+
+	if (got >= 0 || errno != EFAULT)
+		return got < 0 ? -errno : got;
+	return lai_kernel_recv(net, socket, scratch,
+			       size < sizeof(scratch) ? size : sizeof(scratch));
 }
 
 bool lai_kernel_take_acks(const struct lai_kernel *kernel, int socket)

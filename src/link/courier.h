@@ -24,8 +24,12 @@
 #ifndef LAI_LINK_COURIER_H
 #define LAI_LINK_COURIER_H
 
+#include "base/time.h"
 #include "link/outbox.h"
 #include "wire/stomp.h"
+
+/* Servers close as soon as the farewell's receipt is written: this is for the way, and a loaded host. */
+#define LAI_COURIER_FAREWELL_NS (2 * LAI_S)
 
 enum lai_courier_state {
 	LAI_COURIER_AWAY, /* no connection */
@@ -83,11 +87,16 @@ uint64_t lai_courier_deadline(const struct lai_courier *courier);
 /* No record follows: once all are confirmed, DISCONNECT. */
 void lai_courier_finish(struct lai_courier *courier, uint64_t now_ns);
 
+/* In LEFT: the time for the server's FIN is over (said by the timer): the link sends its own. */
+bool lai_courier_farewell_over(const struct lai_courier *courier);
+
 enum lai_courier_state lai_courier_state(const struct lai_courier *courier);
 const char *lai_courier_state_name(enum lai_courier_state state);
 /* In FAILED: LOGIN_REJECTED, LOGIN_TIMEOUT, SERVER_ERROR, PROTOCOL_ERROR, HEARTBEAT_LOST,
    RECEIPT_TIMEOUT, LOCAL_LIMIT. Else ALIVE. */
 enum la_cause lai_courier_cause(const struct lai_courier *courier);
+/* After PROTOCOL_ERROR: what is wrong with what the server sent, half a sentence; else "". */
+const char *lai_courier_why(const struct lai_courier *courier);
 /* What the server said last in an ERROR frame: its message header, else the first line of its body;
    "" for nothing. Valid until the next event. */
 const char *lai_courier_words(const struct lai_courier *courier);

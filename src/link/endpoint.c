@@ -30,12 +30,13 @@ static int parse_port(const char *text, bool server, uint16_t *port, const char 
 			error,
 			"'%s' has no port: write it as HOST:PORT, with a number after the colon",
 			url);
-	if (text[digits] != '\0' && strcmp(text + digits, "/") != 0)
+	if (text[digits] != '\0' && text[digits] != '/')
 		return refuse(error, "'%s' goes on with '%s' after the port: nothing may follow it",
 			      url, text + digits);
 	if (digits > 5 || value > PORT_MAX)
 		return refuse(error, "port %.*s in '%s' is out of range: ports go from %d to %d",
-			      (int)(digits < 24 ? digits : 24), text, url, server ? 0 : 1, PORT_MAX);
+			      (int)(digits < 24 ? digits : 24), text, url, server ? 0 : 1,
+			      PORT_MAX);
 	if (value == 0 && !server)
 		return refuse(error, "port 0 in '%s' cannot be connected to: ports go from 1 to %d",
 			      url, PORT_MAX);
@@ -54,7 +55,8 @@ static const char *split(const char *text, const char **host, const char **host_
 	*host = text;
 	*host_end = strchr(text, ':');
 	/* A second colon: an IPv6 address without brackets, of which no one knows where it ends. */
-	return *host_end && !strchr(*host_end + 1, ':') ? *host_end + 1 : NULL;
+	return *host_end && (*host_end)[1 + strcspn(*host_end + 1, ":/")] != ':' ? *host_end + 1
+										 : NULL;
 }
 
 static int parse_host(struct lai_endpoint *endpoint, const char *host, size_t length, bool server,
@@ -65,9 +67,6 @@ static int parse_host(struct lai_endpoint *endpoint, const char *host, size_t le
 	if (length >= LAI_HOST_MAX)
 		return refuse(error, "the host in '%.40s...' is longer than %d characters", url,
 			      LAI_HOST_MAX - 1);
-	if (memchr(host, '@', length))
-		return refuse(error, "'%s' has a user name: %s:// has no login", url,
-			      endpoint->wire->scheme);
 	/* RFC 1123 names, and what resolvers also take; blanks and slashes are typing errors. */
 	for (size_t i = 0; i < length; i++)
 		if ((unsigned char)host[i] <= ' ' || strchr("/?#\\\"'<>", host[i]) ||
@@ -88,9 +87,88 @@ static int parse_host(struct lai_endpoint *endpoint, const char *host, size_t le
 	if (lai_address_family(&endpoint->address) == AF_INET6 &&
 	    IN6_IS_ADDR_LINKLOCAL(&endpoint->address.v6.sin6_addr) &&
 	    endpoint->address.v6.sin6_scope_id == 0)
+		return refuse(error, "'%s' is link-local: it needs its interface, as in [%s%%eth0]",
+			      url, endpoint->host);
+	return 0;
+}
+
+static int hex_digit(char c)
+{
+	const char *digits = "0123456789abcdef", *place = strchr(digits, c | 0x20);
+
+	return c && place ? (int)(place - digits) : -1;
+}
+
+/* RFC 3986, section 2.1: %XX is one byte. false: no such byte, a control character, or too long. */
+static bool decode(const char *text, size_t length, char *result, size_t room)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		int byte = (unsigned char)text[i];
+
+		if (byte == '%') {
+			int high = i + 2 < length ? hex_digit(text[i + 1]) : -1;
+			int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+
+			if (low < 0)
+				return false;
+			byte = high * 16 + low;
+			i += 2;
+		}
+		if (byte < ' ' || byte == 0x7f || used + 1 >= room)
+			return false;
+		result[used++] = (char)byte;
+	}
+	result[used] = '\0';
+	return true;
+}
+
+/* "USER@" before the host; a password does not belong where every ps(1) shows it. */
+static int parse_login(struct lai_endpoint *endpoint, const char **text, bool server,
+		       const char *url, char **error)
+{
+	const char *end = *text + strcspn(*text, "/"),
+		   *at = memrchr(*text, '@', (size_t)(end - *text));
+
+	if (!at)
+		return 0;
+	if (!endpoint->wire->has_receipts)
+		return refuse(error, "'%s' has a user name: %s:// has no login", url,
+			      endpoint->wire->scheme);
+	if (server)
 		return refuse(error,
-			      "'%s' is link-local: it needs its interface, as in [%s%%eth0]", url,
-			      endpoint->host);
+			      "'%s' has a user name: a server knows its users by --users FILE",
+			      url);
+	if (memchr(*text, ':', (size_t)(at - *text)))
+		return refuse(error,
+			      "a password does not belong into a URL, which every process list "
+			      "shows: use --passcode-file FILE or LASTACK_PASSCODE");
+	if (at == *text ||
+	    !decode(*text, (size_t)(at - *text), endpoint->login, sizeof(endpoint->login)))
+		return refuse(error,
+			      "the user name in '%s' is empty, longer than %d bytes, or has a "
+			      "character that must be written as %%XX",
+			      url, LAI_LOGIN_MAX - 1);
+	*text = at + 1;
+	return 0;
+}
+
+static int parse_destination(struct lai_endpoint *endpoint, const char *port, bool server,
+			     const char *url, char **error)
+{
+	const char *path = strchr(port, '/');
+
+	if (!path || strcmp(path, "/") == 0)
+		return 0;
+	if (!endpoint->wire->has_receipts || server)
+		return refuse(error, "'%s' goes on with '%s' after the port: nothing may follow it",
+			      url, path);
+	if (!decode(path, strlen(path), endpoint->destination, sizeof(endpoint->destination)))
+		return refuse(error,
+			      "the destination in '%s' is longer than %d bytes, or has a character "
+			      "that must be written as %%XX",
+			      url, LAI_DESTINATION_MAX - 1);
 	return 0;
 }
 
@@ -98,18 +176,24 @@ int lai_endpoint_parse(struct lai_endpoint *endpoint, const char *url, bool serv
 {
 	struct lai_endpoint result = {0};
 	const char *rest = strstr(url, "://"), *host, *host_end, *port;
+	bool bracketed;
 	char scheme[16];
 	int status;
 
 	if (!rest)
 		return refuse(error, "'%s' is not a URL: accepted are " LAI_WIRE_SCHEMES, url);
 	snprintf(scheme, sizeof(scheme), "%.*s", (int)(rest - url < 15 ? rest - url : 15), url);
-	result.wire = lai_wire_find(scheme);
+	result.wire = lai_wire_find(scheme, &result.tls);
 	if (!result.wire)
 		return refuse(error,
 			      "unknown scheme '%s://' in '%s': accepted are " LAI_WIRE_SCHEMES,
 			      scheme, url);
-	port = split(rest + 3, &host, &host_end);
+	rest += 3;
+	status = parse_login(&result, &rest, server, url, error);
+	if (status != 0)
+		return status;
+	bracketed = rest[0] == '[';
+	port = split(rest, &host, &host_end);
 	if (!port)
 		return refuse(error,
 			      "'%s' is not SCHEME://HOST:PORT (an IPv6 address stands in brackets: "
@@ -117,8 +201,10 @@ int lai_endpoint_parse(struct lai_endpoint *endpoint, const char *url, bool serv
 			      url, scheme);
 	status = parse_port(port, server, &result.port, url, error);
 	if (status == 0)
-		status = parse_host(&result, host, (size_t)(host_end - host), server,
-				    rest[3] == '[', url, error);
+		status = parse_host(&result, host, (size_t)(host_end - host), server, bracketed,
+				    url, error);
+	if (status == 0)
+		status = parse_destination(&result, port, server, url, error);
 	if (status != 0)
 		return status;
 	if (result.address.length)
@@ -127,4 +213,15 @@ int lai_endpoint_parse(struct lai_endpoint *endpoint, const char *url, bool serv
 		snprintf(result.text, sizeof(result.text), "%.60s:%u", result.host, result.port);
 	*endpoint = result;
 	return 0;
+}
+
+bool lai_endpoint_is_local(const struct lai_endpoint *endpoint)
+{
+	const struct lai_address *address = &endpoint->address;
+
+	switch (lai_address_family(address)) {
+	case AF_INET: return ntohl(address->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	case AF_INET6: return IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
+	default: return strcmp(endpoint->host, "localhost") == 0;
+	}
 }

@@ -42,6 +42,22 @@ static const struct good goods[] = {
 	{"tcp://1.2.3.4.5:80", false, "tcp", "1.2.3.4.5", 80, "1.2.3.4.5:80", false},
 	{"tcp://b\303\274cher.example:80", false, "tcp", "b\303\274cher.example", 80,
 	 "b\303\274cher.example:80", false},
+	{"stomp://example.org:1", false, "stomp", "example.org", 1, "example.org:1", false},
+	{"stomp://:1", true, "stomp", "::", 1, "[::]:1", true},
+};
+
+/* stomp://: who logs in, and where to. */
+static const struct {
+	const char *url, *login, *destination;
+	bool tls, local;
+} dialogues[] = {
+	{"stomp://h:1", "", "", false, false},
+	{"stomp://h:1/", "", "", false, false},
+	{"stomps://h:1/queue/a", "", "/queue/a", true, false},
+	{"stomp://ann@localhost:1/queue/a:b@c", "ann", "/queue/a:b@c", false, true},
+	{"stomp://a%40b%2fc@[::1]:1/amq/queue/x%20y", "a@b/c", "/amq/queue/x y", false, true},
+	{"stomp://a@b@127.9.9.9:1/q", "a@b", "/q", false, true},
+	{"tls://h:1", "", "", true, false},
 };
 
 /* What the sentence must say: what is wrong, in the user's words, and what is accepted. */
@@ -83,6 +99,15 @@ static const struct {
 	{"tcp://exa/mple.org:80", false, {"character"}},
 	{"tcp://exa\nmple.org:80", false, {"character"}},
 	{"tcp://*:80", false, {"'tcp://*:80'"}},
+	{"stomp://ann:secret@h:1/q", false, {"password", "--passcode-file", "LASTACK_PASSCODE"}},
+	{"stomp://@h:1/q", false, {"user name", "empty"}},
+	{"stomp://a%0ab@h:1/q", false, {"user name", "%XX"}},
+	{"stomp://a%4@h:1/q", false, {"user name"}},
+	{"stomp://h:1/q%00", false, {"destination", "%XX"}},
+	{"stomp://h:1/q%zz", false, {"destination"}},
+	{"stomp://h:1/q", true, {"'/q'", "nothing may follow"}},
+	{"stomp://ann@h:1", true, {"user name", "--users"}},
+	{"lines://ann@h:1", false, {"user name", "no login"}},
 };
 
 static void test_good(void **state)
@@ -100,6 +125,21 @@ static void test_good(void **state)
 	assert_int_equal(endpoint.address.length != 0, row->numeric);
 	if (row->numeric)
 		assert_int_equal(lai_address_port(&endpoint.address), row->port);
+}
+
+static void test_dialogues(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(dialogues) / sizeof(dialogues[0]); i++) {
+		struct lai_endpoint endpoint;
+		char *error = NULL;
+
+		assert_int_equal(lai_endpoint_parse(&endpoint, dialogues[i].url, false, &error), 0);
+		assert_string_equal(endpoint.login, dialogues[i].login);
+		assert_string_equal(endpoint.destination, dialogues[i].destination);
+		assert_int_equal(endpoint.tls, dialogues[i].tls);
+		assert_int_equal(lai_endpoint_is_local(&endpoint), dialogues[i].local);
+	}
 }
 
 static void test_bad(void **state)
@@ -175,9 +215,10 @@ int main(void)
 		{.name = "a host of 255 characters is taken, of 256 refused",
 		 .test_func = test_long_host},
 		{.name = "any byte at any place has an answer", .test_func = test_any_byte},
+		{.name = "stomp://: login, destination, TLS", .test_func = test_dialogues},
 	};
 	static char names[GOODS + BADS][NAME_MAX_BYTES];
-	struct CMUnitTest tests[GOODS + BADS + 2];
+	struct CMUnitTest tests[GOODS + BADS + sizeof(others) / sizeof(others[0])];
 
 	for (size_t i = 0; i < GOODS + BADS; i++) {
 		bool good = i < GOODS;

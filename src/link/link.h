@@ -2,8 +2,8 @@
 /*
  * link.h - connections in succession, without a system call in it: endpoints, backoff, replay.
  *
- *   idle -> resolving -> connecting -> up <-> stalled -> closing -> waiting -> resolving ...
- *                                                                     any -> done
+ *   idle -> resolving -> connecting -> [login ->] up <-> stalled -> closing -> waiting -> resolving ...
+ *                                                                              any -> done
  *
  * The driver (src/drive) feeds events with the time, then carries out every action that
  * lai_link_next() gives, in order; carrying one out may bring the next event.
@@ -13,9 +13,8 @@
 
 #include "conn/conn.h"
 #include "link/backoff.h"
-#include "link/endpoint.h"
+#include "link/cargo.h"
 #include "link/race.h"
-#include "link/replay.h"
 
 enum lai_link_action_kind {
 	LAI_LINK_RESOLVE,	 /* endpoint: lai_link_on_resolved() */
@@ -52,13 +51,16 @@ struct lai_link {
 	size_t endpoints_failed; /* in this round through the list */
 	struct lai_random random;
 	struct lai_backoff backoff;
-	struct lai_replay replay;
+	struct lai_backoff rejected; /* its own, longer schedule: a refused login is no accident */
+	uint64_t up_ns; /* since when the present connection is of use; LA_NEVER: not yet */
+	struct lai_cargo cargo;
 	struct lai_race race;
 	int family; /* of the local address, which only reaches its like; AF_UNSPEC: any */
 	struct lai_conn conn; /* meaningful while connected */
 	bool connected;
 	bool finishing;
-	unsigned stretch; /* proof CONSUMED: read_ns is doubled so often, for a peer that reads slowly */
+	unsigned
+		stretch; /* proof CONSUMED: read_ns is doubled so often, for a peer that reads slowly */
 	bool aborted; /* whatever this connection's cause of death, it is the last */
 	enum la_link_state state;
 	uint64_t deadline_ns; /* of the state; LA_NEVER: it has none of its own */
@@ -76,6 +78,10 @@ struct lai_link {
 /* endpoints: at least one, all of one scheme, outliving the link. 0 or -ENOMEM. */
 int lai_link_init(struct lai_link *link, const struct la_link_config *config,
 		  struct lai_endpoint *endpoints, size_t count);
+/* The same, for a wire with receipts. sender: as for lai_courier_new(). */
+int lai_link_init_dialogue(struct lai_link *link, const struct la_link_config *config,
+			   struct lai_endpoint *endpoints, size_t count,
+			   const struct lai_courier_config *courier, const char *sender);
 void lai_link_done(struct lai_link *link);
 
 /* The next action to carry out; false: none. */
@@ -107,8 +113,9 @@ void lai_link_checkpoint(struct lai_link *link, uint64_t now_ns);
 /* The input found little or no room: news of what was acknowledged, or a checkpoint, makes some. */
 void lai_link_crowd(struct lai_link *link, uint64_t now_ns);
 
-/* What may be written now; 0: nothing. */
-int lai_link_to_send(const struct lai_link *link, struct iovec iov[2]);
+/* What may be written now; 0: nothing. wants_write: whether there is something. */
+int lai_link_to_send(struct lai_link *link, struct iovec iov[2], uint64_t now_ns);
+bool lai_link_wants_write(const struct lai_link *link, uint64_t now_ns);
 uint64_t lai_link_deadline(const struct lai_link *link);
 bool lai_link_delivered(const struct lai_link *link); /* all accepted bytes reached the proof */
 

@@ -65,15 +65,13 @@ void lai_link_end_attempt(struct lai_link *link, enum la_cause cause, int error,
 	link->report.cause = cause;
 	link->report.error = error;
 	link->report.detected_ns = link->report.ended_ns = now_ns;
-	link->replay.totals.failed_attempts++;
+	lai_cargo_totals(&link->cargo)->failed_attempts++;
 	lai_link_emit_report(link, &link->report, LA_EVENT_REPORT, now_ns);
 	lai_link_explain_silence(link, cause, now_ns);
 }
 
-/* No address of this server gave a connection: the next server at once, the round's end waits. */
-void lai_link_attempt_failed(struct lai_link *link, enum la_cause cause, int error, uint64_t now_ns)
+void lai_link_next_server(struct lai_link *link, uint64_t now_ns)
 {
-	lai_link_end_attempt(link, cause, error, now_ns);
 	link->endpoint = (link->endpoint + 1) % link->endpoint_count;
 	link->endpoints_failed++;
 	if (lai_link_nothing_left(link))
@@ -82,6 +80,13 @@ void lai_link_attempt_failed(struct lai_link *link, enum la_cause cause, int err
 		lai_link_begin_attempt(link, now_ns);
 	else
 		lai_link_wait_or_give_up(link, now_ns);
+}
+
+/* No address of this server gave a connection. */
+void lai_link_attempt_failed(struct lai_link *link, enum la_cause cause, int error, uint64_t now_ns)
+{
+	lai_link_end_attempt(link, cause, error, now_ns);
+	lai_link_next_server(link, now_ns);
 }
 
 void lai_link_run_race(struct lai_link *link, uint64_t now_ns)
@@ -98,8 +103,22 @@ void lai_link_run_race(struct lai_link *link, uint64_t now_ns)
 
 static bool out_of_patience(const struct lai_link *link, uint64_t now_ns)
 {
-	return link->backoff.failures >= link->config.retries_max ||
+	return link->backoff.failures + link->rejected.failures >= link->config.retries_max ||
 	       now_ns >= lai_time_after(link->apart_since_ns, link->config.give_up_ns);
+}
+
+/* A refused login is not retried at once, and not before the server's own hint, within our maximum. */
+static uint64_t next_delay(struct lai_link *link)
+{
+	uint64_t delay_ns, hint_ns, hint_s;
+
+	if (link->report.cause != LA_CAUSE_LOGIN_REJECTED)
+		return lai_backoff_next(&link->backoff, &link->random);
+	delay_ns = lai_time_after(link->rejected.min_ns,
+				  lai_backoff_next(&link->rejected, &link->random));
+	hint_s = lai_courier_retry_after(link->cargo.courier);
+	hint_ns = hint_s < link->rejected.max_ns / LAI_S ? hint_s * LAI_S : link->rejected.max_ns;
+	return delay_ns > hint_ns ? delay_ns : hint_ns;
 }
 
 void lai_link_wait_or_give_up(struct lai_link *link, uint64_t now_ns)
@@ -111,7 +130,7 @@ void lai_link_wait_or_give_up(struct lai_link *link, uint64_t now_ns)
 		lai_link_end(link, now_ns);
 		return;
 	}
-	delay_ns = lai_backoff_next(&link->backoff, &link->random);
+	delay_ns = next_delay(link);
 	lai_link_set_state(link, LA_LINK_WAITING, lai_time_after(now_ns, delay_ns), now_ns);
 	lai_link_emit(link, &(struct la_event){
 				    .kind = LA_EVENT_WAIT, .now_ns = now_ns, .delay_ns = delay_ns});

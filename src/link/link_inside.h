@@ -20,6 +20,8 @@ void lai_link_begin_attempt(struct lai_link *link, uint64_t now_ns);
 void lai_link_end_attempt(struct lai_link *link, enum la_cause cause, int error, uint64_t now_ns);
 void lai_link_attempt_failed(struct lai_link *link, enum la_cause cause, int error,
 			     uint64_t now_ns);
+/* The next server of the list at once; at the round's end the back-off. */
+void lai_link_next_server(struct lai_link *link, uint64_t now_ns);
 void lai_link_run_race(struct lai_link *link, uint64_t now_ns);
 void lai_link_discard_race(struct lai_link *link, int but);
 void lai_link_wait_or_give_up(struct lai_link *link, uint64_t now_ns);
@@ -30,6 +32,9 @@ void lai_link_explain_silence(struct lai_link *link, enum la_cause cause, uint64
 void lai_link_connection_won(struct lai_link *link, int attempt, const struct lai_address *local,
 			     const struct lai_address *remote, uint64_t now_ns);
 void lai_link_connection_timer(struct lai_link *link, uint64_t now_ns);
+uint64_t lai_link_connection_deadline(const struct lai_link *link);
+/* After every event of the courier: what its state means for the connection. */
+void lai_link_follow_courier(struct lai_link *link, uint64_t now_ns);
 /* A connection that drains has to be told when there is nothing left to write. */
 void lai_link_check_queue(struct lai_link *link, uint64_t now_ns);
 

@@ -13,14 +13,15 @@ static const char *const state_names[] = {
 
 /*
  * Deadlines: resolving resolve_ns, connecting connect_ns, waiting the backoff, all of them
- * give_up_ns; up, stalled and closing have those of their connection; idle and done need none:
+ * give_up_ns; login stomp.login_ns; up, stalled and closing have those of their connection; idle and done need none:
  * nothing is owed.
  */
 static const unsigned next_states[LA_LINK_COUNT] = {
 	[LA_LINK_IDLE] = BIT(RESOLVING) | BIT(CONNECTING) | BIT(DONE),
 	[LA_LINK_RESOLVING] = BIT(RESOLVING) | BIT(CONNECTING) | BIT(WAITING) | BIT(DONE),
 	[LA_LINK_CONNECTING] =
-		BIT(CONNECTING) | BIT(RESOLVING) | BIT(UP) | BIT(WAITING) | BIT(DONE),
+		BIT(CONNECTING) | BIT(RESOLVING) | BIT(LOGIN) | BIT(UP) | BIT(WAITING) | BIT(DONE),
+	[LA_LINK_LOGIN] = BIT(UP) | BIT(CLOSING),
 	[LA_LINK_UP] = BIT(STALLED) | BIT(CLOSING) | BIT(WAITING) | BIT(DONE),
 	[LA_LINK_STALLED] = BIT(UP) | BIT(CLOSING) | BIT(WAITING) | BIT(DONE),
 	/* A checkpoint goes on at once, without waiting. */
@@ -87,5 +88,12 @@ bool lai_link_next(struct lai_link *link, struct lai_link_action *action)
 void lai_link_emit_report(struct lai_link *link, const struct la_report *report,
 			  enum la_event_kind kind, uint64_t now_ns)
 {
-	lai_link_emit(link, &(struct la_event){.kind = kind, .now_ns = now_ns, .report = report});
+	const struct lai_courier *courier = link->cargo.courier;
+
+	lai_link_emit(link, &(struct la_event){.kind = kind,
+					       .now_ns = now_ns,
+					       .report = report,
+					       .text = courier && *lai_courier_words(courier)
+							       ? lai_courier_words(courier)
+							       : NULL});
 }

@@ -97,10 +97,10 @@ static void begin(struct story *story, const struct la_link_config *settings, co
 
 static void end(struct story *story)
 {
-	const struct la_totals *totals = &story->link.replay.totals;
+	const struct la_totals *totals = &story->link.cargo.replay.totals;
 
 	assert_int_equal(totals->accepted_bytes,
-			 totals->delivered_bytes + lai_ring_used(&story->link.replay.ring) +
+			 totals->delivered_bytes + lai_ring_used(&story->link.cargo.replay.ring) +
 				 totals->dropped_bytes + totals->abandoned_bytes);
 	lai_link_done(&story->link);
 }
@@ -193,15 +193,15 @@ static void submit(struct story *story, const char *text)
 {
 	void *room;
 
-	assert_true(lai_replay_room(&story->link.replay, &room) >= strlen(text));
+	assert_true(lai_replay_room(&story->link.cargo.replay, &room) >= strlen(text));
 	memcpy(room, text, strlen(text));
-	assert_int_equal(lai_replay_commit(&story->link.replay, strlen(text)), strlen(text));
+	assert_int_equal(lai_replay_commit(&story->link.cargo.replay, strlen(text)), strlen(text));
 }
 
 static void write_all(struct story *story, const char *expected)
 {
 	struct iovec iov[2] = {{0}};
-	int count = lai_link_to_send(&story->link, iov);
+	int count = lai_link_to_send(&story->link, iov, story->now_ns);
 
 	assert_int_equal(count == 1 ? iov[0].iov_len : 0, strlen(expected));
 	assert_memory_equal(iov[0].iov_base, expected, strlen(expected));
@@ -295,7 +295,7 @@ static void test_resolve_each_cycle(void **state)
 		assert_false(story.report.connected);
 		pass_to_deadline(&story);
 	}
-	assert_int_equal(story.link.replay.totals.failed_attempts, 4);
+	assert_int_equal(story.link.cargo.replay.totals.failed_attempts, 4);
 	end(&story);
 }
 
@@ -361,7 +361,7 @@ static void test_race(void **state)
 	decide(&story, 2, ECONNREFUSED);
 	expect_actions(&story, "");
 	expect_state(&story, "up");
-	assert_int_equal(story.link.replay.totals.connections, 1);
+	assert_int_equal(story.link.cargo.replay.totals.connections, 1);
 	end(&story);
 }
 
@@ -441,7 +441,7 @@ static void test_self_connect(void **state)
 	expect_actions(&story, "discard 0");
 	expect_cause(&story, "self-connect");
 	expect_state(&story, "waiting");
-	assert_int_equal(story.link.replay.totals.connections, 0);
+	assert_int_equal(story.link.cargo.replay.totals.connections, 0);
 	end(&story);
 }
 
@@ -546,7 +546,7 @@ static void test_retries(void **state)
 				pass_to_deadline(&story);
 		}
 		assert_int_equal(cycles, retries + 1);
-		assert_int_equal(story.link.replay.totals.abandoned_bytes, 1);
+		assert_int_equal(story.link.cargo.replay.totals.abandoned_bytes, 1);
 		assert_false(lai_link_delivered(&story.link));
 		assert_true(lai_link_deadline(&story.link) == LA_NEVER);
 		end(&story);
@@ -611,14 +611,14 @@ static void test_replay(void **state)
 	expect_cause(&story, "peer-reset");
 	assert_int_equal(story.report.acked_bytes, 6);
 	assert_int_equal(story.report.duplicated.max_bytes, 10);
-	assert_int_equal(story.link.replay.totals.delivered_bytes, 4);
+	assert_int_equal(story.link.cargo.replay.totals.delivered_bytes, 4);
 	submit(&story, "four\n");
 	pass_to_deadline(&story);
 	decide(&story, 0, 0);
 	write_all(&story, "two\nthree\nfour\n");
 	acked(&story, 15, false);
 	assert_true(lai_link_delivered(&story.link));
-	assert_int_equal(story.link.replay.totals.delivered_bytes, 19);
+	assert_int_equal(story.link.cargo.replay.totals.delivered_bytes, 19);
 	end(&story);
 }
 
@@ -670,7 +670,7 @@ static void test_checkpoint(void **state)
 	assert_false(lai_link_delivered(&story.link));
 	fin(&story);
 	assert_int_equal(story.report.proof, LA_PROOF_CONSUMED);
-	assert_int_equal(story.link.replay.totals.delivered_bytes, 4);
+	assert_int_equal(story.link.cargo.replay.totals.delivered_bytes, 4);
 	assert_int_equal(story.report.lost.max_bytes, 0);
 	expect_state(&story, "connecting");
 	expect_actions(&story, "close, connect 0 192.0.2.1:80");
@@ -694,7 +694,7 @@ static void test_checkpoint_refused(void **state)
 	acked(&story, 4, false);
 	acked(&story, 4, true);
 	expect_state(&story, "waiting");
-	assert_int_equal(story.link.replay.totals.delivered_bytes, 0);
+	assert_int_equal(story.link.cargo.replay.totals.delivered_bytes, 0);
 	pass_to_deadline(&story);
 	decide(&story, 0, 0);
 	write_all(&story, "one\n");
@@ -722,7 +722,7 @@ static void test_checkpoint_fails(void **state)
 	lai_link_on_rest_read(&story.link, story.now_ns);
 	assert_int_equal(story.reports, 1);
 	expect_state(&story, "waiting");
-	assert_int_equal(story.link.replay.totals.abandoned_bytes, 0);
+	assert_int_equal(story.link.cargo.replay.totals.abandoned_bytes, 0);
 	end(&story);
 }
 
@@ -778,7 +778,7 @@ static void test_crowd(void **state)
 	connect_one(&story, &config);
 	lai_link_crowd(&story.link, story.now_ns);
 	expect_actions(&story, "");
-	while (!lai_replay_full(&story.link.replay)) {
+	while (!lai_replay_full(&story.link.cargo.replay)) {
 		lai_link_crowd(&story.link, story.now_ns);
 		expect_state(&story, "up"); /* crowded is not full */
 		submit(&story, line);
@@ -862,7 +862,7 @@ static void test_finish_in_time(void **state)
 		if (!story.link.connected && story.now_ns > START_NS + 2 * LAI_S)
 			fail_msg("%s: not in time", ends[i].sentence);
 		if (!story.link.connected)
-			assert_int_equal(story.link.replay.totals.abandoned_bytes,
+			assert_int_equal(story.link.cargo.replay.totals.abandoned_bytes,
 					 ends[i].submitted ? strlen("last\n") : 0);
 		end(&story);
 	}
@@ -887,7 +887,7 @@ static void test_abort(void **state)
 		expect_actions(&story, "");
 		if (ends[i].started && !ends[i].failed && story.report.cause == LA_CAUSE_ALIVE)
 			fail_msg("%s: the attempt under way has left no report", ends[i].sentence);
-		assert_int_equal(story.link.replay.totals.abandoned_bytes,
+		assert_int_equal(story.link.cargo.replay.totals.abandoned_bytes,
 				 ends[i].submitted ? strlen("last\n") : 0);
 		end(&story);
 	}
@@ -908,7 +908,7 @@ static void test_abort_after_fin(void **state)
 	lai_link_abort(&story.link, story.now_ns);
 	expect_actions(&story, "look, abort");
 	expect_state(&story, "done");
-	assert_int_equal(story.link.replay.totals.abandoned_bytes, 4);
+	assert_int_equal(story.link.cargo.replay.totals.abandoned_bytes, 4);
 	end(&story);
 }
 
@@ -928,8 +928,8 @@ static void test_drain_timeout(void **state)
 	lai_link_on_rest_read(&story.link, story.now_ns);
 	expect_cause(&story, "drain-timeout");
 	expect_state(&story, "done");
-	assert_int_equal(story.link.replay.totals.delivered_bytes, 4);
-	assert_int_equal(story.link.replay.totals.abandoned_bytes, 4);
+	assert_int_equal(story.link.cargo.replay.totals.delivered_bytes, 4);
+	assert_int_equal(story.link.cargo.replay.totals.abandoned_bytes, 4);
 	assert_int_equal(story.report.destroyed_bytes, 4);
 	end(&story);
 }

@@ -95,7 +95,8 @@ static void note(struct world *world, const char *text)
 static const char *const drawn[LA_LINK_COUNT] = {
 	[LA_LINK_IDLE] = "resolving connecting done",
 	[LA_LINK_RESOLVING] = "connecting waiting done",
-	[LA_LINK_CONNECTING] = "resolving up waiting done",
+	[LA_LINK_CONNECTING] = "resolving login up waiting done",
+	[LA_LINK_LOGIN] = "up closing",
 	[LA_LINK_UP] = "stalled closing",
 	[LA_LINK_STALLED] = "up closing",
 	[LA_LINK_CLOSING] = "resolving connecting waiting done",
@@ -217,8 +218,9 @@ static void carry_out(struct world *world, const struct lai_link_action *action)
 static void check(const struct world *world)
 {
 	const struct lai_link *link = &world->link;
-	const struct la_totals *totals = &link->replay.totals;
-	uint64_t waiting = lai_ring_used(&link->replay.ring), deadline_ns = lai_link_deadline(link);
+	const struct la_totals *totals = &link->cargo.replay.totals;
+	uint64_t waiting = lai_ring_used(&link->cargo.replay.ring),
+		 deadline_ns = lai_link_deadline(link);
 	uint64_t proven = link->config.proof == LA_PROOF_WRITTEN ? world->written_total
 			  : link->config.proof == LA_PROOF_ACKED
 				  ? world->acked_total + world->consumed_total
@@ -342,7 +344,7 @@ static void reached_itself(struct world *world)
 static void write_bytes(struct world *world, bool all)
 {
 	struct iovec iov[2] = {{0}};
-	int count = lai_link_to_send(&world->link, iov);
+	int count = lai_link_to_send(&world->link, iov, world->now_ns);
 	size_t size = count == 2 ? iov[0].iov_len + iov[1].iov_len : iov[0].iov_len;
 
 	if (count == 0)
@@ -463,15 +465,15 @@ static void submit(struct world *world)
 	void *room;
 
 	if (world->link.finishing || world->link.state == LA_LINK_DONE ||
-	    lai_replay_room(&world->link.replay, &room) < 8)
+	    lai_replay_room(&world->link.cargo.replay, &room) < 8)
 		return;
 	memcpy(room, "record\nh", 8);
-	(void)lai_replay_commit(&world->link.replay, 8);
+	(void)lai_replay_commit(&world->link.cargo.replay, 8);
 }
 
 static void finish_by(struct world *world, uint64_t by_ns)
 {
-	if (!lai_replay_terminate(&world->link.replay))
+	if (!lai_replay_terminate(&world->link.cargo.replay))
 		return;
 	lai_link_finish(&world->link, by_ns, world->now_ns);
 }

@@ -724,5 +724,5 @@ int main(void)
 		tests[count + i] = (struct CMUnitTest){.name = walks[i].sentence,
 						       .test_func = test_walk,
 						       .initial_state = (void *)&walks[i]};
-	return cmocka_run_group_tests_name("link.replay", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("link.cargo.replay", tests, NULL, NULL);
 }

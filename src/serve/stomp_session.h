@@ -5,16 +5,30 @@
  *   handshake -> checking -> open -> farewell          any refusal: -> refused -> over
  *
  *   handshake  CONNECT is awaited, under small limits: handshake_ns from the accept
- *   checking   the password is being checked elsewhere; nothing is read meanwhile
- *   open       records are handed to the store, receipts go out when their ticket is stored
- *   farewell   DISCONNECT came: its receipt goes out behind all others, then our FIN
- *   refused    ERROR is written, then our FIN; what still comes is thrown away unread (never
- *              acted on) until the peer's FIN, bounded by linger_idle_ns, linger_ns, linger_bytes.
- *              Closing at once would answer those bytes with RST, which destroys the text on its way
+ *   checking   the password is being checked elsewhere; nothing is read meanwhile, and no deadline
+ *              runs, since it is the server that takes its time
+ *   open       records are handed to the store, receipts go out when their ticket is stored. Two
+ *              missed heart-beats, idle_ns; without either: keepalive guards the peer
+ *   farewell   DISCONNECT came: its receipt goes out behind all others (the store decides when),
+ *              then our FIN, and from there the bounds of refused
+ *   refused    ERROR is written behind the receipts that are due, then our FIN; what still comes is
+ *              thrown away unread (never acted on) until the peer's FIN. Closing at once would
+ *              answer those bytes with RST, which destroys the text on its way
  *   over       closed; what the ERROR became is in words
  *
- * The end itself is lai_conn's ladder. Bytes and time go in; bytes, records, one question (is this
- * password right?) and a deadline come out.
+ * The end itself is lai_conn's ladder: drain, wait for the ACK, FIN, read to the peer's FIN. It is
+ * bounded so that a text on its way is not given up for a client that is merely slow:
+ *
+ *   linger_ns       all of it, from the moment the ERROR is on its way; the ladder's dead_ns ends it
+ *                   before if nothing that is in flight gets acknowledged
+ *   linger_idle_ns  nothing more came, counted once our FIN (and so the text) is acknowledged
+ *   linger_bytes    so much was thrown away: nothing more is read, the window closes, and one of the
+ *                   other two ends it. A fast client sends gigabytes while a lost text is repeated;
+ *                   an RST for that would lose the text
+ *
+ * Receipts are bytes in `held` until the store has their ticket, then in `out`. Tickets only grow, so
+ * receipts leave in the order of their frames. The ERROR and the answer to DISCONNECT stand in the
+ * same row, behind them.
  */
 #ifndef LAI_SERVE_STOMP_SESSION_H
 #define LAI_SERVE_STOMP_SESSION_H
@@ -44,16 +58,22 @@ enum lai_stomp_session_state {
 struct lai_stomp_record {
 	struct lai_slice sender; /* of record-id, or the session's own for a foreign client */
 	uint64_t seq;
-	struct lai_slice destination, headers, body; /* unescaped; headers "name:value\n" each */
+	/*
+	 * Unescaped; headers "name:value\n" each, all but those of the protocol. One that would not
+	 * be one line with one name then (a line break in it, a colon in its name) stays escaped.
+	 */
+	struct lai_slice destination, headers, body;
 };
 
 struct lai_stomp_session_config {
-	struct lai_conn_limits limits;
+	struct lai_conn_limits limits; /* dead_ns and stall; how it closes is the session's */
 	uint64_t handshake_ns, idle_ns, heartbeat_ns;
-	uint64_t linger_idle_ns, linger_ns, linger_bytes;
+	uint64_t linger_idle_ns, linger_ns, linger_bytes; /* see above */
 	size_t record_bytes_max;
-	size_t replies_bytes_max; /* receipts that a client does not read: then SLOW_READER */
-	const char *server;	  /* "lastack/0.1.0" for CONNECTED */
+	/* Receipts that a client does not read: then SLOW_READER. So many that wait for the store:
+	   nothing is read until they are fewer. */
+	size_t replies_bytes_max;
+	const char *server; /* "lastack/0.1.0" for CONNECTED */
 	/*
 	 * A record has come. 0 with *ticket: it is on its way, its receipt waits for this ticket.
 	 * -EAGAIN: no room now: the session stops reading and offers it again when resumed. Other
@@ -70,21 +90,34 @@ struct lai_stomp_session {
 	enum la_session_end end;
 	enum la_words words;
 	struct lai_stomp_parser parser;
-	struct lai_buffer in;	/* read and not parsed */
-	struct lai_buffer out;	/* to be sent */
-	struct lai_buffer held; /* receipts that wait for their ticket, as bytes */
-	struct lai_buffer tickets; /* { ticket, end offset in held } pairs */
-	uint64_t held_base;	/* offset of held's first byte in the count of all held bytes */
+	struct lai_buffer in;	   /* read and not parsed */
+	struct lai_buffer out;	   /* to be sent */
+	struct lai_buffer held;	   /* receipts that wait for their ticket, as bytes */
+	struct lai_buffer tickets; /* of held: struct hold of stomp_session_receipts.c */
+	uint64_t held_base;	   /* offset of held's first byte in the count of all held bytes */
 	struct lai_stomp_beat beat;
 	enum lai_stomp_version version;
 	uint64_t began_ns, heard_ns, refused_ns, drained_bytes;
-	uint64_t words_from, words_to; /* of the ERROR, in offsets of what we have written */
+	/* Of the last frame (ERROR, or the answer to DISCONNECT), in offsets of what we write. */
+	uint64_t words_from, words_to;
+	size_t words_bytes;   /* of the ERROR, at the end of held until it is due */
+	bool said;	      /* the last frame is in out, or has gone; the ladder is climbed */
+	uint64_t words_by_ns; /* then the ERROR goes without waiting for receipts */
+	uint64_t came_ns;     /* refused: when something came last */
 	uint64_t stop_by_ns;
 	uint64_t own_seq; /* for records without an id */
-	uint64_t serial;
+	uint64_t serial, epoch;
 	uint64_t last_ticket;
-	bool paused;	  /* the store has no room */
-	bool fin_came;
+	uint64_t stored_ticket;
+	bool paused;   /* the store has no room */
+	bool crowded;  /* paused, since too many receipts wait for the store */
+	bool fin_came; /* the peer's; the conn is told once our answers are written */
+	bool fin_told;
+	bool fin_after_words; /* it came when the whole ERROR had been written */
+	bool receipt_asked;   /* by DISCONNECT */
+	bool no_memory;	      /* a buffer could not grow: refused at the next event */
+	uint32_t read_bytes;  /* how much is read at once: grows with what comes */
+	struct lai_stomp_limits frame_limits; /* once logged in */
 	char user[LAI_USER_MAX];
 	char password[LAI_PASSWORD_MAX]; /* only while checking; then wiped */
 	char sender[LAI_USER_MAX + 40];	 /* for records without an id */
@@ -116,8 +149,10 @@ bool lai_stomp_session_wants_read(const struct lai_stomp_session *session);
 size_t lai_stomp_session_to_send(const struct lai_stomp_session *session, const void **data);
 void lai_stomp_session_on_sent(struct lai_stomp_session *session, size_t size, uint64_t now_ns);
 
-/* In CHECKING: user and password are to be checked; then: who it is (end OPEN), or why not
-   (LOGIN_REJECTED, TOO_MANY_FAILURES with retry_after_ns, NOT_AUTHORIZED). */
+/* In CHECKING: user and password ("" if none was given) are to be checked; then: who it is (end
+   OPEN; user may have been exchanged for another name), or why not (LOGIN_REJECTED,
+   TOO_MANY_FAILURES with retry_after_ns, NOT_AUTHORIZED). In any other state nothing is done: the
+   session was refused meanwhile. */
 void lai_stomp_session_on_checked(struct lai_stomp_session *session, enum la_session_end verdict,
 				  uint64_t retry_after_ns, uint64_t now_ns);
 /* Everything up to this ticket is stored. */
@@ -135,15 +170,18 @@ void lai_stomp_session_on_resumed(struct lai_stomp_session *session, uint64_t no
 void lai_stomp_session_on_timer(struct lai_stomp_session *session, uint64_t now_ns);
 uint64_t lai_stomp_session_deadline(const struct lai_stomp_session *session);
 
-/* Wishes. Refuse: ERROR with the end's sentence (and this receipt-id, if not empty), lingering. */
+/* Wishes. Refuse: ERROR with the end's sentence and these details (NULL: none; without a full stop),
+   lingering. Nothing is done to one that is refused already, or has said DISCONNECT. */
 void lai_stomp_session_refuse(struct lai_stomp_session *session, enum la_session_end end,
 			      const char *details, uint64_t now_ns);
-/* The server stops: receipts of what is stored, then ERROR "stopped", then RST by then. */
+/* The server stops: receipts of what gets stored in half of the time, then ERROR "stopped", then RST
+   by then. */
 void lai_stomp_session_stop(struct lai_stomp_session *session, uint64_t by_ns, uint64_t now_ns);
 /* A lingering one is in the way: it ends now. */
 void lai_stomp_session_reclaim(struct lai_stomp_session *session, uint64_t now_ns);
 void lai_stomp_session_abort(struct lai_stomp_session *session, uint64_t now_ns);
 
 bool lai_stomp_session_over(const struct lai_stomp_session *session);
+const char *lai_stomp_session_state_name(enum lai_stomp_session_state state);
 
 #endif

@@ -94,6 +94,16 @@ void lai_show_totals_text(struct lai_text *text, const struct la_totals *totals,
 	if (totals->dropped_bytes)
 		lai_text_append(text, ", dropped %" PRIu64 " (%" PRIu64 " records)",
 				totals->dropped_bytes, totals->dropped_records);
+	if (totals->recovered_records)
+		lai_text_append(text, ", %" PRIu64 " records from the spool of an earlier run",
+				totals->recovered_records);
+	if (totals->delivered_records)
+		lai_text_append(text, " (%" PRIu64 " records)", totals->delivered_records);
+	if (totals->buried_records)
+		lai_text_append(text, ", refused for ever %" PRIu64 " records (%" PRIu64 " bytes)",
+				totals->buried_records, totals->buried_bytes);
+	if (totals->resent_records)
+		lai_text_append(text, ", sent again %" PRIu64 " records", totals->resent_records);
 	if (totals->abandoned_bytes)
 		lai_text_append(text, ", NOT DELIVERED %" PRIu64, totals->abandoned_bytes);
 	append_interval(text, "perhaps never read by the peer", &totals->lost);
@@ -167,6 +177,12 @@ void lai_show_totals_json(struct lai_json *json, const struct la_totals *totals)
 	lai_json_u64(json, "abandoned_bytes", totals->abandoned_bytes);
 	lai_json_u64(json, "accepted_records", totals->accepted_records);
 	lai_json_u64(json, "dropped_records", totals->dropped_records);
+	lai_json_u64(json, "delivered_records", totals->delivered_records);
+	lai_json_u64(json, "abandoned_records", totals->abandoned_records);
+	lai_json_u64(json, "buried_records", totals->buried_records);
+	lai_json_u64(json, "buried_bytes", totals->buried_bytes);
+	lai_json_u64(json, "recovered_records", totals->recovered_records);
+	lai_json_u64(json, "resent_records", totals->resent_records);
 	lai_json_u64(json, "connections", totals->connections);
 	lai_json_u64(json, "failed_attempts", totals->failed_attempts);
 	interval_json(json, "lost", &totals->lost);

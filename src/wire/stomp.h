@@ -39,7 +39,7 @@ enum lai_stomp_command {
 #define X(id, text) LAI_STOMP_##id,
 	LAI_STOMP_COMMANDS(X)
 #undef X
-	LAI_STOMP_COMMAND_COUNT
+		LAI_STOMP_COMMAND_COUNT
 };
 
 enum lai_stomp_version { LAI_STOMP_1_0, LAI_STOMP_1_1, LAI_STOMP_1_2, LAI_STOMP_VERSION_COUNT };
@@ -65,15 +65,30 @@ struct lai_stomp_limits {
 	size_t body_bytes_max;
 };
 
+/* Where a header stands, in bytes from the beginning of its frame. */
+struct lai_stomp_mark {
+	uint32_t name, colon, end;
+};
+
 struct lai_stomp_parser {
 	const struct lai_stomp_limits *limits; /* may be exchanged between frames */
-	enum lai_stomp_version version; /* once agreed: 1.0 escapes nothing, 1.1 knows no CR */
-	const char *why;		/* after a negative answer: what is wrong, half a sentence */
+	/*
+	 * Once agreed; 1.2 until then. 1.0 escapes nothing and allows a body in every frame; 1.0
+	 * and 1.1 know no CR: there it belongs to the line.
+	 */
+	enum lai_stomp_version version;
+	const char *why; /* after a negative answer: what is wrong, half a sentence; else NULL */
+	int failed;	 /* that answer; 0: none */
 	/* The frame that is being read, in offsets from its first byte. */
-	size_t scanned;	    /* no LF (head) or NUL (body) before it */
+	size_t line;	    /* where the current line of the head begins */
+	size_t scanned;	    /* no LF (head) or NUL (body) between there and here */
 	size_t head_bytes;  /* with the empty line; 0: not all there yet */
 	size_t frame_bytes; /* with the NUL; 0: not known yet */
-	struct lai_stomp_frame frame_so_far; /* of the head; slices are offsets, not pointers */
+	enum lai_stomp_command command;
+	uint32_t header_count;
+	uint32_t
+		length_header; /* which of them says content-length; header_count and above: none */
+	struct lai_stomp_mark marks[LAI_STOMP_HEADERS_MAX];
 };
 
 void lai_stomp_parser_init(struct lai_stomp_parser *parser, const struct lai_stomp_limits *limits);
@@ -81,9 +96,14 @@ void lai_stomp_parser_init(struct lai_stomp_parser *parser, const struct lai_sto
 /*
  * Reads the frame that begins at data. 1: *frame is whole, *used its bytes on the wire; the slices
  * point into data. 0: more is needed: call again with the same beginning (it may have moved) and
- * more bytes; nothing is scanned twice. -EMSGSIZE: over a limit, -EBADMSG: not STOMP; parser->why
+ * more bytes; nothing is searched twice. -EMSGSIZE: over a limit, -EBADMSG: not STOMP; parser->why
  * says what, and *frame holds the headers that could be read, so that a receipt can be named.
- * Nothing can be read after that.
+ * Nothing can be read after that: every further call answers the same, without headers.
+ *
+ * Stricter than the letter: a NUL in the head is refused, as it is nearly always the end of a frame
+ * that forgot its empty line. Laxer: a colon in a value may stand as it is (CONNECTED has no way to
+ * escape it, and all servers take it); what an ERROR's headers escape is not judged, so that its
+ * text can be told.
  */
 int lai_stomp_parse(struct lai_stomp_parser *parser, const char *data, size_t size,
 		    struct lai_stomp_frame *frame, size_t *used);
@@ -102,11 +122,12 @@ int lai_stomp_unescape(struct lai_slice value, enum lai_stomp_version version, c
 /* ---- writing ---- */
 
 /*
- * A frame is begun, its headers and its body follow; nothing is checked but by assert. false: out
- * of memory, and the buffer is as before the call.
+ * A frame is begun, its headers and its body follow; nothing is checked but by assert: that a name
+ * or value of 1.0 (so of CONNECT too) has no LF, which nothing could escape. false: out of memory,
+ * and the buffer is as before the call.
  */
 bool lai_stomp_begin(struct lai_buffer *out, enum lai_stomp_command command);
-/* Escapes name and value as this version demands. */
+/* Escapes name and value as this version demands; CONNECT and CONNECTED: pass LAI_STOMP_1_0. */
 bool lai_stomp_put(struct lai_buffer *out, enum lai_stomp_version version, const char *name,
 		   struct lai_slice value);
 bool lai_stomp_put_number(struct lai_buffer *out, const char *name, uint64_t value);

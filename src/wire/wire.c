@@ -3,12 +3,31 @@
 
 #include <string.h>
 
-static const struct lai_wire *const wires[] = {&lai_wire_raw, &lai_wire_lines};
+const struct lai_wire lai_wire_stomp = {
+	.scheme = "stomp",
+	.what = "STOMP",
+	.has_records = true,
+	.has_receipts = true,
+	.terminator = "",
+};
 
-const struct lai_wire *lai_wire_find(const char *scheme)
+static const struct {
+	const char *scheme;
+	const struct lai_wire *wire;
+	bool tls;
+} schemes[] = {
+	{"tcp", &lai_wire_raw, false},	   {"tls", &lai_wire_raw, true},
+	{"lines", &lai_wire_lines, false}, {"stomp", &lai_wire_stomp, false},
+	{"stomps", &lai_wire_stomp, true},
+};
+
+const struct lai_wire *lai_wire_find(const char *scheme, bool *tls)
 {
-	for (size_t i = 0; i < sizeof(wires) / sizeof(wires[0]); i++)
-		if (strcmp(wires[i]->scheme, scheme) == 0)
-			return wires[i];
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		if (strcmp(schemes[i].scheme, scheme) != 0)
+			continue;
+		*tls = schemes[i].tls;
+		return schemes[i].wire;
+	}
 	return NULL;
 }

@@ -12,6 +12,9 @@ struct lai_wire {
 	const char *scheme; /* "tcp" */
 	const char *what;   /* "raw bytes": for texts */
 	bool has_records;
+	/* A dialogue with logins and receipts (stomp.h) and no plain stream: the functions below are
+	   NULL, and records are kept one by one. */
+	bool has_receipts;
 	/*
 	 * The last record boundary in (from, to], given that from is one: everything before it is
 	 * whole records. from itself if no record ends there.
@@ -29,11 +32,15 @@ struct lai_wire {
 extern const struct lai_wire lai_wire_raw;   /* tcp://: bytes without bounds */
 extern const struct lai_wire lai_wire_lines; /* lines://: records end in newline */
 
-/* By scheme; NULL if there is no such protocol. */
-const struct lai_wire *lai_wire_find(const char *scheme);
+extern const struct lai_wire lai_wire_stomp; /* stomp://: frames, each record confirmed */
 
-/* "tcp://, lines://": for error messages. */
+/* By scheme; NULL if there is no such protocol. *tls: whether the scheme wraps it in TLS. */
+const struct lai_wire *lai_wire_find(const char *scheme, bool *tls);
+
+/* For error messages. */
 #define LAI_WIRE_SCHEMES                                                                           \
-	"tcp://HOST:PORT (raw bytes) and lines://HOST:PORT (records ending in newline)"
+	"tcp://HOST:PORT (raw bytes), lines://HOST:PORT (records ending in newline), "             \
+	"stomp://[USER@]HOST:PORT/DESTINATION (records with receipts), and with TLS tls:// "       \
+	"(raw bytes) and stomps://"
 
 #endif

@@ -88,11 +88,25 @@ static void test_find(void **state)
 	static const char *const unknown[] = {"",     "t",	"TCP",	"tcps",
 					      "line", "linesx", "http", "tcp:"};
 
+	static const struct {
+		const char *scheme;
+		const struct lai_wire *wire;
+		bool tls;
+	} known[] = {{"tcp", &lai_wire_raw, false},
+		     {"tls", &lai_wire_raw, true},
+		     {"lines", &lai_wire_lines, false},
+		     {"stomp", &lai_wire_stomp, false},
+		     {"stomps", &lai_wire_stomp, true}};
+	bool tls = false;
+
 	(void)state;
-	assert_ptr_equal(lai_wire_find("tcp"), &lai_wire_raw);
-	assert_ptr_equal(lai_wire_find("lines"), &lai_wire_lines);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		tls = !known[i].tls;
+		assert_ptr_equal(lai_wire_find(known[i].scheme, &tls), known[i].wire);
+		assert_int_equal(tls, known[i].tls);
+	}
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
-		assert_null(lai_wire_find(unknown[i]));
+		assert_null(lai_wire_find(unknown[i], &tls));
 }
 
 /* An unfinished record and its terminator make a whole one; nothing does where there are none. */

@@ -146,6 +146,12 @@ static ssize_t t_net_recv(struct lai_net *net, int socket, void *data, size_t si
 	return T_CALL(net, recv, socket, data, size);
 }
 
+static ssize_t t_net_discard(struct lai_net *net, int socket, size_t size)
+{
+	T_FAULT(net, T_RECV);
+	return T_CALL(net, discard, socket, size);
+}
+
 static int t_net_error(struct lai_net *net, int socket)
 {
 	int error = t_net_fault((struct t_net *)net, T_ERROR);
@@ -192,6 +198,21 @@ static void t_net_hurry(struct lai_net *net, int socket, uint64_t within_ns)
 	T_CALL(net, hurry, socket, within_ns);
 }
 
+static const char *t_net_peer_name(struct lai_net *net, int socket)
+{
+	return T_CALL(net, peer_name, socket);
+}
+
+static const char *t_net_why(struct lai_net *net, int socket)
+{
+	return T_CALL(net, why, socket);
+}
+
+static int t_net_adopt(struct lai_net *net, int listener)
+{
+	return T_CALL(net, adopt, listener);
+}
+
 static int t_net_why_silent(struct lai_net *net, const struct lai_address *local,
 			    const struct lai_address *remote, const char *device)
 {
@@ -228,6 +249,7 @@ static const struct lai_net_ops t_net_ops = {
 	.accept = t_net_accept,
 	.send = t_net_send,
 	.recv = t_net_recv,
+	.discard = t_net_discard,
 	.error = t_net_error,
 	.view = t_net_view,
 	.names = t_net_names,
@@ -236,6 +258,9 @@ static const struct lai_net_ops t_net_ops = {
 	.abort = t_net_abort,
 	.linger = t_net_linger,
 	.hurry = t_net_hurry,
+	.peer_name = t_net_peer_name,
+	.why = t_net_why,
+	.adopt = t_net_adopt,
 	.why_silent = t_net_why_silent,
 	.watch = t_net_watch,
 	.wait = t_net_wait,

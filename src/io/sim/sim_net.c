@@ -315,10 +315,10 @@ static ssize_t net_send(struct lai_net *net, int number, const struct iovec *iov
 	return taken;
 }
 
-/* As tcp_recvmsg(): bytes first, then the end if a FIN brought it, then the error, then the end. */
-static ssize_t net_recv(struct lai_net *net, int number, void *data, size_t size)
+/* As tcp_recvmsg(): bytes first, then the end if a FIN brought it, then the error, then the end.
+   data NULL: MSG_TRUNC. */
+static ssize_t recv_take(struct sim_socket *socket, void *data, size_t size)
 {
-	struct sim_socket *socket = net_socket(net, number);
 	int error;
 
 	if (!socket)
@@ -328,7 +328,8 @@ static ssize_t net_recv(struct lai_net *net, int number, void *data, size_t size
 	if (socket->received.used) {
 		size_t bytes = size < socket->received.used ? size : socket->received.used;
 
-		memcpy(data, sim_queue_front(&socket->received), bytes);
+		if (data)
+			memcpy(data, sim_queue_front(&socket->received), bytes);
 		sim_queue_drop(&socket->received, bytes);
 		sim_output_window(socket);
 		return (ssize_t)bytes;
@@ -339,6 +340,16 @@ static ssize_t net_recv(struct lai_net *net, int number, void *data, size_t size
 	if (error)
 		return -error;
 	return socket->no_read ? 0 : -EAGAIN;
+}
+
+static ssize_t net_recv(struct lai_net *net, int number, void *data, size_t size)
+{
+	return recv_take(net_socket(net, number), data, size);
+}
+
+static ssize_t net_discard(struct lai_net *net, int number, size_t size)
+{
+	return recv_take(net_socket(net, number), NULL, size);
 }
 
 static int net_error(struct lai_net *net, int number)
@@ -477,6 +488,21 @@ static int net_why_silent(struct lai_net *net, const struct lai_address *local,
 	return sim_host_why_silent(sim_net_of(net)->host, local, remote);
 }
 
+/* No TLS here, and nobody outside who could have made a socket. */
+static const char *net_no_text(struct lai_net *net, int number)
+{
+	(void)net;
+	(void)number;
+	return NULL;
+}
+
+static int net_adopt(struct lai_net *net, int listener)
+{
+	(void)net;
+	(void)listener;
+	return -EOPNOTSUPP;
+}
+
 /* ---- waiting ----------------------------------------------------------------------------- */
 
 static int net_watch(struct lai_net *net, int number, uint32_t events)
@@ -549,6 +575,7 @@ const struct lai_net_ops sim_net_ops = {
 	.keepalive = net_keepalive,
 	.send = net_send,
 	.recv = net_recv,
+	.discard = net_discard,
 	.error = net_error,
 	.view = net_view,
 	.names = net_names,
@@ -557,6 +584,9 @@ const struct lai_net_ops sim_net_ops = {
 	.abort = net_abort,
 	.linger = net_linger,
 	.hurry = net_hurry,
+	.peer_name = net_no_text,
+	.why = net_no_text,
+	.adopt = net_adopt,
 	.why_silent = net_why_silent,
 	.watch = net_watch,
 	.wait = net_wait,

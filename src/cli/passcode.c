@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/passcode.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int refuse(char **why, const char *path, const char *what, int error)
+{
+	if (asprintf(why, "%s: %s", path, what) < 0)
+		*why = NULL;
+	return -error;
+}
+
+static int read_line(char **passcode, const char *path, char **why)
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t length;
+	int status = 0;
+
+	if (!file)
+		return refuse(why, path, strerror(errno), errno);
+	errno = 0;
+	length = getline(&line, &room, file);
+	if (length < 0)
+		status = refuse(why, path,
+				errno ? strerror(errno) : "it is empty: a password was expected",
+				errno ? errno : EINVAL);
+	while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
+		line[--length] = '\0';
+	if (status == 0 &&
+	    (length == 0 || length > LAI_PASSCODE_MAX || strlen(line) != (size_t)length))
+		status = refuse(
+			why, path,
+			"its first line is no password: 1 to 511 bytes and no NUL are accepted",
+			EINVAL);
+	if (file != stdin)
+		(void)fclose(file);
+	if (status == 0)
+		*passcode = line;
+	else
+		lai_passcode_free(line);
+	return status;
+}
+
+int lai_passcode_read(char **passcode, const char *path, char **why)
+{
+	const char *value = getenv(LAI_PASSCODE_VARIABLE);
+
+	*passcode = NULL;
+	*why = NULL;
+	if (path)
+		return read_line(passcode, path, why);
+	if (!value)
+		return 0;
+	*passcode = strdup(value);
+	(void)unsetenv(LAI_PASSCODE_VARIABLE);
+	return *passcode ? 0 : -ENOMEM;
+}
+
+void lai_passcode_free(char *passcode)
+{
+	if (passcode)
+		explicit_bzero(passcode, strlen(passcode));
+	free(passcode);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "disk/spool_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The same for all symbolic links to one spool. */
+static char *lock_path(const char *path)
+{
+	char *real = realpath(path, NULL), *lock = NULL;
+
+	if (asprintf(&lock, "%s.lock", real ? real : path) < 0)
+		lock = NULL;
+	free(real);
+	return lock;
+}
+
+static int read_holder(int fd)
+{
+	char text[16] = "";
+	ssize_t size = pread(fd, text, sizeof(text) - 1, 0);
+
+	return size > 0 ? atoi(text) : 0;
+}
+
+/* Whether path still is the file that was locked: its last holder may have removed it meanwhile. */
+static bool is_same(int fd, const char *path)
+{
+	struct stat ours, theirs;
+
+	return fstat(fd, &ours) == 0 && stat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+	       ours.st_dev == theirs.st_dev;
+}
+
+/* The whole file, for as long as this descriptor is open. */
+static struct flock whole(void)
+{
+	return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
+}
+
+static int try_lock(const char *path, int *holder)
+{
+	struct flock lock = whole();
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+		if (is_same(fd, path))
+			return fd;
+		error = -EAGAIN;
+	} else {
+		error = errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+		*holder = read_holder(fd);
+	}
+	(void)close(fd);
+	return error;
+}
+
+static void write_holder(int fd)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	/* For people's eyes: without it the lock is as good. */
+	if (ftruncate(fd, 0) == 0)
+		(void)!pwrite(fd, text, (size_t)length, 0);
+}
+
+int lai_spool_lock_take(struct lai_spool_lock *lock, const char *path, int *holder)
+{
+	int fd;
+
+	*lock = (struct lai_spool_lock){.fd = -1, .path = lock_path(path)};
+	*holder = 0;
+	if (!lock->path)
+		return -ENOMEM;
+	do
+		fd = try_lock(lock->path, holder);
+	while (fd == -EAGAIN);
+	if (fd < 0) {
+		free(lock->path);
+		lock->path = NULL;
+		return fd;
+	}
+	lock->fd = fd;
+	write_holder(fd);
+	return 0;
+}
+
+void lai_spool_lock_release(struct lai_spool_lock *lock)
+{
+	if (lock->fd < 0)
+		return;
+	/* While it is still locked: who has opened it meanwhile sees that it is not the one any
+	   more. */
+	(void)unlink(lock->path);
+	(void)close(lock->fd);
+	free(lock->path);
+	*lock = (struct lai_spool_lock){.fd = -1};
+}
+
+bool lai_spool_lock_is_held(const char *path)
+{
+	struct flock lock = whole();
+	char *name = lock_path(path);
+	int fd = name ? open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	/* Asked, not tried: a sender that begins right now must not find it taken. */
+	bool held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+
+	if (fd >= 0)
+		(void)close(fd);
+	free(name);
+	return held;
+}

@@ -1,0 +1,708 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store_directory.c - a store that is a directory: a file per destination, and an index (SQLite) that
+ * says how long each file is and which records are there.
+ *
+ *      index     file a: 700 bytes, records 1..7      file b: ...
+ *
+ *      a.log     |============ 700 bytes ============|--- the batch ---|
+ *                 what the index knows                written, fsynced, then the index is told
+ *
+ * What is behind a file's length in the index never counted as stored: it is cut off when the store
+ * is opened, and before a batch that failed is tried again. So that this holds for new files as well,
+ * a file is in the index before its first byte is written.
+ */
+#include "disk/store_known.h"
+#include "disk/store_name.h"
+#include "disk/store_output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct lai_store_schema schema = {
+	.application_id = 0x6c614469, /* "laDi" */
+	.page_bytes = 4096,	      /* rows are small, and few change in a batch */
+	.tables = "CREATE TABLE file(destination PRIMARY KEY, length INTEGER NOT NULL,"
+		  " rotated INTEGER NOT NULL) WITHOUT ROWID;" LAI_STORE_KNOWN_TABLE,
+	.what = "the index of a store of lastack's",
+};
+
+/* Files kept open between batches; also the most that are synced one by one. */
+#define OPEN_MAX_COUNT 64
+/* What is written at once; larger bodies go by themselves. */
+#define CHUNK_BYTES (256u << 10)
+
+struct open_file {
+	char name[LAI_STORE_NAME_MAX];
+	int fd; /* -1: free */
+	uint64_t used;
+};
+
+/* A destination within a batch. */
+struct group {
+	struct lai_slice destination;
+	char name[LAI_STORE_NAME_MAX];
+	int64_t length; /* before the batch; then with it */
+	int64_t rotated;
+	bool written;
+	size_t count, begin; /* its records in order[] */
+};
+
+struct item {
+	struct lai_slice body;
+	size_t group;
+	bool known;
+};
+
+struct directory {
+	struct lai_store_output output;
+	char *path;
+	int fd;
+	uint64_t rotate_bytes;
+	enum la_durability durability;
+	struct lai_store_file index;
+	sqlite3_stmt *find, *write;
+	struct lai_store_known known;
+	bool leftover; /* the last batch failed: what is too long is ours, and to be cut off */
+	struct open_file open[OPEN_MAX_COUNT];
+	uint64_t clock; /* of uses */
+	struct lai_buffer chunk;
+
+	/* Of the present batch; as large as the largest one needed. */
+	struct lai_buffer groups, items, order, slots;
+	size_t group_count, item_count, slot_count;
+};
+
+static struct directory *directory_of(struct lai_store_output *output)
+{
+	return (struct directory *)output;
+}
+
+static struct group *group_at(struct directory *directory, size_t i)
+{
+	return (struct group *)(void *)lai_buffer_data(&directory->groups) + i;
+}
+
+static struct item *item_at(struct directory *directory, size_t i)
+{
+	return (struct item *)(void *)lai_buffer_data(&directory->items) + i;
+}
+
+static int index_failed(struct directory *directory, int error)
+{
+	const char *why = directory->index.database.why;
+
+	return lai_store_output_note(&directory->output, error, "%s", why ? why : strerror(-error));
+}
+
+static int file_failed(struct directory *directory, int error, const char *name)
+{
+	return lai_store_output_note(&directory->output, error, "%s/%s: %s", directory->path, name,
+				     error == -ENOSPC ? "there is no room on the disk"
+						      : strerror(-error));
+}
+
+/* ---- open files ---------------------------------------------------------------------------- */
+
+static void close_file(struct open_file *file)
+{
+	if (file->fd >= 0)
+		(void)close(file->fd);
+	file->fd = -1;
+	file->used = 0;
+}
+
+static struct open_file *find_open(struct directory *directory, const char *name)
+{
+	for (int i = 0; i < OPEN_MAX_COUNT; i++)
+		if (directory->open[i].fd >= 0 && strcmp(directory->open[i].name, name) == 0)
+			return &directory->open[i];
+	return NULL;
+}
+
+static struct open_file *oldest(struct directory *directory)
+{
+	struct open_file *file = &directory->open[0];
+
+	for (int i = 1; i < OPEN_MAX_COUNT; i++)
+		if (directory->open[i].used < file->used)
+			file = &directory->open[i];
+	return file;
+}
+
+/* A file of ours is a regular one: not a link to elsewhere, nor a pipe that would let us wait. */
+static int open_regular(int directory_fd, const char *name, int *fd)
+{
+	struct stat status;
+	int new = openat(directory_fd, name,
+			 O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+
+	if (new < 0)
+		return -errno;
+	if (fstat(new, &status) != 0 || !S_ISREG(status.st_mode)) {
+		(void)close(new);
+		return -EINVAL;
+	}
+	*fd = new;
+	return 0;
+}
+
+static int open_file(struct directory *directory, const char *name, int *fd)
+{
+	struct open_file *file = find_open(directory, name);
+	int error = 0;
+
+	if (!file) {
+		file = oldest(directory);
+		close_file(file);
+		error = open_regular(directory->fd, name, &file->fd);
+		if (error)
+			return file_failed(directory, error, name);
+		memcpy(file->name, name, sizeof(file->name));
+	}
+	file->used = ++directory->clock;
+	*fd = file->fd;
+	return 0;
+}
+
+static void directory_reopen(struct lai_store_output *output)
+{
+	struct directory *directory = directory_of(output);
+
+	for (int i = 0; i < OPEN_MAX_COUNT; i++)
+		close_file(&directory->open[i]);
+}
+
+/* ---- the batch by destinations ------------------------------------------------------------- */
+
+static void *grow(struct lai_buffer *buffer, size_t size)
+{
+	lai_buffer_consume(buffer, lai_buffer_used(buffer));
+	return lai_buffer_reserve(buffer, size > 0 ? size : 1);
+}
+
+/* A hash table of group numbers + 1, half empty at least. */
+static bool reserve(struct directory *directory, size_t count)
+{
+	size_t slots = 16;
+
+	while (slots < 2 * count)
+		slots *= 2;
+	directory->slot_count = slots;
+	directory->group_count = directory->item_count = 0;
+	if (!grow(&directory->items, count * sizeof(struct item)) ||
+	    !grow(&directory->order, count * sizeof(size_t)) ||
+	    !grow(&directory->slots, slots * sizeof(size_t)))
+		return false;
+	lai_buffer_consume(&directory->groups, lai_buffer_used(&directory->groups));
+	memset(lai_buffer_data(&directory->slots), 0, slots * sizeof(size_t));
+	return true;
+}
+
+static bool group_new(struct directory *directory, struct lai_slice destination)
+{
+	struct group group = {.destination = destination};
+
+	lai_store_name(group.name, destination);
+	if (!lai_buffer_append(&directory->groups, &group, sizeof(group)))
+		return false;
+	directory->group_count++;
+	return true;
+}
+
+/* The number of the destination's group; SIZE_MAX: out of memory. */
+static size_t group_of(struct directory *directory, struct lai_slice destination)
+{
+	size_t *slots = (size_t *)(void *)lai_buffer_data(&directory->slots);
+	size_t at = lai_store_hash(destination) & (directory->slot_count - 1);
+
+	while (slots[at]) {
+		if (lai_slice_equal(group_at(directory, slots[at] - 1)->destination, destination))
+			return slots[at] - 1;
+		at = (at + 1) & (directory->slot_count - 1);
+	}
+	if (!group_new(directory, destination))
+		return SIZE_MAX;
+	slots[at] = directory->group_count;
+	return directory->group_count - 1;
+}
+
+static int group_all(struct directory *directory, const struct lai_store_batch *batch)
+{
+	struct lai_store_record record;
+	size_t place = 0, group;
+
+	if (!reserve(directory, batch->count))
+		return lai_store_output_note(&directory->output, -ENOMEM, "out of memory");
+	while (lai_store_batch_next(batch, &place, &record)) {
+		group = group_of(directory, record.destination);
+		if (group == SIZE_MAX)
+			return lai_store_output_note(&directory->output, -ENOMEM, "out of memory");
+		*item_at(directory, directory->item_count++) =
+			(struct item){.body = record.body, .group = group};
+	}
+	return 0;
+}
+
+/* Which records are new, in the order in which they came. */
+static int sort_out(struct directory *directory, const struct lai_store_batch *batch,
+		    struct lai_store_counts *counts)
+{
+	struct lai_store_record record;
+	struct item *item = item_at(directory, 0);
+	size_t place = 0;
+	int error;
+
+	for (; lai_store_batch_next(batch, &place, &record); item++) {
+		error = lai_store_known_add(&directory->known, record.sender, record.seq);
+		if (error && error != -EEXIST)
+			return index_failed(directory, error);
+		item->known = error == -EEXIST;
+		if (item->known) {
+			counts->duplicate_records++;
+			continue;
+		}
+		group_at(directory, item->group)->count++;
+		counts->records++;
+		counts->bytes += record.body.size;
+	}
+	return 0;
+}
+
+/* order[]: the new records, destination by destination. */
+static void arrange(struct directory *directory)
+{
+	size_t *order = (size_t *)(void *)lai_buffer_data(&directory->order);
+	struct group *group = group_at(directory, 0);
+	size_t sum = 0;
+
+	for (size_t i = 0; i < directory->group_count; i++, group++) {
+		group->begin = sum;
+		sum += group->count;
+		group->count = 0;
+	}
+	for (size_t i = 0; i < directory->item_count; i++) {
+		const struct item *item = item_at(directory, i);
+
+		if (item->known)
+			continue;
+		group = group_at(directory, item->group);
+		order[group->begin + group->count++] = i;
+	}
+}
+
+/* ---- files and their lengths in the index -------------------------------------------------- */
+
+/* -ENOENT: not in the index. */
+static int find_row(struct directory *directory, struct group *group)
+{
+	int result, error = 0;
+
+	(void)lai_store_bind(directory->find, 1, group->destination);
+	result = sqlite3_step(directory->find);
+	if (result == SQLITE_ROW) {
+		group->length = sqlite3_column_int64(directory->find, 0);
+		group->rotated = sqlite3_column_int64(directory->find, 1);
+	} else {
+		error = result == SQLITE_DONE
+				? -ENOENT
+				: lai_database_failed(&directory->index.database, result);
+	}
+	(void)sqlite3_reset(directory->find);
+	return error;
+}
+
+static int write_row(struct directory *directory, const struct group *group)
+{
+	int error;
+
+	(void)lai_store_bind(directory->write, 1, group->destination);
+	(void)sqlite3_bind_int64(directory->write, 2, group->length);
+	(void)sqlite3_bind_int64(directory->write, 3, group->rotated);
+	error = lai_database_step(&directory->index.database, directory->write);
+	return error ? index_failed(directory, error) : 0;
+}
+
+/* The present file is full: it gets the next number that nobody has, and never replaces a file. */
+static int rotate(struct directory *directory, struct group *group)
+{
+	char name[LAI_STORE_NAME_MAX + 24];
+	struct open_file *file = find_open(directory, group->name);
+	int error;
+
+	do {
+		group->rotated++;
+		(void)snprintf(name, sizeof(name), "%s.%06lld", group->name,
+			       (long long)group->rotated);
+		error = renameat2(directory->fd, group->name, directory->fd, name,
+				  RENAME_NOREPLACE) == 0
+				? 0
+				: -errno;
+	} while (error == -EEXIST);
+	if (error)
+		return file_failed(directory, error, name);
+	if (file)
+		close_file(file);
+	group->length = 0;
+	return 0;
+}
+
+static int look_at_file(struct directory *directory, struct group *group, int64_t *size)
+{
+	struct stat status;
+	int fd, error = open_file(directory, group->name, &fd);
+
+	if (error)
+		return error;
+	if (fstat(fd, &status) == 0 && directory->leftover && status.st_size > group->length) {
+		if (ftruncate(fd, group->length) == 0)
+			status.st_size = group->length;
+		else
+			error = -errno;
+	}
+	*size = status.st_size;
+	return error ? file_failed(directory, error, group->name) : 0;
+}
+
+/* *changed: the index must be told before anything is written. */
+static int prepare_group(struct directory *directory, struct group *group, bool *changed)
+{
+	int64_t size = 0;
+	int error = find_row(directory, group);
+	bool is_new = error == -ENOENT, rotates;
+
+	if (error && !is_new)
+		return index_failed(directory, error);
+	error = look_at_file(directory, group, &size);
+	if (error)
+		return error;
+	rotates = size > 0 && (uint64_t)size >= directory->rotate_bytes;
+	if (!is_new && !rotates && size == group->length)
+		return 0;
+	*changed = true;
+	group->length = size; /* somebody else's hand, perhaps: it counts as it is */
+	if (rotates) {
+		int fd;
+
+		error = rotate(directory, group);
+		if (!error)
+			error = open_file(directory, group->name, &fd);
+	}
+	return error ? error : write_row(directory, group);
+}
+
+static int sync_directory(struct directory *directory)
+{
+	if (directory->durability != LA_DURABILITY_FULL || fsync(directory->fd) == 0)
+		return 0;
+	return file_failed(directory, -errno, "");
+}
+
+static int prepare_groups(struct directory *directory)
+{
+	bool changed = false;
+	int error = 0;
+
+	for (size_t i = 0; !error && i < directory->group_count; i++)
+		error = prepare_group(directory, group_at(directory, i), &changed);
+	if (error || !changed)
+		return error;
+	error = sync_directory(directory);
+	if (error)
+		return error;
+	error = lai_store_file_commit(&directory->index);
+	if (!error)
+		error = lai_store_file_begin(&directory->index);
+	return error ? index_failed(directory, error) : 0;
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+static int write_bytes(struct directory *directory, struct group *group, const char *data,
+		       size_t size)
+{
+	ssize_t written;
+	int fd, error = open_file(directory, group->name, &fd);
+
+	group->written = true;
+	while (!error && size > 0) {
+		written = write(fd, data, size);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return file_failed(directory, -errno, group->name);
+		data += written;
+		size -= (size_t)written;
+		group->length += written;
+	}
+	return error;
+}
+
+static int flush_chunk(struct directory *directory, struct group *group)
+{
+	size_t used = lai_buffer_used(&directory->chunk);
+	int error = 0;
+
+	if (used > 0)
+		error = write_bytes(directory, group, lai_buffer_data(&directory->chunk), used);
+	lai_buffer_consume(&directory->chunk, used);
+	return error;
+}
+
+static int write_part(struct directory *directory, struct group *group, struct lai_slice part)
+{
+	int error = 0;
+
+	if (lai_buffer_used(&directory->chunk) + part.size > CHUNK_BYTES)
+		error = flush_chunk(directory, group);
+	if (error)
+		return error;
+	if (part.size > CHUNK_BYTES)
+		return write_bytes(directory, group, part.data, part.size);
+	if (!lai_buffer_append(&directory->chunk, part.data, part.size))
+		return lai_store_output_note(&directory->output, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static int write_group(struct directory *directory, struct group *group)
+{
+	const size_t *order = (const size_t *)(const void *)lai_buffer_data(&directory->order);
+	int error = 0;
+
+	lai_buffer_consume(&directory->chunk, lai_buffer_used(&directory->chunk));
+	for (size_t i = 0; !error && i < group->count; i++) {
+		error = write_part(directory, group,
+				   item_at(directory, order[group->begin + i])->body);
+		if (!error)
+			error = write_part(directory, group, LAI_SLICE("\n"));
+	}
+	return error ? error : flush_chunk(directory, group);
+}
+
+/* Beyond so many files their system is asked once, and not each file. */
+static int sync_files(struct directory *directory)
+{
+	struct group *group = group_at(directory, 0);
+	int fd, error = 0;
+
+	if (directory->group_count > OPEN_MAX_COUNT)
+		return syncfs(directory->fd) == 0 ? 0 : file_failed(directory, -errno, "");
+	for (size_t i = 0; !error && i < directory->group_count; i++, group++) {
+		if (!group->written)
+			continue;
+		error = open_file(directory, group->name, &fd);
+		if (!error && fdatasync(fd) != 0)
+			error = file_failed(directory, -errno, group->name);
+	}
+	return error;
+}
+
+static int write_files(struct directory *directory)
+{
+	int error = 0;
+
+	arrange(directory);
+	for (size_t i = 0; !error && i < directory->group_count; i++)
+		error = write_group(directory, group_at(directory, i));
+	if (!error && directory->durability == LA_DURABILITY_FULL)
+		error = sync_files(directory);
+	for (size_t i = 0; !error && i < directory->group_count; i++)
+		if (group_at(directory, i)->written)
+			error = write_row(directory, group_at(directory, i));
+	return error;
+}
+
+static int write_batch(struct directory *directory, const struct lai_store_batch *batch,
+		       struct lai_store_counts *counts)
+{
+	int error = group_all(directory, batch);
+
+	if (!error)
+		error = prepare_groups(directory);
+	if (!error)
+		error = sort_out(directory, batch, counts);
+	if (!error)
+		error = write_files(directory);
+	if (error)
+		return error;
+	error = lai_store_known_flush(&directory->known);
+	if (!error)
+		error = lai_store_file_commit(&directory->index);
+	return error ? index_failed(directory, error) : 0;
+}
+
+static int directory_write(struct lai_store_output *output, const struct lai_store_batch *batch,
+			   struct lai_store_counts *counts)
+{
+	struct directory *directory = directory_of(output);
+	struct lai_store_counts sum = *counts;
+	int error = lai_store_file_begin(&directory->index);
+
+	error = error ? index_failed(directory, error) : write_batch(directory, batch, &sum);
+	directory->leftover = error;
+	if (!error) {
+		*counts = sum;
+		return 0;
+	}
+	lai_store_file_rollback(&directory->index);
+	lai_store_known_forget(&directory->known);
+	return error;
+}
+
+static int directory_sync(struct lai_store_output *output)
+{
+	struct directory *directory = directory_of(output);
+	int error;
+
+	if (syncfs(directory->fd) != 0)
+		return file_failed(directory, -errno, "");
+	error = lai_database_sync(&directory->index.database);
+	return error ? index_failed(directory, error) : 0;
+}
+
+/* ---- opening ------------------------------------------------------------------------------- */
+
+static void directory_close(struct lai_store_output *output)
+{
+	struct directory *directory = directory_of(output);
+
+	directory_reopen(output);
+	lai_store_known_done(&directory->known);
+	lai_store_file_close(&directory->index);
+	if (directory->fd >= 0)
+		(void)close(directory->fd);
+	lai_buffer_done(&directory->chunk);
+	lai_buffer_done(&directory->groups);
+	lai_buffer_done(&directory->items);
+	lai_buffer_done(&directory->order);
+	lai_buffer_done(&directory->slots);
+	free(directory->path);
+	free(output->why);
+	free(directory);
+}
+
+static const struct lai_store_output_kind kind = {
+	.write = directory_write,
+	.sync = directory_sync,
+	.reopen = directory_reopen,
+	.close = directory_close,
+};
+
+static int cut_off(struct directory *directory, const char *name, int64_t length)
+{
+	struct stat status;
+	int error = 0;
+	int fd = openat(directory->fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : file_failed(directory, -errno, name);
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > length &&
+	    ftruncate(fd, length) != 0)
+		error = file_failed(directory, -errno, name);
+	(void)close(fd);
+	return error;
+}
+
+/* Whatever a crash left behind the ends that the index knows. */
+static int recover(struct directory *directory)
+{
+	struct lai_database *database = &directory->index.database;
+	char name[LAI_STORE_NAME_MAX];
+	sqlite3_stmt *rows;
+	struct lai_slice destination;
+	int result, error = lai_database_prepare(database, &rows,
+						 "SELECT destination, length FROM file");
+
+	if (error)
+		return index_failed(directory, error);
+	while (!error && (result = sqlite3_step(rows)) != SQLITE_DONE) {
+		if (result != SQLITE_ROW) {
+			error = index_failed(directory, lai_database_failed(database, result));
+			break;
+		}
+		destination.data = sqlite3_column_blob(rows, 0);
+		destination.size = (size_t)sqlite3_column_bytes(rows, 0);
+		lai_store_name(name, destination);
+		error = cut_off(directory, name, sqlite3_column_int64(rows, 1));
+	}
+	(void)sqlite3_finalize(rows);
+	return error;
+}
+
+static int open_index(struct directory *directory, char **error)
+{
+	struct lai_database *database = &directory->index.database;
+	char *path;
+	int result = -ENOMEM;
+
+	if (asprintf(&path, "%s/.lastack.db", directory->path) < 0)
+		return result;
+	result = lai_store_file_open(&directory->index, path, NULL, directory->durability, &schema,
+				     error);
+	free(path);
+	if (result)
+		return result;
+	result = lai_database_prepare(database, &directory->find,
+				      "SELECT length, rotated FROM file WHERE destination = ?");
+	if (!result)
+		result = lai_database_prepare(database, &directory->write,
+					      "INSERT OR REPLACE INTO file VALUES(?, ?, ?)");
+	if (!result)
+		result = lai_store_known_init(&directory->known, database);
+	return result ? index_failed(directory, result) : recover(directory);
+}
+
+static int open_directory(struct directory *directory, const char *into)
+{
+	size_t length;
+
+	directory->path = strdup(into);
+	if (!directory->path)
+		return -ENOMEM;
+	if (mkdir(into, 0700) != 0 && errno != EEXIST)
+		return lai_store_output_note(&directory->output, -errno,
+					     "%s: the directory cannot be made: %s", into,
+					     strerror(errno));
+	directory->fd = open(into, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory->fd < 0)
+		return lai_store_output_note(&directory->output, -errno, "%s: %s", into,
+					     strerror(errno));
+	for (length = strlen(into); length > 1 && into[length - 1] == '/'; length--)
+		directory->path[length - 1] = '\0';
+	return 0;
+}
+
+int lai_store_directory_open(struct lai_store_output **output,
+			     const struct lai_store_settings *settings, char **error)
+{
+	struct directory *directory = calloc(1, sizeof(*directory));
+	int result;
+
+	*error = NULL;
+	if (!directory)
+		return -ENOMEM;
+	directory->output.kind = &kind;
+	directory->fd = -1;
+	directory->index.lock_fd = -1;
+	directory->rotate_bytes = settings->rotate_bytes;
+	directory->durability = settings->durability;
+	for (int i = 0; i < OPEN_MAX_COUNT; i++)
+		directory->open[i].fd = -1;
+	result = open_directory(directory, settings->into);
+	if (!result)
+		result = open_index(directory, error);
+	if (!result) {
+		*output = &directory->output;
+		return 0;
+	}
+	if (!*error) {
+		*error = directory->output.why;
+		directory->output.why = NULL;
+	}
+	directory_close(&directory->output);
+	return result;
+}

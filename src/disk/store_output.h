@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store_output.h - what a store writes batches to. It is opened and closed by the store's owner; in
+ * between one thread uses it.
+ */
+#ifndef LAI_DISK_STORE_OUTPUT_H
+#define LAI_DISK_STORE_OUTPUT_H
+
+#include "disk/store_batch.h"
+
+struct lai_store_output;
+
+struct lai_store_output_kind {
+	/*
+	 * Writes the whole batch, and with durability full waits for the disk. 0, and what was
+	 * written is added to *counts; or a negative errno with output->why: the same batch comes
+	 * again later, and no record of it may then be stored twice.
+	 */
+	int (*write)(struct lai_store_output *output, const struct lai_store_batch *batch,
+		     struct lai_store_counts *counts);
+	/* Makes durable what was written so far. */
+	int (*sync)(struct lai_store_output *output);
+	void (*reopen)(struct lai_store_output *output); /* NULL: means nothing here */
+	void (*close)(struct lai_store_output *output);
+};
+
+struct lai_store_output {
+	const struct lai_store_output_kind *kind;
+	char *why;   /* of the last failure; NULL: out of memory */
+	bool failed; /* it will never work again */
+};
+
+/* Notes the sentence; returns error. */
+int lai_store_output_note(struct lai_store_output *output, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * Each opens one kind. 0, or a negative errno with *error, a sentence (NULL: out of memory).
+ */
+int lai_store_sqlite_open(struct lai_store_output **output,
+			  const struct lai_store_settings *settings, char **error);
+int lai_store_directory_open(struct lai_store_output **output,
+			     const struct lai_store_settings *settings, char **error);
+int lai_store_stream_open(struct lai_store_output **output,
+			  const struct lai_store_settings *settings, char **error);
+
+/*
+ * One server per store: a lock on a file PATH-lock, which dies with its process. *fd is to be given
+ * to lai_store_unlock(), which removes the file. -EBUSY: another has it; or another negative errno.
+ */
+int lai_store_lock(int *fd, const char *path);
+void lai_store_unlock(int fd, const char *path);
+
+#endif

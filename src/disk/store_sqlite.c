@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store_sqlite.c - a store in an SQLite file, where a person looks at the view "records":
+ *
+ *	SELECT sender, seq, destination, headers, received_at, body FROM records;
+ *
+ * Below it is the table "record". Its rows lie in the order in which they came, so a batch fills
+ * pages one after the other whoever sent it; the primary key (sender, seq) is a small tree beside
+ * them. With 1,000 senders that is twice as fast as one tree ordered by the key, which touches a
+ * page per sender in each batch; so are pages of 16 KiB beside the usual 4. Senders and destinations
+ * are numbers there, by the table "name".
+ */
+#include "disk/store_file.h"
+#include "disk/store_output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define TABLES                                                                                     \
+	"CREATE TABLE name(id INTEGER PRIMARY KEY, text NOT NULL UNIQUE);"                         \
+	"CREATE TABLE record("                                                                     \
+	" sender INTEGER NOT NULL REFERENCES name, seq INTEGER NOT NULL,"                          \
+	" destination INTEGER NOT NULL REFERENCES name, headers NOT NULL,"                         \
+	" received_us INTEGER NOT NULL, body NOT NULL,"                                            \
+	" PRIMARY KEY(sender, seq));"                                                              \
+	"CREATE VIEW records AS SELECT"                                                            \
+	" sender.text AS sender, seq, destination.text AS destination, headers,"                   \
+	" strftime('%Y-%m-%dT%H:%M:%S', received_us / 1000000, 'unixepoch') ||"                    \
+	" printf('.%06dZ', received_us % 1000000) AS received_at, body"                            \
+	" FROM record JOIN name AS sender ON sender.id = record.sender"                            \
+	" JOIN name AS destination ON destination.id = record.destination;"                        \
+	"CREATE TRIGGER records_delete INSTEAD OF DELETE ON records BEGIN"                         \
+	" DELETE FROM record WHERE seq = OLD.seq"                                                  \
+	" AND sender = (SELECT id FROM name WHERE text = OLD.sender); END;"
+
+static const struct lai_store_schema schema = {
+	.application_id = 0x6c615374, /* "laSt" */
+	.page_bytes = 16384,
+	.tables = TABLES,
+	.what = "a store of lastack's",
+};
+
+/* Names met lately; a place is taken over by the next name that falls on it. 2 MiB serve some 5,000
+   senders at once; who is not found here is looked up in the table. */
+#define CACHE_COUNT 16384
+#define CACHED_NAME_MAX 108
+
+struct cached {
+	int64_t id; /* 0: free */
+	uint32_t size;
+	char text[CACHED_NAME_MAX];
+};
+
+/* A record of the batch, to be brought into the order of the key. */
+struct place {
+	int64_t sender, seq;
+	size_t at;
+};
+
+struct sqlite {
+	struct lai_store_output output;
+	struct lai_store_file file;
+	sqlite3_stmt *insert, *find_name, *insert_name;
+	struct cached *cache;
+	struct lai_buffer places;
+};
+
+static struct sqlite *sqlite_of(struct lai_store_output *output)
+{
+	return (struct sqlite *)output;
+}
+
+/* ---- names -------------------------------------------------------------------------------- */
+
+static int find_name(struct sqlite *sqlite, struct lai_slice name, int64_t *id)
+{
+	struct lai_database *database = &sqlite->file.database;
+	int result, error = 0;
+
+	(void)lai_store_bind(sqlite->find_name, 1, name);
+	result = sqlite3_step(sqlite->find_name);
+	if (result == SQLITE_ROW)
+		*id = sqlite3_column_int64(sqlite->find_name, 0);
+	else
+		error = result == SQLITE_DONE ? -ENOENT : lai_database_failed(database, result);
+	(void)sqlite3_reset(sqlite->find_name);
+	if (error != -ENOENT)
+		return error;
+	(void)lai_store_bind(sqlite->insert_name, 1, name);
+	error = lai_database_step(database, sqlite->insert_name);
+	if (!error)
+		*id = sqlite3_last_insert_rowid(database->handle);
+	return error;
+}
+
+static int name_id(struct sqlite *sqlite, struct lai_slice name, int64_t *id)
+{
+	struct cached *cached = &sqlite->cache[lai_store_hash(name) % CACHE_COUNT];
+	int error;
+
+	if (cached->id && lai_slice_equal((struct lai_slice){cached->text, cached->size}, name)) {
+		*id = cached->id;
+		return 0;
+	}
+	error = find_name(sqlite, name, id);
+	if (!error && name.size > 0 && name.size <= sizeof(cached->text)) {
+		cached->id = *id;
+		cached->size = (uint32_t)name.size;
+		memcpy(cached->text, name.data, name.size);
+	}
+	return error;
+}
+
+/* ---- batches ------------------------------------------------------------------------------ */
+
+static int insert(struct sqlite *sqlite, int64_t sender, const struct lai_store_record *record,
+		  struct lai_store_counts *counts)
+{
+	struct lai_database *database = &sqlite->file.database;
+	int64_t destination = 0;
+	int error = name_id(sqlite, record->destination, &destination);
+
+	if (error)
+		return error;
+	(void)sqlite3_bind_int64(sqlite->insert, 1, sender);
+	(void)sqlite3_bind_int64(sqlite->insert, 2, (int64_t)record->seq);
+	(void)sqlite3_bind_int64(sqlite->insert, 3, destination);
+	(void)lai_store_bind(sqlite->insert, 4, record->headers);
+	(void)sqlite3_bind_int64(sqlite->insert, 5, (int64_t)record->received_us);
+	(void)lai_store_bind(sqlite->insert, 6, record->body);
+	error = lai_database_step(database, sqlite->insert);
+	if (error)
+		return error;
+	if (sqlite3_changes(database->handle) == 0) {
+		counts->duplicate_records++;
+	} else {
+		counts->records++;
+		counts->bytes += record->body.size;
+	}
+	return 0;
+}
+
+/* Of equals the first to come is stored. */
+static int compare(const void *left, const void *right)
+{
+	const struct place *a = left, *b = right;
+
+	if (a->sender != b->sender)
+		return a->sender < b->sender ? -1 : 1;
+	if (a->seq != b->seq)
+		return a->seq < b->seq ? -1 : 1;
+	return a->at < b->at ? -1 : a->at > b->at;
+}
+
+/*
+ * The records of 1,000 senders come mixed: sorted, they are stored half as fast again, since each
+ * finds its place in the tree of the key beside the one before.
+ */
+static int sort(struct sqlite *sqlite, const struct lai_store_batch *batch)
+{
+	struct lai_store_record record;
+	struct place place = {0}, *places, *last = NULL;
+	size_t next = 0;
+	bool sorted = true;
+	int error = 0;
+
+	lai_buffer_consume(&sqlite->places, lai_buffer_used(&sqlite->places));
+	places = (struct place *)(void *)lai_buffer_reserve(&sqlite->places,
+							    batch->count * sizeof(place));
+	if (!places)
+		return -ENOMEM;
+	while (!error && lai_store_batch_next(batch, &next, &record)) {
+		error = name_id(sqlite, record.sender, &place.sender);
+		place.seq = (int64_t)record.seq;
+		sorted = sorted && (!last || compare(last, &place) < 0);
+		last = (struct place *)(void *)(lai_buffer_data(&sqlite->places) +
+						lai_buffer_used(&sqlite->places));
+		*last = place;
+		lai_buffer_extend(&sqlite->places, sizeof(place));
+		place.at = next;
+	}
+	if (!error && !sorted)
+		qsort(places, batch->count, sizeof(*places), compare);
+	return error;
+}
+
+static int insert_all(struct sqlite *sqlite, const struct lai_store_batch *batch,
+		      struct lai_store_counts *counts)
+{
+	const struct place *place;
+	struct lai_store_record record;
+	int error = sort(sqlite, batch);
+
+	place = (const struct place *)(const void *)lai_buffer_data(&sqlite->places);
+	for (size_t i = 0; !error && i < batch->count; i++, place++) {
+		size_t at = place->at;
+
+		(void)lai_store_batch_next(batch, &at, &record);
+		error = insert(sqlite, place->sender, &record, counts);
+	}
+	return error;
+}
+
+static int failed(struct sqlite *sqlite, int error)
+{
+	return lai_store_output_note(&sqlite->output, error, "%s",
+				     sqlite->file.database.why ? sqlite->file.database.why
+							       : strerror(-error));
+}
+
+static int sqlite_write(struct lai_store_output *output, const struct lai_store_batch *batch,
+			struct lai_store_counts *counts)
+{
+	struct sqlite *sqlite = sqlite_of(output);
+	struct lai_store_counts sum = *counts;
+	int error = lai_store_file_begin(&sqlite->file);
+
+	if (!error)
+		error = insert_all(sqlite, batch, &sum);
+	if (!error)
+		error = lai_store_file_commit(&sqlite->file);
+	if (!error) {
+		*counts = sum;
+		return 0;
+	}
+	error = failed(sqlite, error);
+	lai_store_file_rollback(&sqlite->file);
+	/* Names that the transaction had made are gone with it. */
+	memset(sqlite->cache, 0, CACHE_COUNT * sizeof(*sqlite->cache));
+	return error;
+}
+
+static int sqlite_sync(struct lai_store_output *output)
+{
+	struct sqlite *sqlite = sqlite_of(output);
+	int error = lai_database_sync(&sqlite->file.database);
+
+	return error ? failed(sqlite, error) : 0;
+}
+
+static void sqlite_close(struct lai_store_output *output)
+{
+	struct sqlite *sqlite = sqlite_of(output);
+
+	lai_store_file_close(&sqlite->file);
+	free(sqlite->cache);
+	lai_buffer_done(&sqlite->places);
+	free(output->why);
+	free(sqlite);
+}
+
+static const struct lai_store_output_kind kind = {
+	.write = sqlite_write,
+	.sync = sqlite_sync,
+	.close = sqlite_close,
+};
+
+static int prepare(struct sqlite *sqlite)
+{
+	struct lai_database *database = &sqlite->file.database;
+	int error = lai_database_prepare(database, &sqlite->insert,
+					 "INSERT OR IGNORE INTO record VALUES(?, ?, ?, ?, ?, ?)");
+
+	if (!error)
+		error = lai_database_prepare(database, &sqlite->find_name,
+					     "SELECT id FROM name WHERE text = ?");
+	if (!error)
+		error = lai_database_prepare(database, &sqlite->insert_name,
+					     "INSERT INTO name(text) VALUES(?)");
+	return error;
+}
+
+int lai_store_sqlite_open(struct lai_store_output **output,
+			  const struct lai_store_settings *settings, char **error)
+{
+	struct sqlite *sqlite = calloc(1, sizeof(*sqlite));
+	int result = -ENOMEM;
+
+	*error = NULL;
+	if (!sqlite)
+		return result;
+	sqlite->output.kind = &kind;
+	sqlite->file.lock_fd = -1;
+	sqlite->cache = calloc(CACHE_COUNT, sizeof(*sqlite->cache));
+	if (sqlite->cache)
+		result = lai_store_file_open(&sqlite->file, settings->into, settings->vfs,
+					     settings->durability, &schema, error);
+	if (!result) {
+		result = prepare(sqlite);
+		if (result) {
+			(void)failed(sqlite, result);
+			*error = sqlite->output.why;
+			sqlite->output.why = NULL;
+		}
+	}
+	if (result)
+		sqlite_close(&sqlite->output);
+	else
+		*output = &sqlite->output;
+	return result;
+}

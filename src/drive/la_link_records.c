@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Records of stomp://, from la_link_put() to the outbox and back:
+ *
+ *     put -> [ spool -> commit -> load -> ] outbox -> courier ... receipt -> confirm -> [ spool ]
+ */
+#include "drive/la_link_inside.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* After a commit that failed. */
+#define SPOOL_RETRY_NS (1 * LAI_S)
+/* Confirmations alone are worth a transaction this often: after a crash they only cost repeats. */
+#define SPOOL_TIDY_NS (1 * LAI_S)
+/* So much is gathered at the longest before it is committed, whatever the caller does. */
+#define SPOOL_GATHER_BYTES (512u * 1024)
+
+static uint64_t now_of(const struct la_link *link)
+{
+	return link->net->ops->now(link->net);
+}
+
+/* ---- the beginning ---------------------------------------------------------------------- */
+
+static void make_sender(struct la_link *link, const struct la_link_config *config)
+{
+	uint64_t random = config->seed;
+
+	if (config->stomp.sender) {
+		snprintf(link->sender, sizeof(link->sender), "%s", config->stomp.sender);
+		return;
+	}
+	/* Two senders of one id would be one to the server: here the seed is no substitute. */
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		random = config->seed;
+	snprintf(link->sender, sizeof(link->sender), "%016llx", (unsigned long long)random);
+}
+
+static void take_over(struct la_link *link)
+{
+	struct la_spool_info info;
+
+	lai_spool_info(link->spool, &info);
+	snprintf(link->sender, sizeof(link->sender), "%s", lai_spool_sender(link->spool));
+	link->accepted.accepted_bytes = info.bytes;
+	link->accepted.accepted_records = link->accepted.recovered_records = info.records;
+	link->dropped_before_records = info.dropped_records;
+	link->dropped_before_bytes = info.dropped_bytes;
+	link->spool_confirmed = info.confirmed_seq;
+}
+
+int lai_la_link_open_spool(struct la_link *link, const struct la_link_config *config,
+			   const char *vfs, char **error)
+{
+	const struct lai_spool_settings settings = {
+		.config = config->spool,
+		.on_full = config->on_full,
+		.record_bytes_max = config->record_bytes_max,
+		.sender = config->stomp.sender,
+		.vfs = vfs,
+		.seed = config->seed,
+	};
+	char *why = NULL;
+	int status = 0;
+
+	if (!config->spool.path) {
+		make_sender(link, config);
+		return 0;
+	}
+	status = lai_spool_open(&link->spool, &settings, &why);
+	if (status == 0)
+		take_over(link);
+	else if (error)
+		*error = why;
+	else
+		free(why);
+	return status;
+}
+
+const char *la_link_sender(const struct la_link *link)
+{
+	return link->sender;
+}
+
+/* ---- in --------------------------------------------------------------------------------- */
+
+static void emit(const struct la_link *link, const char *text)
+{
+	const struct la_event event = {
+		.kind = LA_EVENT_SPOOL, .now_ns = now_of(link), .text = text ? text : ""};
+
+	if (link->core.config.on_event)
+		link->core.config.on_event(link->core.config.arg, &event);
+}
+
+/* Once for each change. */
+static void say_spool(struct la_link *link, bool failing, const char *text)
+{
+	if (failing == link->spool_failing)
+		return;
+	link->spool_failing = failing;
+	emit(link, text);
+}
+
+int la_link_sync(struct la_link *link)
+{
+	int status = link->spool ? lai_spool_commit(link->spool) : 0;
+
+	if (!link->spool)
+		return 0;
+	link->spool_tidy_ns = now_of(link);
+	link->spool_try_ns = status == 0 ? 0 : lai_time_after(link->spool_tidy_ns, SPOOL_RETRY_NS);
+	if (status == 0)
+		link->spool_read_out = false;
+	say_spool(link, status != 0,
+		  status != 0 ? lai_spool_why(link->spool) : "the spool takes records again");
+	return status;
+}
+
+static int put_into_spool(struct la_link *link, const struct iovec *iov)
+{
+	uint64_t seq;
+	int status = lai_spool_put(link->spool, iov, 1, &seq);
+
+	/* It may be full of what is not written yet, or of what is confirmed and not forgotten. */
+	if (status == -EAGAIN && link->spool_try_ns <= now_of(link) && la_link_sync(link) == 0)
+		status = lai_spool_put(link->spool, iov, 1, &seq);
+	if (status == 0 && lai_spool_uncommitted(link->spool) >= SPOOL_GATHER_BYTES &&
+	    link->spool_try_ns <= now_of(link))
+		(void)la_link_sync(link);
+	return status;
+}
+
+int la_link_put(struct la_link *link, const void *body, size_t size)
+{
+	const struct iovec iov = {.iov_base = (void *)body, .iov_len = size};
+	int status;
+
+	if (!lai_la_link_is_dialogue(link))
+		return -EINVAL;
+	if (lai_la_link_closed_for_input(link))
+		return -EPIPE;
+	if (size > link->core.config.record_bytes_max)
+		return -EMSGSIZE;
+	if (link->spool)
+		status = put_into_spool(link, &iov);
+	else
+		status = lai_outbox_put(&link->core.cargo.outbox, link->last_seq + 1, &iov, 1);
+	if (status != 0)
+		return status;
+	link->last_seq++;
+	link->accepted.accepted_records++;
+	link->accepted.accepted_bytes += size;
+	return 0;
+}
+
+/* ---- from the spool to the outbox ------------------------------------------------------- */
+
+static void load(struct la_link *link)
+{
+	struct lai_outbox *outbox = &link->core.cargo.outbox;
+	const void *body;
+	uint64_t seq;
+	size_t size;
+
+	while (!link->spool_read_out && lai_outbox_fits(outbox, 0)) {
+		struct iovec iov;
+		int status = lai_spool_load(link->spool, &seq, &body, &size);
+
+		if (status == -EBADMSG) {
+			emit(link, lai_spool_why(link->spool));
+			continue; /* a damaged block: counted there, passed over here */
+		}
+		link->spool_read_out = status != 0;
+		if (status != 0 && status != -ENOENT)
+			say_spool(link, true, lai_spool_why(link->spool));
+		if (status != 0)
+			return;
+		iov = (struct iovec){.iov_base = (void *)body, .iov_len = size};
+		if (!lai_outbox_fits(outbox, size) || lai_outbox_put(outbox, seq, &iov, 1) != 0) {
+			lai_spool_unload(link->spool);
+			return;
+		}
+	}
+}
+
+static void confirm(struct la_link *link)
+{
+	uint64_t seq = lai_outbox_confirmed_upto(&link->core.cargo.outbox);
+
+	if (seq <= link->spool_confirmed)
+		return;
+	link->spool_confirmed = seq;
+	lai_spool_confirm(link->spool, seq);
+}
+
+static bool commit_is_due(const struct la_link *link)
+{
+	uint64_t now_ns = now_of(link);
+	struct la_spool_info info;
+
+	if (now_ns < link->spool_try_ns)
+		return false;
+	if (lai_spool_uncommitted(link->spool) > 0)
+		return true;
+	if (now_ns < lai_time_after(link->spool_tidy_ns, SPOOL_TIDY_NS))
+		return false;
+	lai_spool_info(link->spool, &info);
+	return info.confirmed_seq < link->spool_confirmed;
+}
+
+void lai_la_link_pump(struct la_link *link)
+{
+	if (!link->spool)
+		return;
+	confirm(link);
+	if (commit_is_due(link))
+		(void)la_link_sync(link);
+	if (link->core.state != LA_LINK_DONE)
+		load(link);
+}
+
+bool lai_la_link_all_loaded(struct la_link *link)
+{
+	return !link->spool || (lai_spool_uncommitted(link->spool) == 0 && link->spool_read_out);
+}
+
+uint64_t lai_la_link_records_deadline(const struct la_link *link)
+{
+	uint64_t deadline_ns = link->unterminated ? link->finish_by_ns : LA_NEVER;
+
+	if (!link->spool)
+		return deadline_ns;
+	if (lai_spool_uncommitted(link->spool) > 0)
+		deadline_ns = lai_time_min(deadline_ns, link->spool_try_ns);
+	return deadline_ns;
+}
+
+/* ---- out -------------------------------------------------------------------------------- */
+
+void lai_la_link_records_totals(const struct la_link *link, struct la_totals *totals)
+{
+	struct la_spool_info info;
+
+	*totals = link->core.cargo.outbox.totals;
+	if (link->spool) {
+		lai_spool_info(link->spool, &info);
+		totals->accepted_records = link->accepted.accepted_records;
+		totals->accepted_bytes = link->accepted.accepted_bytes;
+		totals->recovered_records = link->accepted.recovered_records;
+		totals->dropped_records += info.dropped_records - link->dropped_before_records;
+		totals->dropped_bytes += info.dropped_bytes - link->dropped_before_bytes;
+	}
+	totals->waiting_bytes = totals->accepted_bytes - totals->delivered_bytes -
+				totals->dropped_bytes - totals->buried_bytes -
+				totals->abandoned_bytes;
+}
+
+/* The core speaks of two pieces, the user of one body. */
+void lai_la_link_on_refused(void *arg, const struct lai_courier_refusal *refusal)
+{
+	struct la_link *link = arg;
+	size_t size = refusal->body[0].size + refusal->body[1].size;
+	struct la_refusal said = {
+		.sender = link->sender, .seq = refusal->seq, .size = size, .message = ""};
+	char *body = malloc(size + 1);
+	char *message =
+		strndup(refusal->message.data ? refusal->message.data : "", refusal->message.size);
+
+	if (body && size > 0) {
+		memcpy(body, refusal->body[0].data, refusal->body[0].size);
+		if (refusal->body[1].size > 0)
+			memcpy(body + refusal->body[0].size, refusal->body[1].data,
+			       refusal->body[1].size);
+	}
+	said.body = body;
+	said.size = body ? size : 0;
+	if (message)
+		said.message = message;
+	if (link->core.config.on_event)
+		link->core.config.on_event(link->core.config.arg,
+					   &(struct la_event){.kind = LA_EVENT_REFUSED,
+							      .now_ns = now_of(link),
+							      .refusal = &said});
+	free(body);
+	free(message);
+}

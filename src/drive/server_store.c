@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* Records on their way into the store, and the receipts that come back from it. */
+#include "drive/server.h"
+
+#include "base/clock.h"
+
+/* Without threads a full disk is tried again, and what is written made durable, this often; with them
+   it is the store's business. */
+#define RETRY_NS (1 * LAI_S)
+
+int lai_server_on_record(void *arg, const struct lai_stomp_record *record, uint64_t *ticket)
+{
+	struct la_server *server = arg;
+	const struct lai_store_record stored = {
+		.sender = record->sender,
+		.seq = record->seq,
+		.destination = record->destination,
+		.headers = record->headers,
+		.received_us = server->received_us,
+		.body = record->body,
+	};
+	uint64_t its_ticket;
+	int status = lai_store_put(server->store, &stored, &its_ticket);
+
+	if (status != 0)
+		return status;
+	server->unsubmitted = true;
+	server->ticket = its_ticket;
+	*ticket = its_ticket;
+	return 0;
+}
+
+/* What the store says is said once for each change. */
+static void check_trouble(struct la_server *server)
+{
+	const char *trouble = lai_store_trouble(server->store);
+
+	if ((trouble != NULL) == server->in_trouble)
+		return;
+	server->in_trouble = trouble != NULL;
+	lai_server_say(server, LA_SERVER_STORE, NULL,
+		       trouble ? trouble : "the store can write again: receipts go on");
+}
+
+static void retry(struct la_server *server)
+{
+	uint64_t now_ns = lai_server_now(server);
+
+	if (now_ns < server->retry_ns)
+		return;
+	server->retry_ns = lai_time_after(now_ns, RETRY_NS);
+	lai_store_retry(server->store);
+}
+
+static void confirm(struct la_server *server)
+{
+	uint64_t stored = lai_store_stored(server->store);
+	struct lai_list_link *link = lai_list_first(&server->unconfirmed), *next;
+
+	if (stored == server->stored)
+		return;
+	server->stored = stored;
+	for (; link; link = next) {
+		struct lai_client *client = LAI_LIST_OWNER(link, struct lai_client, unconfirmed);
+
+		next = lai_list_next(&server->unconfirmed, link);
+		lai_stomp_session_on_stored(&client->session, stored, lai_server_now(server));
+		lai_client_sort(server, client);
+		lai_server_note(server, client);
+	}
+}
+
+/* Those that wait for room, in the order in which they began to, as long as there is some. */
+static void resume(struct la_server *server)
+{
+	size_t count = server->paused.count;
+
+	while (count-- > 0 &&
+	       lai_store_has_room(server->store, server->session_config.record_bytes_max)) {
+		struct lai_client *client =
+			LAI_LIST_OWNER(lai_list_first(&server->paused), struct lai_client, paused);
+
+		lai_list_remove(&server->paused, &client->paused);
+		lai_stomp_session_resume(&client->session, lai_server_now(server));
+		lai_client_sort(server, client);
+		/* Its socket may have nothing to say: what was read before may wait in TLS. */
+		lai_list_add(&server->hungry, &client->hungry);
+		lai_server_note(server, client);
+	}
+}
+
+void lai_server_store(struct la_server *server)
+{
+	retry(server);
+	if (server->unsubmitted)
+		server->unsubmitted = !lai_store_submit(server->store);
+	confirm(server);
+	resume(server);
+	check_trouble(server);
+}
+
+bool lai_server_all_stored(const struct la_server *server)
+{
+	return lai_store_stored(server->store) >= server->ticket;
+}
