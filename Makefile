@@ -9,6 +9,7 @@ BINDIR   = $(PREFIX)/bin
 LIBDIR   = $(PREFIX)/lib
 INCDIR   = $(PREFIX)/include
 MANDIR   = $(PREFIX)/share/man
+UNITDIR  = $(PREFIX)/lib/systemd/system
 COMPDIR  = $(PREFIX)/share/bash-completion/completions
 
 VERSION  = 0.1.0
@@ -120,6 +121,9 @@ install: all
 		> $(DESTDIR)$(LIBDIR)/pkgconfig/lastack.pc
 	install -m 644 completions/lastack.bash $(DESTDIR)$(COMPDIR)/lastack
 	install -m 644 README.md LICENSE CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/lastack
+	for unit in packaging/systemd/*; do \
+		install -d $(DESTDIR)$(UNITDIR) && sed -e 's|@PREFIX@|$(PREFIX)|' $$unit \
+			> $(DESTDIR)$(UNITDIR)/$${unit##*/}; done
 	for page in man/*.[1-9]; do section=$${page##*.}; \
 		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$$section/$${page##*/}; done
 

@@ -235,7 +235,8 @@ ssize_t la_link_commit(struct la_link *link, size_t size);
 
 /*
  * stomp://: gives one whole record, any bytes, to the link. 0: it is the link's to deliver; with a
- * spool it survives a crash once la_link_sync() has returned. -EAGAIN: full; -EMSGSIZE: over
+ * spool it survives a crash once la_link_sync() has returned, which la_link_dispatch() calls as well.
+ * -EAGAIN: full, dispatch and try again; -EMSGSIZE: over
  * record_bytes_max; -EPIPE: finishing or DONE; -EINVAL: not a stomp:// link. la_link_submit(),
  * _reserve() and _commit() are for the other schemes and say -EINVAL (0) here.
  */
@@ -244,6 +245,14 @@ int la_link_put(struct la_link *link, const void *body, size_t size);
 /* Writes what was put to the spool, at its durability. 0 (also without a spool); -ENOSPC or another
    negative errno: not written, it is kept in memory and tried again at the next dispatch. */
 int la_link_sync(struct la_link *link);
+
+/*
+ * Where the input stands, in the caller's words (at most 255 bytes): kept in the spool in the same
+ * transaction as the records put so far, so that after a crash the input can go on behind them.
+ * la_link_noted(): what the last run left; "" for nothing. Without a spool they do nothing.
+ */
+int la_link_note(struct la_link *link, const char *text);
+const char *la_link_noted(const struct la_link *link);
 
 /* The id of this sender; "" if the scheme has none. */
 const char *la_link_sender(const struct la_link *link);

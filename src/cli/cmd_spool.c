@@ -4,13 +4,14 @@
 #include "base/json.h"
 #include "base/size.h"
 #include "show/show_columns.h"
-#include "show/show_socket.h"
+#include "show/show_paragraph.h"
 
 #include <lastack/spool.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,11 +71,10 @@ static const struct lai_option_command command = {
 
 /* ---- what both say -------------------------------------------------------------------------- */
 
-static int failed(const char *path, int result, char *error)
+static int failed(int result, char *error)
 {
 	lai_command_complain(command.name, "%s", error ? error : strerror(-result));
 	free(error);
-	(void)path;
 	switch (result) {
 	case -ENOENT:
 	case -ENOTDIR:
@@ -159,8 +159,8 @@ static void show_row(struct lai_text *text, const char *path, const struct la_sp
 
 	lai_columns_init(&columns, list, sizeof(list) / sizeof(list[0]), LAI_COLUMNS_TSV, text);
 	lai_columns_head(&columns);
-	lai_show_safe(lai_columns_cell(&columns), path);
-	lai_show_safe(lai_columns_cell(&columns), info->sender);
+	lai_show_safe(lai_columns_cell(&columns), path, PATH_MAX);
+	lai_show_safe(lai_columns_cell(&columns), info->sender, PATH_MAX);
 	lai_text_append(lai_columns_cell(&columns), "%s", info->in_use ? "yes" : "no");
 #define X(name, field) lai_text_append(lai_columns_cell(&columns), "%" PRIu64, info->field);
 	NUMBERS(X)
@@ -174,9 +174,9 @@ static void show_table(struct lai_text *text, const char *path, const struct la_
 	char size[LAI_SIZE_TEXT_MAX];
 
 	lai_text_append(text, "file            ");
-	lai_show_safe(text, path);
+	lai_show_safe(text, path, PATH_MAX);
 	lai_text_append(text, "\nsender          ");
-	lai_show_safe(text, info->sender[0] ? info->sender : "unknown");
+	lai_show_safe(text, info->sender[0] ? info->sender : "unknown", PATH_MAX);
 	lai_text_append(text, "\nin use          %s\n",
 			info->in_use ? "yes, a sender has it open" : "no");
 	lai_text_append(text, "waiting         %" PRIu64 " records, %s", info->records,
@@ -199,7 +199,7 @@ static int inspect(const struct settings *settings, const char *path)
 	int result = la_spool_inspect(path, &info, &error);
 
 	if (result)
-		return failed(path, result, error);
+		return failed(result, error);
 	if (settings->json)
 		show_json(&text, path, &info);
 	else if (isatty(STDOUT_FILENO) == 1)
@@ -290,7 +290,7 @@ static int export_to(struct sink *sink, const char *path, const char *where)
 	int result = la_spool_export(path, on_record, sink, &info, &error);
 
 	if (result < 0)
-		return failed(path, result, error);
+		return failed(result, error);
 	if (result == 0 && fflush(sink->out) != 0)
 		result = errno;
 	if (result > 0)
@@ -316,7 +316,7 @@ static int export(const struct settings *settings, const char *path)
 	/* Before anything is overwritten. */
 	result = la_spool_inspect(path, &info, &error);
 	if (result)
-		return failed(path, result, error);
+		return failed(result, error);
 	fd = open(settings->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	sink.out = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!sink.out) {

@@ -21,6 +21,7 @@ int lai_cmd_doctor(int count, char *const *args);
 int lai_cmd_close(int count, char *const *args);
 int lai_cmd_spool(int count, char *const *args);
 int lai_cmd_demo(int count, char *const *args);
+int lai_cmd_passwd(int count, char *const *args);
 
 /*
  * Reads a command line as lai_option_parse(). True: *settings and *operands are filled, go on.

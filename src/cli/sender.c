@@ -13,6 +13,7 @@
 #include "cli/log.h"
 #include "cli/port_holder.h"
 #include "cli/self_check.h"
+#include "cli/service.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -193,12 +194,26 @@ static void put_lines(struct sender *sender)
 	}
 }
 
+/* What was put goes into the spool together with the place behind it. */
+static void note_place(struct sender *sender)
+{
+	struct lai_feed_place place;
+	char text[LAI_FEED_PLACE_MAX];
+
+	if (!sender->config->link.spool.path ||
+	    !lai_feed_place(sender->feed, lai_buffer_used(&sender->lines), &place))
+		return;
+	lai_feed_place_format(text, &place);
+	(void)la_link_note(sender->link, text);
+}
+
 static void read_records(struct sender *sender)
 {
 	ssize_t got;
 	char *room;
 
 	put_lines(sender);
+	note_place(sender);
 	if (sender->full)
 		lai_feed_tend(sender->feed);
 	if (sender->full || sender->input_over || sender->feed_over)
@@ -216,6 +231,7 @@ static void read_records(struct sender *sender)
 	sender->feed_over = got == 0;
 	lai_buffer_extend(&sender->lines, (size_t)got);
 	put_lines(sender);
+	note_place(sender);
 }
 
 static void read_input(struct sender *sender)
@@ -256,6 +272,7 @@ static void stop(struct sender *sender, int signal)
 		return;
 	}
 	sender->stopping = true;
+	lai_service_notify("STOPPING=1");
 	lai_log_say(&sender->log, "%s: delivering what was accepted, for at most %s%s",
 		    strsignal(signal), lai_time_format(text, sender->config->drain_ns),
 		    signal == SIGINT ? "; once more aborts" : "");
@@ -394,6 +411,27 @@ static int conclude(struct sender *sender)
 		       : LAI_EXIT_FAILED;
 }
 
+/* A followed file goes on where the run that left the spool had come to. */
+static int open_feed(struct sender *sender, char **why)
+{
+	struct lai_feed_config feed = sender->config->feed;
+	const char *noted = la_link_noted(sender->link);
+	struct lai_feed_place place;
+	int status;
+
+	if (feed.follow && lai_feed_place_parse(noted, &place))
+		feed.resume = &place;
+	status = lai_feed_new(&sender->feed, &feed, why);
+	if (status == 0 && feed.resume && lai_feed_resumed(sender->feed))
+		lai_log_say(&sender->log, "going on with %s at byte %llu", feed.follow,
+			    (unsigned long long)place.offset);
+	else if (status == 0 && feed.resume)
+		lai_log_say(&sender->log,
+			    "the file that was followed before is gone; %s is read from its %s",
+			    feed.follow, feed.from_end ? "end" : "beginning");
+	return status;
+}
+
 int lai_sender_run(const char *name, const struct lai_sender_config *config)
 {
 	struct sender sender = {.config = config, .signals = -1};
@@ -411,12 +449,13 @@ int lai_sender_run(const char *name, const struct lai_sender_config *config)
 	sender.log.replies_shown = config->replies;
 	status = la_link_new(&sender.link, &link_config, &why);
 	if (status == 0)
-		status = lai_feed_new(&sender.feed, &config->feed, &why);
+		status = open_feed(&sender, &why);
 	if (status == 0) {
 		sender.signals = lai_command_signals(wanted_signals);
 		status = sender.signals < 0 ? sender.signals : 0;
 	}
 	if (status == 0) {
+		lai_service_notify("READY=1");
 		run(&sender);
 		exit_code = conclude(&sender);
 	} else {

@@ -228,9 +228,10 @@ static void totals_text(struct stomp_receiver *receiver, const struct la_server_
 	uint64_t rejections = totals->rejected_logins + totals->refused;
 	char size[LAI_SIZE_TEXT_MAX];
 
-	lai_text_append(&text, "%" PRIu64 " sessions, %" PRIu64 " open (%" PRIu64 " logged in)",
-			totals->connections, totals->open, totals->logged_in);
-	lai_text_append(&text, "; stored %" PRIu64 " records (%s) in %" PRIu64 " batches",
+	lai_text_append(&text, "%" PRIu64 " session%s, %" PRIu64 " open (%" PRIu64 " logged in)",
+			totals->connections, totals->connections == 1 ? "" : "s", totals->open,
+			totals->logged_in);
+	lai_text_append(&text, "; stored %" PRIu64 " records (%s), %" PRIu64 " batches",
 			totals->records, lai_size_format(size, totals->stored_bytes),
 			totals->batches);
 	if (totals->duplicate_records)

@@ -333,26 +333,46 @@ static int reserve(struct lai_spool *spool)
 	return error;
 }
 
-/* What is committed now and comes next to the reader stays in memory for it. */
-static void hand_over(struct lai_spool *spool)
+/* This block is committed. If it comes next to the reader it stays in memory for it. */
+static void hand_over(struct lai_spool *spool, struct lai_spool_block *block)
 {
-	struct lai_spool_block *block;
+	bool next = spool->fetched_seq >= spool->committed_seq;
 
-	while ((block = lai_spool_queue_pop(&spool->pending))) {
-		bool next = spool->fetched_seq >= spool->committed_seq;
-
-		spool->committed_seq = block->head.last_seq;
-		if (next && spool->ready.bytes + block->size <= LAI_SPOOL_READY_MAX) {
-			spool->fetched_first = block->head.first_seq;
-			spool->fetched_seq = block->head.last_seq;
-			lai_spool_queue_push(&spool->ready, block);
-		} else {
-			lai_spool_block_give(spool, block);
-		}
+	spool->committed_seq = block->head.last_seq;
+	if (next && spool->ready.bytes + block->size <= LAI_SPOOL_READY_MAX) {
+		spool->fetched_first = block->head.first_seq;
+		spool->fetched_seq = block->head.last_seq;
+		lai_spool_queue_push(&spool->ready, block);
+	} else {
+		lai_spool_block_give(spool, block);
 	}
-	if (spool->fetched_seq >= spool->committed_seq)
-		spool->fetched_seq = spool->note.accepted_seq;
-	spool->committed_seq = spool->note.accepted_seq;
+}
+
+static int commit_upto(struct lai_spool *spool, const struct lai_spool_block *last)
+{
+	struct lai_spool_block *block = NULL;
+	int error = lai_spool_file_commit(spool, last);
+
+	if (error)
+		return error;
+	while (block != last) {
+		block = lai_spool_queue_pop(&spool->pending);
+		hand_over(spool, block);
+	}
+	spool->drop_count = 0;
+	spool->dirty = false;
+	return 0;
+}
+
+/* All of it did not fit: make what room there is, and commit as many blocks as it takes. */
+static int commit_in_pieces(struct lai_spool *spool)
+{
+	int error = 0;
+
+	lai_spool_file_make_room(spool);
+	while (!error && spool->pending.head)
+		error = commit_upto(spool, spool->pending.head);
+	return error;
 }
 
 int lai_spool_commit(struct lai_spool *spool)
@@ -367,16 +387,14 @@ int lai_spool_commit(struct lai_spool *spool)
 		lai_spool_file_make_room(spool);
 		error = reserve(spool);
 	}
-	if (!error)
-		error = lai_spool_file_commit(spool);
 	if (error)
 		return error;
-	hand_over(spool);
-	spool->drop_count = 0;
-	spool->dirty = false;
-	if (spool->records == 0)
+	error = commit_upto(spool, spool->pending.tail);
+	if (error == -ENOSPC)
+		error = commit_in_pieces(spool);
+	if (!error && spool->records == 0)
 		lai_spool_file_shrink(spool, SHRINK_AT_WORK);
-	return 0;
+	return error;
 }
 
 int lai_spool_sync(struct lai_spool *spool)

@@ -131,10 +131,10 @@ static void copy_text(char *to, size_t room, sqlite3_stmt *statement, int column
 int lai_spool_file_read_note(struct lai_spool *spool, struct lai_spool_note *note)
 {
 	sqlite3_stmt *statement = NULL;
-	int error =
-		lai_database_prepare(&spool->database, &statement,
-				     "SELECT accepted_seq, confirmed_seq, reserved_seq,"
-				     " dropped_records, dropped_bytes, sender, boot FROM spool");
+	int error = lai_database_prepare(&spool->database, &statement,
+					 "SELECT accepted_seq, confirmed_seq, reserved_seq,"
+					 " next_seq, dropped_records, dropped_bytes,"
+					 " sender, boot FROM spool");
 	int result;
 
 	if (error)
@@ -293,19 +293,19 @@ static int settle(struct lai_spool *spool, uint64_t accepted_seq)
 	return error ? error : lai_spool_file_write_note(spool, &note);
 }
 
-static int transaction(struct lai_spool *spool, bool with_blocks)
+/* With the pending blocks up to this one; NULL: with none. */
+static int transaction(struct lai_spool *spool, const struct lai_spool_block *last)
 {
-	uint64_t accepted_seq = with_blocks ? spool->note.accepted_seq : spool->committed_seq;
+	struct lai_spool_block *block = last ? spool->pending.head : NULL;
+	uint64_t accepted_seq = last ? last->head.last_seq : spool->committed_seq;
 	int error = lai_database_run(&spool->database, "BEGIN IMMEDIATE");
 
 	if (error)
 		return error;
 	/* Deleted rows make room for new ones. */
 	error = settle(spool, accepted_seq);
-	if (with_blocks)
-		for (struct lai_spool_block *block = spool->pending.head; !error && block;
-		     block = block->next)
-			error = insert(spool, block);
+	for (; !error && block; block = block == last ? NULL : block->next)
+		error = insert(spool, block);
 	if (!error)
 		error = lai_database_run(&spool->database, "COMMIT");
 	/* Not by our function: it would say no, and forget why. SQLite has often done it itself. */
@@ -322,7 +322,7 @@ void lai_spool_file_make_room(struct lai_spool *spool)
 {
 	(void)sqlite3_wal_checkpoint_v2(spool->database.handle, NULL, SQLITE_CHECKPOINT_PASSIVE,
 					NULL, NULL);
-	if (spool->dirty && transaction(spool, false) == 0)
+	if (spool->dirty && transaction(spool, NULL) == 0)
 		spool->drop_count = 0;
 }
 
@@ -334,7 +334,7 @@ static int commit_settled(struct lai_spool *spool)
 	if (spool->durability == LA_DURABILITY_FULL)
 		error = lai_database_run(&spool->database, "PRAGMA synchronous=NORMAL");
 	if (!error)
-		error = transaction(spool, true);
+		error = transaction(spool, NULL);
 	if (spool->durability == LA_DURABILITY_FULL) {
 		again = sqlite3_exec(spool->database.handle, "PRAGMA synchronous=FULL", NULL, NULL,
 				     NULL);
@@ -344,19 +344,9 @@ static int commit_settled(struct lai_spool *spool)
 	return error;
 }
 
-int lai_spool_file_commit(struct lai_spool *spool)
+int lai_spool_file_commit(struct lai_spool *spool, const struct lai_spool_block *last)
 {
-	int error;
-
-	if (!spool->pending.head)
-		error = commit_settled(spool);
-	else
-		error = transaction(spool, true);
-	if (error == -ENOSPC) {
-		lai_spool_file_make_room(spool);
-		error = transaction(spool, true);
-	}
-	return error;
+	return last ? transaction(spool, last) : commit_settled(spool);
 }
 
 void lai_spool_file_shrink(struct lai_spool *spool, uint64_t bytes)

@@ -123,8 +123,8 @@ int lai_spool_file_fetch(struct lai_spool *spool, const struct lai_spool_head *h
 			 struct lai_spool_block **block);
 /* Frees what can be freed on a full disk; best effort. */
 void lai_spool_file_make_room(struct lai_spool *spool);
-/* One transaction with everything. */
-int lai_spool_file_commit(struct lai_spool *spool);
+/* One transaction: what is confirmed and dropped, and the pending blocks up to this one; NULL: none. */
+int lai_spool_file_commit(struct lai_spool *spool, const struct lai_spool_block *last);
 /* An empty spool gives its room back to the disk, if it is more than some; best effort. */
 void lai_spool_file_shrink(struct lai_spool *spool, uint64_t bytes);
 

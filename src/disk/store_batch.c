@@ -3,8 +3,16 @@
 
 /* Of a head, and so of each record. */
 #define ALIGNMENT sizeof(uint64_t)
-/* An arena that big is given back when the next batch needs much less: a store is idle for days. */
+/* A buffer up to that is not worth giving back. */
 #define KEPT_BYTES (1u << 20)
+
+char *lai_store_buffer_begin(struct lai_buffer *buffer, size_t size)
+{
+	if (buffer->capacity > KEPT_BYTES && size < buffer->capacity / 4)
+		lai_buffer_done(buffer);
+	lai_buffer_consume(buffer, lai_buffer_used(buffer));
+	return lai_buffer_reserve(buffer, size > 0 ? size : 1);
+}
 
 struct head {
 	uint64_t seq, received_us;
@@ -60,12 +68,8 @@ bool lai_store_batch_put(struct lai_store_batch *batch, const struct lai_store_r
 
 void lai_store_batch_clear(struct lai_store_batch *batch)
 {
-	size_t used = lai_store_batch_bytes(batch);
-
-	if (batch->buffer.capacity > KEPT_BYTES && used < batch->buffer.capacity / 4)
-		lai_buffer_done(&batch->buffer);
-	else
-		lai_buffer_consume(&batch->buffer, used);
+	/* What it held is a guess at what it will hold. */
+	(void)lai_store_buffer_begin(&batch->buffer, lai_store_batch_bytes(batch));
 	batch->count = 0;
 }
 

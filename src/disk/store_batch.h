@@ -10,6 +10,12 @@
 #include "base/buffer.h"
 #include "disk/store.h"
 
+/*
+ * Empties a buffer for size bytes to come: room for them, or NULL: out of memory. What a rare burst
+ * made large is given back when much less is needed: a store is idle for days.
+ */
+char *lai_store_buffer_begin(struct lai_buffer *buffer, size_t size);
+
 struct lai_store_batch {
 	struct lai_buffer buffer;
 	uint64_t ticket;
@@ -25,7 +31,7 @@ static inline size_t lai_store_batch_bytes(const struct lai_store_batch *batch)
 
 /* Copies the record. false: out of memory, nothing changed. */
 bool lai_store_batch_put(struct lai_store_batch *batch, const struct lai_store_record *record);
-/* Forgets the records; memory that a rare burst took goes back. */
+/* Forgets the records. */
 void lai_store_batch_clear(struct lai_store_batch *batch);
 void lai_store_batch_done(struct lai_store_batch *batch);
 

@@ -179,12 +179,6 @@ static void directory_reopen(struct lai_store_output *output)
 
 /* ---- the batch by destinations ------------------------------------------------------------- */
 
-static void *grow(struct lai_buffer *buffer, size_t size)
-{
-	lai_buffer_consume(buffer, lai_buffer_used(buffer));
-	return lai_buffer_reserve(buffer, size > 0 ? size : 1);
-}
-
 /* A hash table of group numbers + 1, half empty at least. */
 static bool reserve(struct directory *directory, size_t count)
 {
@@ -193,12 +187,14 @@ static bool reserve(struct directory *directory, size_t count)
 	while (slots < 2 * count)
 		slots *= 2;
 	directory->slot_count = slots;
-	directory->group_count = directory->item_count = 0;
-	if (!grow(&directory->items, count * sizeof(struct item)) ||
-	    !grow(&directory->order, count * sizeof(size_t)) ||
-	    !grow(&directory->slots, slots * sizeof(size_t)))
+	/* As many as there were last time, to begin with. */
+	if (!lai_store_buffer_begin(&directory->groups, lai_buffer_used(&directory->groups)))
 		return false;
-	lai_buffer_consume(&directory->groups, lai_buffer_used(&directory->groups));
+	directory->group_count = directory->item_count = 0;
+	if (!lai_store_buffer_begin(&directory->items, count * sizeof(struct item)) ||
+	    !lai_store_buffer_begin(&directory->order, count * sizeof(size_t)) ||
+	    !lai_store_buffer_begin(&directory->slots, slots * sizeof(size_t)))
+		return false;
 	memset(lai_buffer_data(&directory->slots), 0, slots * sizeof(size_t));
 	return true;
 }

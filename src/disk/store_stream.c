@@ -61,8 +61,9 @@ static bool gather(struct stream *stream, const struct lai_store_batch *batch)
 	struct lai_store_record record;
 	size_t place = 0;
 
-	lai_buffer_consume(&stream->lines, lai_buffer_used(&stream->lines));
 	stream->ticket = 0;
+	if (!lai_store_buffer_begin(&stream->lines, lai_store_batch_bytes(batch)))
+		return false;
 	while (lai_store_batch_next(batch, &place, &record))
 		if (!lai_buffer_append(&stream->lines, record.body.data, record.body.size) ||
 		    !lai_buffer_append(&stream->lines, "\n", 1))

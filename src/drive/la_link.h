@@ -24,9 +24,10 @@ struct la_link {
 	char sender[LA_SENDER_MAX];
 	uint64_t last_seq; /* without a spool */
 	struct lai_spool *spool;
-	bool spool_read_out;	   /* the last look found nothing to load */
-	bool spool_failing;	   /* and it was said */
-	uint64_t spool_try_ns;	   /* after a failed commit; 0: at once */
+	bool spool_read_out;   /* the last look found nothing to load */
+	bool spool_failing;    /* and it was said */
+	bool spool_full;       /* the last put found no room: what is confirmed is worth a commit */
+	uint64_t spool_try_ns; /* after a failed commit; 0: at once */
 	uint64_t spool_tidy_ns;	   /* when confirmations were committed last */
 	uint64_t spool_confirmed;  /* up to here it has been told */
 	struct la_totals accepted; /* what was put, and what an earlier run left */

@@ -16,8 +16,6 @@
 #define SPOOL_RETRY_NS (1 * LAI_S)
 /* Confirmations alone are worth a transaction this often: after a crash they only cost repeats. */
 #define SPOOL_TIDY_NS (1 * LAI_S)
-/* So much is gathered at the longest before it is committed, whatever the caller does. */
-#define SPOOL_GATHER_BYTES (512u * 1024)
 
 static uint64_t now_of(const struct la_link *link)
 {
@@ -81,6 +79,16 @@ int lai_la_link_open_spool(struct la_link *link, const struct la_link_config *co
 	return status;
 }
 
+int la_link_note(struct la_link *link, const char *text)
+{
+	(void)link, (void)text; return 0;
+}
+
+const char *la_link_noted(const struct la_link *link)
+{
+	(void)link; return "";
+}
+
 const char *la_link_sender(const struct la_link *link)
 {
 	return link->sender;
@@ -121,23 +129,10 @@ int la_link_sync(struct la_link *link)
 	return status;
 }
 
-static int put_into_spool(struct la_link *link, const struct iovec *iov)
-{
-	uint64_t seq;
-	int status = lai_spool_put(link->spool, iov, 1, &seq);
-
-	/* It may be full of what is not written yet, or of what is confirmed and not forgotten. */
-	if (status == -EAGAIN && link->spool_try_ns <= now_of(link) && la_link_sync(link) == 0)
-		status = lai_spool_put(link->spool, iov, 1, &seq);
-	if (status == 0 && lai_spool_uncommitted(link->spool) >= SPOOL_GATHER_BYTES &&
-	    link->spool_try_ns <= now_of(link))
-		(void)la_link_sync(link);
-	return status;
-}
-
 int la_link_put(struct la_link *link, const void *body, size_t size)
 {
 	const struct iovec iov = {.iov_base = (void *)body, .iov_len = size};
+	uint64_t seq;
 	int status;
 
 	if (!lai_la_link_is_dialogue(link))
@@ -147,9 +142,10 @@ int la_link_put(struct la_link *link, const void *body, size_t size)
 	if (size > link->core.config.record_bytes_max)
 		return -EMSGSIZE;
 	if (link->spool)
-		status = put_into_spool(link, &iov);
+		status = lai_spool_put(link->spool, &iov, 1, &seq);
 	else
 		status = lai_outbox_put(&link->core.cargo.outbox, link->last_seq + 1, &iov, 1);
+	link->spool_full = link->spool && status == -EAGAIN;
 	if (status != 0)
 		return status;
 	link->last_seq++;
@@ -207,7 +203,7 @@ static bool commit_is_due(const struct la_link *link)
 		return false;
 	if (lai_spool_uncommitted(link->spool) > 0)
 		return true;
-	if (now_ns < lai_time_after(link->spool_tidy_ns, SPOOL_TIDY_NS))
+	if (!link->spool_full && now_ns < lai_time_after(link->spool_tidy_ns, SPOOL_TIDY_NS))
 		return false;
 	lai_spool_info(link->spool, &info);
 	return info.confirmed_seq < link->spool_confirmed;

@@ -293,6 +293,7 @@ static struct la_server *new_empty(const struct lai_server_place *place)
 	lai_list_init(&server->unconfirmed);
 	lai_list_init(&server->paused);
 	lai_list_init(&server->asking);
+	lai_list_init(&server->checking);
 	lai_list_init(&server->lingering);
 	return server;
 }

@@ -14,6 +14,7 @@
  *     unconfirmed   they have records on their way into the store
  *     paused        the store has no room for their next record
  *     asking        their password is to be checked
+ *     checking      it is being checked, by the checker's threads
  *     lingering     refused, and read to their end: in the order of their refusal, the first of
  *                   them makes room when there is none
  *
@@ -53,7 +54,7 @@ struct lai_client {
 	uint64_t
 		drain_by_ns; /* TLS failed, and its session is over: read to the FIN until then; 0: no */
 	struct lai_heap_item timer;
-	struct lai_list_link open, news, hungry, unconfirmed, paused, asking, lingering;
+	struct lai_list_link open, news, hungry, unconfirmed, paused, asking, checking, lingering;
 	struct lai_check *check;      /* its password is being checked */
 	char why[LAI_SERVER_WHY_MAX]; /* of TLS */
 };
@@ -74,7 +75,7 @@ struct la_server {
 	struct lai_client **by_socket;
 	size_t by_socket_room;
 	struct lai_heap timers;
-	struct lai_list open, news, hungry, unconfirmed, paused, asking, lingering;
+	struct lai_list open, news, hungry, unconfirmed, paused, asking, checking, lingering;
 
 	uint64_t accept_again_ns; /* after a lack of descriptors; 0: at once */
 	bool exhausted;		  /* that has been said */
@@ -150,7 +151,7 @@ void lai_server_ask(struct la_server *server, struct lai_client *client);
 /* Takes the answers that have come, and asks for those that wait. */
 void lai_server_take_answers(struct la_server *server);
 /* The client has gone: nobody waits for the answer. */
-void lai_server_forget(struct lai_client *client);
+void lai_server_forget(struct la_server *server, struct lai_client *client);
 
 /* server_store.c */
 

@@ -42,7 +42,9 @@ void lai_client_sort(struct la_server *server, struct lai_client *client)
 		lai_buffer_used(&session->tickets) > 0 || session->last_ticket > server->stored;
 
 	lai_list_set(&server->unconfirmed, &client->unconfirmed, here && unconfirmed);
-	lai_list_set(&server->paused, &client->paused, here && session->paused);
+	/* A crowded one goes on by itself, when its receipts go out. */
+	lai_list_set(&server->paused, &client->paused,
+		     here && session->paused && !session->crowded);
 	lai_list_set(&server->lingering, &client->lingering,
 		     here && session->state == LAI_STOMP_SESSION_REFUSED);
 	count_login(server, client,
@@ -323,7 +325,7 @@ static void count_end(struct la_server_totals *totals, const struct lai_stomp_se
 /* Out of every list and table; the socket is closed. */
 static void release(struct la_server *server, struct lai_client *client)
 {
-	lai_server_forget(client);
+	lai_server_forget(server, client);
 	lai_client_sort(server, client);
 	lai_list_remove(&server->news, &client->news);
 	lai_list_remove(&server->hungry, &client->hungry);

@@ -122,7 +122,31 @@ static bool has_certificate(struct la_server *server, struct lai_client *client)
 	return true;
 }
 
-/* Compares the password with what is known, if that may be tried now. true: it is decided. */
+static bool same_host(const struct lai_address *a, const struct lai_address *b)
+{
+	struct lai_address one = lai_address_unmap(a), other = lai_address_unmap(b);
+
+	lai_address_set_port(&one, 0);
+	lai_address_set_port(&other, 0);
+	return lai_address_equal(&one, &other);
+}
+
+/* Whether the checker has a password that came from there; it has few. */
+static bool is_being_checked(const struct la_server *server, const struct lai_address *address)
+{
+	const struct lai_list_link *link;
+
+	for (link = lai_list_first(&server->checking); link;
+	     link = lai_list_next(&server->checking, link)) {
+		const struct lai_client *client = LAI_LIST_OWNER(link, struct lai_client, checking);
+
+		if (same_host(&client->remote, address))
+			return true;
+	}
+	return false;
+}
+
+/* Compares the password with what is known, if that may be tried now. true: that is all for now. */
 static bool try_memo(struct la_server *server, struct lai_client *client, struct lai_check **check)
 {
 	struct lai_stomp_session *session = &client->session;
@@ -131,6 +155,11 @@ static bool try_memo(struct la_server *server, struct lai_client *client, struct
 	uint8_t digest[LAI_MEMO_DIGEST_BYTES];
 	const char *hash;
 
+	if (wait_ns > 0 && is_being_checked(server, &client->remote)) {
+		/* What is being checked counts as a failure, and need not be one. */
+		lai_list_add(&server->asking, &client->asking);
+		return true;
+	}
 	if (wait_ns > 0) {
 		answer(server, client, LA_SESSION_TOO_MANY_FAILURES, wait_ns);
 		return true;
@@ -173,6 +202,7 @@ static void try_login(struct la_server *server, struct lai_client *client)
 	}
 	check->owner = client;
 	client->check = check;
+	lai_list_add(&server->checking, &client->checking);
 	lai_checker_submit(server->checker, check);
 	if (server->no_threads)
 		lai_server_take_answers(server);
@@ -190,6 +220,14 @@ void lai_server_ask(struct la_server *server, struct lai_client *client)
 		try_login(server, client);
 }
 
+void lai_server_forget(struct la_server *server, struct lai_client *client)
+{
+	if (client->check)
+		client->check->owner = NULL;
+	client->check = NULL;
+	lai_list_remove(&server->checking, &client->checking);
+}
+
 static void take_answer(struct la_server *server, struct lai_check *check)
 {
 	struct lai_client *client = check->owner;
@@ -200,7 +238,7 @@ static void take_answer(struct la_server *server, struct lai_check *check)
 	if (right)
 		lai_guard_succeeded(server->guard, &check->address, lai_server_now(server));
 	if (client) {
-		client->check = NULL;
+		lai_server_forget(server, client);
 		answer(server, client, right ? LA_SESSION_OPEN : LA_SESSION_LOGIN_REJECTED, 0);
 	}
 	lai_check_free(check);
@@ -209,24 +247,19 @@ static void take_answer(struct la_server *server, struct lai_check *check)
 void lai_server_take_answers(struct la_server *server)
 {
 	struct lai_check *check;
-	struct lai_list_link *link;
 
 	if (!server->checker)
 		return;
 	while ((check = lai_checker_take(server->checker)))
 		take_answer(server, check);
-	while (lai_checker_has_room(server->checker) && (link = lai_list_first(&server->asking))) {
-		struct lai_client *client = LAI_LIST_OWNER(link, struct lai_client, asking);
+	/* Each of them once: it may have to wait on. */
+	for (size_t count = server->asking.count;
+	     count > 0 && lai_checker_has_room(server->checker); count--) {
+		struct lai_client *client =
+			LAI_LIST_OWNER(lai_list_first(&server->asking), struct lai_client, asking);
 
-		lai_list_remove(&server->asking, link);
+		lai_list_remove(&server->asking, &client->asking);
 		if (client->session.state == LAI_STOMP_SESSION_CHECKING)
 			try_login(server, client);
 	}
-}
-
-void lai_server_forget(struct lai_client *client)
-{
-	if (client->check)
-		client->check->owner = NULL;
-	client->check = NULL;
 }

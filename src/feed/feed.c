@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,38 @@ const char *lai_feed_error(const struct lai_feed *feed)
 const char *lai_feed_name(const struct lai_feed *feed)
 {
 	return feed->ops->name(feed);
+}
+
+bool lai_feed_place(const struct lai_feed *feed, size_t left, struct lai_feed_place *place)
+{
+	return feed->ops->place && feed->ops->place(feed, left, place);
+}
+
+#define PLACE_FORMAT "%" PRIu64 ":%" PRIu64 ":%" PRIu64 ":%08" PRIx32
+#define PLACE_SCAN "%" SCNu64 ":%" SCNu64 ":%" SCNu64 ":%" SCNx32 "%n"
+
+void lai_feed_place_format(char text[LAI_FEED_PLACE_MAX], const struct lai_feed_place *place)
+{
+	snprintf(text, LAI_FEED_PLACE_MAX, PLACE_FORMAT, place->device, place->inode, place->offset,
+		 place->check);
+}
+
+bool lai_feed_place_parse(const char *text, struct lai_feed_place *place)
+{
+	struct lai_feed_place result;
+	int used = 0;
+
+	if (sscanf(text, PLACE_SCAN, &result.device, &result.inode, &result.offset, &result.check,
+		   &used) != 4 ||
+	    text[used] != '\0')
+		return false;
+	*place = result;
+	return true;
+}
+
+bool lai_feed_resumed(const struct lai_feed *feed)
+{
+	return feed->resumed;
 }
 
 void lai_feed_counts(const struct lai_feed *feed, struct lai_feed_counts *counts)

@@ -22,6 +22,16 @@
 
 struct lai_feed;
 
+/* A place in a followed file, that outlives us. */
+struct lai_feed_place {
+	uint64_t device, inode;
+	uint64_t offset; /* of the first byte that is not done */
+	uint32_t check;	 /* CRC32C of the (at most 64) bytes before it: an inode number can be used again */
+};
+
+/* Room for its text, "8:2:1234:5678:9abcdef0". */
+#define LAI_FEED_PLACE_MAX 96
+
 /* Zero is a good value for every field: standard input, as it is. */
 struct lai_feed_config {
 	const char *const *files; /* read in this order; "-" is standard input. Copied */
@@ -29,6 +39,9 @@ struct lai_feed_config {
 	const char *follow;	  /* read this file for ever instead; no files then. Copied */
 	bool from_end;		  /* follow: begin at the end of what is there; with records,
 				     at the beginning of an unfinished last line */
+	/* follow: begin here, in whatever name the file has now, and then go on with what has the
+	   name; NULL: at the beginning */
+	const struct lai_feed_place *resume;
 	bool records;		  /* end a piece that has no newline with one if another follows */
 	int stdin_fd;		  /* what "standard input" is: 0 in real life. Stays the caller's */
 	uint64_t recheck_ns;	  /* follow: LAI_FEED_RECHECK_NS if 0 */
@@ -87,6 +100,17 @@ const char *lai_feed_error(const struct lai_feed *feed);
 
 /* What is being read: a file's name as given, or "standard input". Never NULL. */
 const char *lai_feed_name(const struct lai_feed *feed);
+
+/*
+ * Where a followed file stands, `left` bytes before what is read next (they are with the caller, and
+ * not done). false: nothing is followed or open, or those bytes are not all of this file.
+ */
+bool lai_feed_place(const struct lai_feed *feed, size_t left, struct lai_feed_place *place);
+/* As a text, and back. false: it is none. */
+void lai_feed_place_format(char text[LAI_FEED_PLACE_MAX], const struct lai_feed_place *place);
+bool lai_feed_place_parse(const char *text, struct lai_feed_place *place);
+/* follow with .resume: the file was found, under this name or another. */
+bool lai_feed_resumed(const struct lai_feed *feed);
 
 void lai_feed_counts(const struct lai_feed *feed, struct lai_feed_counts *counts);
 

@@ -19,6 +19,7 @@
 #include "feed/feed_tail.h"
 #include "feed/feed_watch.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -241,6 +242,13 @@ static void follow_reopen(struct lai_feed *feed)
 	follow->idle = false;
 }
 
+static bool follow_place(const struct lai_feed *feed, size_t left, struct lai_feed_place *place)
+{
+	const struct follow *follow = (const struct follow *)feed;
+
+	return follow->count > 0 && lai_feed_tail_place(&follow->files[0], left, place);
+}
+
 static const struct lai_feed_ops follow_ops = {
 	.free = follow_free,
 	.fd = follow_fd,
@@ -249,15 +257,66 @@ static const struct lai_feed_ops follow_ops = {
 	.tend = follow_tend,
 	.reopen = follow_reopen,
 	.name = follow_name,
+	.place = follow_place,
 };
+
+/* ---- going on where another run stopped ------------------------------------------------- */
+
+/* The file of this place, if it is in the directory of the name: a descriptor, or -1. */
+static int open_inode(const struct follow *follow, const struct lai_feed_place *place,
+		      struct stat *status)
+{
+	DIR *directory = opendir(follow->watch.directory_path);
+	struct dirent *entry;
+	int fd = -1;
+
+	while (directory && fd < 0 && (entry = readdir(directory)) != NULL) {
+		if (entry->d_ino != place->inode)
+			continue;
+		fd = openat(dirfd(directory), entry->d_name,
+			    O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
+		if (fd >= 0 && (fstat(fd, status) != 0 || !S_ISREG(status->st_mode))) {
+			(void)close(fd);
+			fd = -1;
+		}
+	}
+	if (directory)
+		(void)closedir(directory);
+	return fd;
+}
+
+/* It was rotated meanwhile: its rest comes first, under the name that it has now. */
+static void resume_rotated(struct follow *follow, const struct lai_feed_place *place,
+			   uint64_t now_ns)
+{
+	struct stat status;
+	int fd = open_inode(follow, place, &status);
+
+	if (fd < 0)
+		return;
+	add_file(follow, fd, &status, now_ns);
+	follow->feed.resumed = lai_feed_tail_resume(&follow->files[0], place);
+	if (!follow->feed.resumed)
+		drop_first(follow);
+	follow->had_file = follow->feed.resumed;
+}
 
 /* The first look, where a mistake is the user's: a missing file may come, a missing directory is
    a slip of the pen. */
 static int first_look(struct follow *follow, const struct lai_feed_config *config, char **error)
 {
-	int result = take_named(follow, error, lai_clock_now());
+	const struct lai_feed_place *place = config->resume;
+	uint64_t now_ns = lai_clock_now();
+	struct stat status;
+	int result;
 
-	if (result == 0 && config->from_end)
+	if (place && (stat(follow->path, &status) != 0 || status.st_ino != place->inode ||
+		      status.st_dev != place->device))
+		resume_rotated(follow, place, now_ns);
+	result = take_named(follow, error, now_ns);
+	if (result == 0 && place && !follow->feed.resumed)
+		follow->feed.resumed = lai_feed_tail_resume(&follow->files[0], place);
+	if (result == 0 && config->from_end && !follow->feed.resumed)
 		lai_feed_tail_to_end(&follow->files[0], config->records);
 	if (result != -ENOENT)
 		return result;

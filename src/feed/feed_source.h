@@ -22,6 +22,7 @@ struct lai_feed_ops {
 	void (*tend)(struct lai_feed *feed);
 	void (*reopen)(struct lai_feed *feed);
 	const char *(*name)(const struct lai_feed *feed);
+	bool (*place)(const struct lai_feed *feed, size_t left, struct lai_feed_place *place); /* or NULL */
 };
 
 /* First member of each kind. */
@@ -30,6 +31,7 @@ struct lai_feed {
 	struct lai_feed_counts counts;
 	char *error;  /* a sentence; NULL: none */
 	bool records; /* as in the config */
+	bool resumed; /* the place to begin at was found */
 	bool midline; /* the last byte given out was not a newline */
 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "feed/feed_tail.h"
 
+#include "base/crc32c.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,6 +70,51 @@ void lai_feed_tail_to_end(struct lai_feed_tail *tail, bool records)
 		tail->offset = start + (uint64_t)got;
 	}
 	keep(tail, last, (size_t)got);
+}
+
+/* The bytes before offset, as many as are kept; how many, or -1. */
+static ssize_t read_before(const struct lai_feed_tail *tail, uint64_t offset,
+			   unsigned char bytes[LAI_FEED_TAIL_KEPT])
+{
+	size_t size = offset < LAI_FEED_TAIL_KEPT ? (size_t)offset : LAI_FEED_TAIL_KEPT;
+	ssize_t got = pread(tail->fd, bytes, size, (off_t)(offset - size));
+
+	return got == (ssize_t)size ? got : -1;
+}
+
+bool lai_feed_tail_place(const struct lai_feed_tail *tail, size_t left,
+			 struct lai_feed_place *place)
+{
+	unsigned char bytes[LAI_FEED_TAIL_KEPT];
+	ssize_t size;
+
+	if (left > tail->offset)
+		return false;
+	size = read_before(tail, tail->offset - left, bytes);
+	if (size < 0)
+		return false;
+	*place = (struct lai_feed_place){.device = tail->device,
+					 .inode = tail->inode,
+					 .offset = tail->offset - left,
+					 .check = lai_crc32c(0, bytes, (size_t)size)};
+	return true;
+}
+
+bool lai_feed_tail_resume(struct lai_feed_tail *tail, const struct lai_feed_place *place)
+{
+	unsigned char bytes[LAI_FEED_TAIL_KEPT];
+	ssize_t size;
+
+	if (tail->device != place->device || tail->inode != place->inode ||
+	    place->offset > lai_feed_tail_size(tail))
+		return false;
+	size = read_before(tail, place->offset, bytes);
+	if (size < 0 || lai_crc32c(0, bytes, (size_t)size) != place->check)
+		return false;
+	tail->offset = place->offset;
+	tail->kept_bytes = 0;
+	keep(tail, bytes, (size_t)size);
+	return true;
 }
 
 /* Whether the bytes before our place are still those that were read. */

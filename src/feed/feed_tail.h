@@ -12,6 +12,8 @@
 #ifndef LAI_FEED_FEED_TAIL_H
 #define LAI_FEED_FEED_TAIL_H
 
+#include "feed/feed.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,6 +43,12 @@ void lai_feed_tail_done(struct lai_feed_tail *tail);
 
 /* Moves to the end; with records, to the beginning of a last line that has no newline yet. */
 void lai_feed_tail_to_end(struct lai_feed_tail *tail, bool records);
+
+/* Moves to this place; false: this is another file, or it is not what it was. */
+bool lai_feed_tail_resume(struct lai_feed_tail *tail, const struct lai_feed_place *place);
+/* The place `left` bytes before the next byte to read. false: they do not all belong to this file. */
+bool lai_feed_tail_place(const struct lai_feed_tail *tail, size_t left,
+			 struct lai_feed_place *place);
 
 /* How long the file is now; 0 if even that cannot be said. */
 uint64_t lai_feed_tail_size(const struct lai_feed_tail *tail);

@@ -974,6 +974,85 @@ static void test_follow_turned_unreadable(void **state)
 	assert_null(lai_feed_error(room->feed));
 }
 
+/* Ends this run after `left` bytes less than were read, and begins the next one there. */
+static void resume(struct room *room, size_t left)
+{
+	struct lai_feed_place place, again;
+	char text[LAI_FEED_PLACE_MAX];
+
+	assert_true(lai_feed_place(room->feed, left, &place));
+	lai_feed_place_format(text, &place);
+	assert_true(lai_feed_place_parse(text, &again));
+	lai_feed_free(room->feed);
+	room->feed = NULL;
+	start(room, &(struct lai_feed_config){.follow = room->a,
+					      .recheck_ns = SOON_NS,
+					      .from_end = true, /* the place counts more */
+					      .resume = &again});
+}
+
+static void test_follow_resume(void **state)
+{
+	struct room *room = *state;
+
+	put(room->a, "one two three");
+	start_follow(room, SOON_NS);
+	expect(room, "one two three");
+	resume(room, strlen(" three"));
+	assert_true(lai_feed_resumed(room->feed));
+	put(room->a, " four");
+	expect(room, " three four");
+	resume(room, 0);
+	expect_nothing(room);
+}
+
+static void test_follow_resume_rotated(void **state)
+{
+	struct room *room = *state;
+
+	put(room->a, "one two");
+	start_follow(room, SOON_NS);
+	expect(room, "one two");
+	put(room->a, " three");
+	rotate(room->a, room->b);
+	put(room->a, " four");
+	resume(room, strlen(" two"));
+	assert_true(lai_feed_resumed(room->feed));
+	expect(room, " two three four");
+}
+
+static void test_follow_resume_gone(void **state)
+{
+	struct room *room = *state;
+	struct lai_feed_place place;
+
+	put(room->a, "one two");
+	start_follow(room, SOON_NS);
+	expect(room, "one two");
+	assert_false(lai_feed_place(room->feed, strlen("one two") + 1, &place));
+	/* The same file with other bytes before the place: not what was read. */
+	assert_int_equal(truncate(room->a, 0), 0);
+	put(room->a, "XXX YYY zzz");
+	assert_true(lai_feed_place(room->feed, 0, &place));
+	place.check ^= 1;
+	lai_feed_free(room->feed);
+	room->feed = NULL;
+	start(room, &(struct lai_feed_config){
+			    .follow = room->a, .recheck_ns = SOON_NS, .resume = &place});
+	assert_false(lai_feed_resumed(room->feed));
+	expect(room, "XXX YYY zzz");
+}
+
+static void test_place_text(void **state)
+{
+	static const char *const bad[] = {"", "1:2:3", "1:2:3:4x", "a:2:3:4", "1:2:3:4:5", "note"};
+	struct lai_feed_place place;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(lai_feed_place_parse(bad[i], &place));
+}
+
 static void test_follow_refused(void **state)
 {
 	struct room *room = *state;
@@ -1140,6 +1219,12 @@ int main(void)
 		IN_ROOM("follow: the directory may be replaced", test_follow_directory_replaced),
 		IN_ROOM("follow: a name that turns unreadable is told and waited for",
 			test_follow_turned_unreadable),
+		IN_ROOM("follow: another run goes on at the byte that was not done",
+			test_follow_resume),
+		IN_ROOM("follow: also when the file was renamed meanwhile",
+			test_follow_resume_rotated),
+		IN_ROOM("follow: a file with other bytes is another file", test_follow_resume_gone),
+		IN_ROOM("follow: what is no place is refused", test_place_text),
 		IN_ROOM("follow: what cannot be followed is refused", test_follow_refused),
 		IN_ROOM("follow: no line is lost or torn under a busy writer",
 			test_follow_concurrent),

@@ -153,9 +153,14 @@ static int set_up(SSL_CTX *context, const struct la_tls_config *config, bool ser
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	/* Whole records, where one byte after the other would mean two system calls for each. */
 	SSL_CTX_set_read_ahead(context, 1);
-	/* A ticket holds the session: nothing is kept here. */
+	/*
+	 * No resumption. The tickets of TLS 1.3 come after the handshake, and a client that only
+	 * writes has them unread when it closes: its kernel then sends an RST, which destroys what it
+	 * wrote last.
+	 */
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_verify(context, verify_mode(config, server), NULL);
+	(void)SSL_CTX_set_num_tickets(context, 0);
+	SSL_CTX_set_verify(context, verify_mode(config, server), lai_tls_why_refused);
 	SSL_CTX_set_client_cert_cb(context, on_client_wanted);
 	status = trust(context, config, server, error);
 	return status == 0 && config->cert ? use_certificate(context, config, error) : status;

@@ -2,7 +2,8 @@
 /*
  * tls_inside.h - what the files of TLS share; nobody else includes it.
  *
- *   tls.c            the face: struct lai_net_ops, the ready list, wait()
+ *   tls.c            the face: struct lai_net_ops
+ *   tls_wait.c       the ready list, wait() and fd()
  *   tls_context.c    files and settings: who is trusted, who we are
  *   tls_socket.c     one socket: life, handshake, what it waits for
  *   tls_stream.c     its bytes: send, receive, the farewell
@@ -88,6 +89,7 @@ struct lai_tls_socket {
 	bool wants_client; /* the server has asked for our certificate, and we have none */
 	char *expected;	   /* the name that the server must show */
 	char *peer_name;   /* of its verified certificate, or NULL */
+	char *refusal;	   /* what is wrong with its certificate, while that is being checked */
 	char *why;
 };
 
@@ -121,8 +123,11 @@ uint32_t lai_tls_socket_events(const struct lai_tls_socket *socket);
    inner watch() said; it is then told at the next occasion. */
 int lai_tls_socket_settle(struct lai_tls_socket *socket);
 
-/* ---- tls.c ---- */
+/* ---- tls_wait.c ---- */
 
+int lai_tls_wait_init(struct lai_tls *tls); /* 0, or a negative errno; then done() as well */
+void lai_tls_wait_done(struct lai_tls *tls);
+int lai_tls_wait(struct lai_net *net, struct lai_ready *ready, int max, uint64_t deadline_ns);
 void lai_tls_list(struct lai_tls_socket *socket);
 void lai_tls_unlist(struct lai_tls_socket *socket);
 
@@ -161,6 +166,8 @@ uint64_t lai_tls_marks_acked(struct lai_tls_marks *marks, uint64_t wire_acked);
  * *why, a sentence to be freed, or NULL.
  */
 int lai_tls_why(const struct lai_tls_socket *socket, char **why);
+/* A verification callback (SSL_CTX_set_verify): notes in a sentence what is wrong. */
+int lai_tls_why_refused(int accepted, X509_STORE_CTX *store);
 /* The common name of a certificate, to be freed; NULL: it has none that is plain text. */
 char *lai_tls_common_name(const X509 *certificate);
 

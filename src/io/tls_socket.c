@@ -100,6 +100,7 @@ void lai_tls_socket_free(struct lai_tls_socket *socket)
 	lai_tls_marks_done(&socket->marks);
 	free(socket->expected);
 	free(socket->peer_name);
+	free(socket->refusal);
 	free(socket->why);
 	free(socket);
 }

@@ -263,13 +263,15 @@ static void world_step(struct world *world)
 	end_take(&world->server, world);
 }
 
+/* The condition is asked until it is true, and not once more. */
 #define EVENTUALLY(world, condition)                                                               \
 	do {                                                                                       \
 		struct lai_net *t_net = (world)->client.net;                                       \
 		uint64_t until_ns = t_net->ops->now(t_net) + PATIENCE_NS;                          \
-		while (!(condition) && t_net->ops->now(t_net) < until_ns)                          \
+		bool come;                                                                         \
+		while (!(come = (condition)) && t_net->ops->now(t_net) < until_ns)                 \
 			world_step(world);                                                         \
-		if (!(condition))                                                                  \
+		if (!come)                                                                         \
 			fail_msg("this never came: %s", #condition);                               \
 	} while (0)
 
@@ -405,12 +407,20 @@ static void transfer(struct world *world, uint64_t bytes)
 	}
 }
 
-static void shrink_buffers(int socket)
+/* The kernel makes it its least. */
+static void shrink(int socket, int buffer)
 {
-	int small = 1; /* the kernel makes it its least */
+	int small = 1;
 
-	assert_int_equal(setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
-	assert_int_equal(setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+	assert_int_equal(setsockopt(socket, SOL_SOCKET, buffer, &small, sizeof(small)), 0);
+}
+
+/* Of the sockets that it accepts. A window once offered is not to be taken back: that would cost
+   retransmissions. */
+static void shrink_listener(int listener)
+{
+	shrink(listener, SO_SNDBUF);
+	shrink(listener, SO_RCVBUF);
 }
 
 static void check_transfer(bool simulated, uint64_t bytes)
@@ -420,11 +430,11 @@ static void check_transfer(bool simulated, uint64_t bytes)
 	world_open_usual(&world, simulated);
 	if (simulated)
 		lai_sim_buffers(lai_sim_client(world.sim), 3000, 3000);
+	else
+		shrink_listener(world.listener);
 	world_meet(&world);
-	if (!simulated) {
-		shrink_buffers(world.client.socket);
-		shrink_buffers(world.server.socket);
-	}
+	if (!simulated)
+		shrink(world.client.socket, SO_SNDBUF);
 	transfer(&world, bytes);
 	assert_int_equal(world.client.received, bytes);
 	assert_int_equal(world.server.received, bytes);
@@ -436,7 +446,7 @@ static void check_transfer(bool simulated, uint64_t bytes)
 static void test_transfer(void **state)
 {
 	(void)state;
-	check_transfer(false, 10 * SOME_BYTES);
+	check_transfer(false, 3 * SOME_BYTES);
 	check_transfer(true, 3 * SOME_BYTES);
 }
 
@@ -447,7 +457,7 @@ static void test_small_from_the_start(void **state)
 
 	(void)state;
 	world_open_usual(&world, false);
-	shrink_buffers(world.listener);
+	shrink_listener(world.listener);
 	world_meet(&world);
 	transfer(&world, SOME_BYTES);
 	world_close(&world);
@@ -707,7 +717,6 @@ static void test_stalled_handshake(void **state)
 	struct world world;
 	struct lai_net *plain = kernel_net();
 	struct lai_socket_options options = {.tos = -1};
-	struct lai_address from;
 	int silent, theirs;
 
 	(void)state;
@@ -725,7 +734,6 @@ static void test_stalled_handshake(void **state)
 	world_meet(&world);
 	end_send(&world.client, SOME_BYTES);
 	EVENTUALLY(&world, world.server.received == SOME_BYTES);
-	(void)from;
 	world.server.net->ops->abort(world.server.net, theirs);
 	plain->ops->abort(plain, silent);
 	plain->ops->free(plain);
@@ -774,21 +782,30 @@ static void stranger_close(struct stranger *stranger)
 	SSL_CTX_free(stranger->context);
 }
 
+/* Only writes. */
+static void stranger_flush(struct stranger *stranger)
+{
+	struct end *end = stranger->end;
+	char data[4096];
+	int out;
+
+	while ((out = BIO_read(stranger->out, data, sizeof(data))) > 0) {
+		struct iovec iov = {data, (size_t)out};
+
+		assert_int_equal(end->net->ops->send(end->net, end->socket, &iov, 1, 0), out);
+	}
+}
+
 /* Carries bytes between its memory and the wire. */
 static void stranger_move(struct stranger *stranger)
 {
 	struct end *end = stranger->end;
 	char data[4096];
 	ssize_t size;
-	int out;
 
 	while ((size = end->net->ops->recv(end->net, end->socket, data, sizeof(data))) > 0)
 		assert_int_equal(BIO_write(stranger->in, data, (int)size), size);
-	while ((out = BIO_read(stranger->out, data, sizeof(data))) > 0) {
-		struct iovec iov = {data, (size_t)out};
-
-		assert_int_equal(end->net->ops->send(end->net, end->socket, &iov, 1, 0), out);
-	}
+	stranger_flush(stranger);
 }
 
 static bool stranger_shook(struct stranger *stranger)
@@ -927,6 +944,26 @@ static void test_fin_without_goodbye(void **state)
 	world_close(&world);
 }
 
+/* With tickets under way to it, its close() would be an RST. */
+static void test_client_that_never_reads(void **state)
+{
+	struct stranger stranger;
+	struct world world;
+
+	(void)state;
+	meet_stranger(&world, &stranger, TLS1_3_VERSION);
+	for (int i = 0; i < 5; i++) /* whatever the server has to say is there now */
+		world_step(&world);
+	assert_int_equal(SSL_write(stranger.ssl, &(uint8_t){byte_at(10)}, 1), 1);
+	stranger_flush(&stranger);
+	end_close(&world.client);
+	EVENTUALLY(&world, world.server.over);
+	assert_int_equal(world.server.received, 11);
+	assert_int_equal(world.server.last, 0);
+	stranger_close(&stranger);
+	world_close(&world);
+}
+
 static void test_fin_inside_a_record(void **state)
 {
 	struct stranger stranger;
@@ -1057,7 +1094,7 @@ static void check_views(bool simulated)
 
 	world_open_usual(&world, simulated);
 	if (!simulated)
-		shrink_buffers(world.listener);
+		shrink_listener(world.listener);
 	world_meet(&world);
 	world.server.reads = false; /* until everything stands still */
 	for (int i = 0; i < 3000; i++) {
@@ -1121,10 +1158,10 @@ static void check_shutdown_behind_pending(bool simulated)
 
 	world_open_usual(&world, simulated);
 	if (!simulated)
-		shrink_buffers(world.listener);
+		shrink_listener(world.listener);
 	world_meet(&world);
 	if (!simulated)
-		shrink_buffers(world.client.socket);
+		shrink(world.client.socket, SO_SNDBUF);
 	world.server.reads = false;
 	while (world.client.last != -EAGAIN)
 		end_send(&world.client, world.client.sent + SOME_BYTES);
@@ -1428,6 +1465,8 @@ int main(void)
 		 .test_func = test_goodbye},
 		{.name = "a FIN without close_notify is an end, with a word of warning",
 		 .test_func = test_fin_without_goodbye},
+		{.name = "a client that writes and closes and never reads loses nothing",
+		 .test_func = test_client_that_never_reads},
 		{.name = "a FIN inside a record is a violation",
 		 .test_func = test_fin_inside_a_record},
 		{.name = "a record that was changed is refused", .test_func = test_changed_record},

@@ -123,10 +123,22 @@ static void append_date(struct lai_text *text, const ASN1_TIME *time)
 		lai_text_append(text, " on %s", date);
 }
 
-static void append_refusal(struct lai_text *text, const struct lai_tls_socket *socket, X509 *shown,
-			   long verdict)
+/* Whose certificate it is: the peer's own, or that of one who signs it. */
+static void append_bearer(struct lai_text *text, const struct lai_tls_socket *socket, X509 *shown,
+			  int depth)
 {
-	lai_text_append(text, "%s's certificate ", peer_of(socket));
+	if (depth == 0) {
+		lai_text_append(text, "%s's certificate ", peer_of(socket));
+		return;
+	}
+	lai_text_append(text, "the certificate of ");
+	append_common_name(text, X509_get_subject_name(shown));
+	lai_text_append(text, ", who signs %s's, ", peer_of(socket));
+}
+
+static void append_verdict(struct lai_text *text, const struct lai_tls_socket *socket, X509 *shown,
+			   int verdict)
+{
 	switch (verdict) {
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 	case X509_V_ERR_IP_ADDRESS_MISMATCH:
@@ -145,7 +157,6 @@ static void append_refusal(struct lai_text *text, const struct lai_tls_socket *s
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
 		lai_text_append(text, "is self-signed, and not among those trusted");
 		break;
-	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
@@ -157,16 +168,29 @@ static void append_refusal(struct lai_text *text, const struct lai_tls_socket *s
 	}
 }
 
-static void say_refusal(struct lai_text *text, const struct lai_tls_socket *socket)
+int lai_tls_why_refused(int accepted, X509_STORE_CTX *store)
 {
-	X509 *shown = SSL_get1_peer_certificate(socket->ssl);
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct lai_tls_socket *socket = SSL_get_app_data(ssl);
+	X509 *shown = X509_STORE_CTX_get_current_cert(store);
+	struct lai_text text = LAI_TEXT_INIT(WHY_BYTES_MAX);
+	int verdict = X509_STORE_CTX_get_error(store);
+	int depth = X509_STORE_CTX_get_error_depth(store);
 
-	if (shown)
-		append_refusal(text, socket, shown, SSL_get_verify_result(socket->ssl));
-	else
-		lai_text_append(text, "%s's certificate is refused: %s", peer_of(socket),
-				X509_verify_cert_error_string(SSL_get_verify_result(socket->ssl)));
-	X509_free(shown);
+	if (accepted)
+		return 1;
+	if (!shown || verdict == X509_V_ERR_HOSTNAME_MISMATCH ||
+	    verdict == X509_V_ERR_IP_ADDRESS_MISMATCH) {
+		shown = X509_STORE_CTX_get0_cert(store);
+		depth = 0;
+	}
+	append_bearer(&text, socket, shown, depth);
+	append_verdict(&text, socket, shown, verdict);
+	free(socket->refusal);
+	socket->refusal = NULL;
+	if (lai_text_steal(&text, &socket->refusal) != 0)
+		lai_text_done(&text);
+	return 0;
 }
 
 /* ---- what the peer says, and all else ------------------------------------------------------ */
@@ -215,7 +239,9 @@ static int say_reason(struct lai_text *text, const struct lai_tls_socket *socket
 	const char *reason = ERR_reason_error_string(error);
 
 	switch (ERR_GET_REASON(error)) {
-	case SSL_R_CERTIFICATE_VERIFY_FAILED: say_refusal(text, socket); return EKEYREJECTED;
+	case SSL_R_CERTIFICATE_VERIFY_FAILED:
+		lai_text_append(text, "%s", socket->refusal ? socket->refusal : reason);
+		return EKEYREJECTED;
 	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
 		lai_text_append(text, "the client has sent no certificate");
 		return EKEYREJECTED;

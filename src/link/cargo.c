@@ -87,7 +87,6 @@ static void end_dialogue(struct lai_cargo *cargo, struct la_report *report)
 	if (report->duplicated.max_bytes == 0 && lai_outbox_empty(&cargo->outbox) &&
 	    cargo->outbox.totals.delivered_records > 0)
 		report->proof = LA_PROOF_CONFIRMED;
-	cargo->outbox.totals.duplicated.max_bytes += report->duplicated.max_bytes;
 }
 
 void lai_cargo_end(struct lai_cargo *cargo, struct la_report *report, uint64_t peer_buffer_bytes)

@@ -270,7 +270,8 @@ void lai_stomp_session_advance(struct lai_stomp_session *session, uint64_t now_n
 		end_without_words(session, now_ns);
 	if (lai_stomp_session_closes(session)) {
 		forget_input(session);
-		if (!session->said && lai_buffer_used(&session->held) == 0)
+		if (!session->said && lai_buffer_used(&session->held) == 0 &&
+		    !lai_conn_over(&session->conn))
 			say(session, now_ns);
 	} else if (is_last_of_peer(session)) {
 		lai_conn_finish(&session->conn, lai_time_after(now_ns, session->config->linger_ns),

@@ -214,17 +214,24 @@ static void append_raw(struct lai_stomp_session *session, const void *data, size
 static void append_header(struct lai_stomp_session *session, const struct lai_stomp_header *header)
 {
 	size_t before = lai_buffer_used(&session->scratch);
-	struct lai_slice name = append_plain(session, header->name), value;
-	bool whole = !memchr(name.data, ':', name.size) && !memchr(name.data, '\n', name.size);
+	const char *end = header->value.data + header->value.size;
+	struct lai_slice line = {header->name.data, (size_t)(end - header->name.data)};
+	struct lai_slice name, value;
+	bool whole;
 
+	if (session->version == LAI_STOMP_1_0 || !memchr(line.data, '\\', line.size)) {
+		append_raw(session, line.data, line.size);
+		append_raw(session, "\n", 1);
+		return;
+	}
+	name = append_plain(session, header->name);
+	whole = !memchr(name.data, ':', name.size) && !memchr(name.data, '\n', name.size);
 	append_raw(session, ":", 1);
 	value = append_plain(session, header->value);
 	whole = whole && !memchr(value.data, '\n', value.size);
 	if (!whole) {
 		lai_buffer_truncate(&session->scratch, lai_buffer_used(&session->scratch) - before);
-		append_raw(session, header->name.data, header->name.size);
-		append_raw(session, ":", 1);
-		append_raw(session, header->value.data, header->value.size);
+		append_raw(session, line.data, line.size);
 	}
 	append_raw(session, "\n", 1);
 }

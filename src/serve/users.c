@@ -76,8 +76,11 @@ const char *lai_users_hash_wrong(const char *hash)
 		return "is missing";
 	if (length >= CRYPT_OUTPUT_SIZE)
 		return "is longer than any of crypt(5)";
-	if (strcspn(hash, ":;*!\\ \t") != length || has_control(lai_slice_of(hash)))
+	if (strcspn(hash, ":;*!\\ ") != length || has_control(lai_slice_of(hash)))
 		return "has a character in it that no hash of crypt(5) has";
+	/* Traditional hashes without '$' know eight characters, and a plain password looks like one. */
+	if (hash[0] != '$')
+		return "is none: one of crypt(5) begins with '$'; lastack passwd makes them";
 	switch (crypt_checksalt(hash)) {
 	case CRYPT_SALT_INVALID:
 	case CRYPT_SALT_METHOD_DISABLED: return "is of no method that crypt(5) knows here";
@@ -175,10 +178,10 @@ static int sort(struct lai_users *users, char **error)
 
 /* ---- nobody ----------------------------------------------------------------------------------- */
 
-/* The method and its cost: "$y$j9T$". What has no '$' is of one method, or one of a kind. */
+/* The method and its cost: "$y$j9T$". */
 static size_t cost_chars(const char *hash)
 {
-	const char *end = hash[0] == '$' ? strchr(hash + 1, '$') : NULL;
+	const char *end = strchr(hash + 1, '$');
 
 	end = end ? strchr(end + 1, '$') : NULL;
 	return end ? (size_t)(end - hash) + 1 : strlen(hash);

@@ -25,7 +25,7 @@ for target in "${@:-}"; do
 		# shellcheck disable=SC2086
 		clang -std=gnu11 -D_GNU_SOURCE -Iinclude -Isrc -DLASTACK_VERSION='"fuzz"' -g -O1 \
 			-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-			-o "$out/$name" "$file" $sources $extra -lmnl -lpthread || exit 1
+			-o "$out/$name" "$file" $sources $extra -lmnl -lsqlite3 -lssl -lcrypto -lcrypt -lpthread || exit 1
 		mkdir -p "$out/$name.corpus"
 		# What was recorded for the unit tests is where the fuzzer begins.
 		seeds=

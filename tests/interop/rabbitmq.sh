@@ -21,7 +21,7 @@ url=stomp://$RABBIT_USER@127.0.0.1:$(rabbit_port one)/queue
 
 # Everything that waits in the queue, each record-id once, in the order of its numbers, into NAME.got.
 drain() { # NAME
-	rabbit_stomp one drain "$1" >"$T_DIR/$1.drained"
+	rabbit_stomp one drain "$1" >"$T_DIR/$1.drained" || t_note "not drained: $(tail -n 2 "$T_DIR/$1.drained")"
 	sort -u "$T_DIR/$1.drained" | sed 's/^[^\t]*-\([0-9]*\t\)/\1/' | sort -n >"$T_DIR/$1.numbered"
 	cut -f2- "$T_DIR/$1.numbered" >"$T_DIR/$1.got"
 	t_note "$1: $(wc -l <"$T_DIR/$1.drained") records drained, $(wc -l <"$T_DIR/$1.got") different"
@@ -51,8 +51,9 @@ cat "$T_DIR/second" >&8
 t_ok "the next are sent while it stands still: they wait, unread" t_wait_for 20 rabbit_owes one
 rabbit_kill one KILL
 cat "$T_DIR/third" >&8 &
-rabbit_start one
-wait $!
+feeding=$!
+rabbit_start one 8<&- # or the input would have no end while the node lives
+wait $feeding
 exec 8<&-
 t_join send 60
 t_is "the node was killed and came back: every record is confirmed, status 0" "$T_STATUS" 0

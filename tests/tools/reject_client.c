@@ -15,7 +15,7 @@
  *
  * --loss N: the first N packets from the server that carry something after the login is on its way
  * are dropped, by a rule in the chain that --chain names ("inet TABLE CHAIN", hooked into input; ours
- * alone, it is flushed for every trial). Each trial comes from a loopback address of its own, so that
+ * alone: it is flushed for every trial). Each trial comes from a loopback address of its own, so that
  * no server counts them as one attacker.
  *
  * One line to stdout: PROTOCOL, mode, loss, trials, and in how many the whole answer came, separated by

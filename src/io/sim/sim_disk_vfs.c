@@ -216,7 +216,7 @@ static int on_sector_size(sqlite3_file *base)
 static int on_characteristics(sqlite3_file *base)
 {
 	(void)base;
-	return SQLITE_IOCAP_ATOMIC;
+	return SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
 
 static const sqlite3_io_methods methods = {
