@@ -54,6 +54,15 @@ p_mosquitto() {
 	p_start mosquitto "$(p_program mosquitto)" -c "$B_DIR/mosquitto.conf"
 }
 
+# lastack receive with these options, at P_PORT; its words in B_DIR/lastack.log, its output in B_DIR/lastack.out.
+p_receive() { # OPTION... URL
+	rm -f "$B_DIR/port"
+	b_run "$LASTACK" receive --port-file "$B_DIR/port" "$@" >"$B_DIR/lastack.out" 2>"$B_DIR/lastack.log"
+	P_PID=$B_PID
+	b_wait_for 10 test -s "$B_DIR/port"
+	P_PORT=$(cat "$B_DIR/port")
+}
+
 # With JetStream when a directory for its files is named.
 p_nats() { # [DIRECTORY]
 	P_PORT=$(p_port)

@@ -46,13 +46,12 @@ lastack_run() { # SIZE COUNT RECEIVE-TO DURABILITY SEND-OPTION...
 	local into=$3 durability=$4 count=$2 begin took got
 	shift 4
 	rm -f "$B_DIR"/lastack.*
-	b_serve "$LASTACK" receive --quiet --into "$into" --durability "$durability" stomp://127.0.0.1:0 \
-		>"$B_DIR/lastack.out" 2>"$B_DIR/lastack.err"
+	p_receive --quiet --into "$into" --durability "$durability" stomp://127.0.0.1:0
 	begin=$(b_now)
-	"$LASTACK" send --quiet "$@" "stomp://127.0.0.1:$B_PORT/queue/bench" <"$B_DIR/input" 2>>"$B_DIR/lastack.err" ||
+	"$LASTACK" send --quiet "$@" "stomp://127.0.0.1:$P_PORT/queue/bench" <"$B_DIR/input" 2>>"$B_DIR/lastack.err" ||
 		b_say "stomp: lastack send says $?: $(tail -n 2 "$B_DIR/lastack.err")"
 	took=$(b_since "$begin")
-	b_end "$B_PID" TERM
+	b_end "$P_PID" TERM
 	if [ "$into" = - ]; then
 		got=$(wc -l <"$B_DIR/lastack.out")
 	else

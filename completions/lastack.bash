@@ -79,8 +79,15 @@ _lastack() {
 			grep -oE -- '^ .*--[a-z][a-z-]*' | grep -oE -- '--[a-z][a-z-]*' | sort -u)" -- "$current")
 		;;
 	*)
-		[[ $command == send || $command == receive ]] || return
-		mapfile -t COMPREPLY < <(compgen -W "tcp:// lines://" -- "$current")
+		case $command in
+		send | receive) ;;
+		spool)
+			mapfile -t COMPREPLY < <(compgen -W "inspect export" -- "$current"; compgen -f -- "$current")
+			return
+			;;
+		*) return ;;
+		esac
+		mapfile -t COMPREPLY < <(compgen -W "tcp:// lines:// stomp:// stomps:// tls://" -- "$current")
 		compopt -o nospace 2>/dev/null
 		;;
 	esac

@@ -135,7 +135,7 @@ struct la_stomp_config {
 	enum la_receipts receipts;
 	uint32_t receipt_every;	    /* records; default 64 */
 	uint64_t receipt_within_ns; /* default 20 ms */
-	uint32_t window_records;    /* sent and not confirmed; default 10,000 */
+	uint32_t window_records;    /* sent and not confirmed; default 65,536 */
 	uint64_t heartbeat_ns;	    /* offered and wanted; default 10 s; LA_NEVER: none */
 	uint64_t login_ns;	    /* from CONNECT to CONNECTED; default 10 s */
 	uint64_t receipt_ns;	    /* for one receipt to come; default 60 s */

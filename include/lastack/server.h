@@ -117,7 +117,13 @@ struct la_server_config {
 	enum la_durability durability;
 	uint64_t store_buffer_bytes; /* received and not stored yet; then nothing is read; 64 MiB */
 
-	const char *users;     /* file of name:hash lines; NULL: everybody may log in */
+	/*
+	 * File of name:hash lines; NULL: everybody may log in. With it, or with tls.ca, a record is
+	 * stored as of the sender USER/SENDER ('/' and '%' in the name as %2F and %25; "/SENDER" of
+	 * one whose name could not be checked): nobody can make another user's records look like
+	 * repeats. Without both it is SENDER alone, as the record-id says.
+	 */
+	const char *users;
 	uint32_t failures_max; /* failed logins per address in failures_ns; default 10 */
 	uint64_t failures_ns;  /* default 1 min */
 
@@ -128,7 +134,7 @@ struct la_server_config {
 	uint64_t dead_ns;	  /* keepalive; default 20 s */
 	uint64_t linger_idle_ns;  /* a refused client that sends nothing more; default 5 s */
 	uint64_t linger_ns;	  /* the longest it is read after its ERROR; default 30 s */
-	uint64_t linger_bytes;	  /* the most that is read; default 256 MiB */
+	uint64_t linger_bytes;	  /* so much of it is read; then its window closes; default 256 MiB */
 	size_t record_bytes_max;  /* default 1 MiB */
 	struct la_tls_config tls; /* of stomps:// */
 

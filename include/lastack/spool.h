@@ -51,11 +51,13 @@ struct la_spool_info {
 	uint64_t dropped_records, dropped_bytes; /* by the quota */
 	uint64_t damaged_blocks; /* groups of records whose checksum is wrong, or unreadable */
 	bool in_use;		 /* a sender has it open now */
+	char input[256];	 /* where its input stood, in its own words (la_link_note()) */
 };
 
 /*
- * Looks at a spool without changing it, even while a sender uses it. 0; -ENOENT; -EBADMSG: not a spool, or so damaged that nothing can be
- * read; *error is a sentence then, to be released with free().
+ * Looks at a spool without changing it, even while a sender uses it. 0; -ENOENT; -EBADMSG: not a
+ * spool, or so damaged that nothing can be read; -EACCES or another negative errno. *error is a
+ * sentence then (NULL: out of memory), to be released with free().
  */
 int la_spool_inspect(const char *path, struct la_spool_info *info, char **error);
 

@@ -95,7 +95,7 @@ static const struct lai_option options[] = {
 	ROW("receipt-within", 0, TIME, stomp.receipt_within_ns, "TIME",
 	    "... or after this time (default 20ms)"),
 	ROW("window", 0, U32, stomp.window_records, "N",
-	    "records sent and not confirmed (default 10000)", NULL, 1),
+	    "records sent and not confirmed (default 65536)", NULL, 1),
 	ROW("heartbeat", 0, TIME, stomp.heartbeat_ns, "TIME",
 	    "offered and wanted, both ways (default 10s; never: none)"),
 	ROW("login-timeout", 0, TIME, stomp.login_ns, "TIME",

@@ -133,6 +133,7 @@ static void show_json(struct lai_text *text, const char *path, const struct la_s
 	lai_json_string(&json, "file", path);
 	lai_json_string(&json, "sender", info->sender);
 	lai_json_bool(&json, "in_use", info->in_use);
+	lai_json_string(&json, "input", info->input);
 #define X(name, field) lai_json_u64(&json, #field, info->field);
 	NUMBERS(X)
 #undef X

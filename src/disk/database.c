@@ -13,9 +13,9 @@
 #define BUSY_MS 200
 
 /*
- * Pragmas of every connection. Debian's SQLite overwrites with zeros what is deleted, unless told not
- * to: that alone halves the spool's speed. No mmap: a file that somebody truncates would be SIGBUS.
- * The WAL goes back to the file after 4,096 pages (16 MiB) and never stays longer than twice that.
+ * Pragmas of every connection. Debian's SQLite overwrites with zeros what is deleted, unless told
+ * not to. No mmap: a file that somebody truncates would be SIGBUS. The WAL goes back to the file
+ * after 4,096 pages (16 MiB) and never stays longer than twice that.
  */
 #define PRAGMAS                                                                                    \
 	"PRAGMA journal_mode=WAL;"                                                                 \

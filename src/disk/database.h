@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * database.h - SQLite as the spool and the store use it: one connection, prepared statements, errors
- * as negative errno values with a sentence.
+ * database.h - SQLite as the spool and the store use it: one connection, prepared statements,
+ * errors as negative errno values with a sentence.
  *
  *      durability    commit                   checkpoint (WAL -> file)     after loss of power
  *      full          waits for the disk       waits for the disk           all that was committed
@@ -24,11 +24,11 @@ struct lai_database {
 
 /*
  * Opens or creates path (mode 0600) in WAL mode. vfs: NULL, or the name of a registered one (the
- * simulator's disk), which is then locked as long as it is open. durability: full = synchronous FULL
- * (a commit waits for the disk); batch = NORMAL, none = OFF: the owner calls lai_database_sync() when
- * it wants. *database need not be initialised. 0, or a negative errno with database->why, to be
- * closed all the same: -EBADMSG: not a database, or damaged; -EBUSY: locked by another; -ENOSPC;
- * -EROFS; -EIO; -EISDIR, -EACCES, -ENOENT and the like: why it cannot be opened.
+ * simulator's disk), which is then locked as long as it is open. durability: full = synchronous
+ * FULL (a commit waits for the disk); batch = NORMAL, none = OFF: the owner calls
+ * lai_database_sync() when it wants. *database need not be initialised. 0, or a negative errno with
+ * database->why, to be closed all the same: -EBADMSG: not a database, or damaged; -EBUSY: locked by
+ * another; -ENOSPC; -EROFS; -EIO; -EISDIR, -EACCES, -ENOENT and the like: it cannot be opened.
  */
 int lai_database_open(struct lai_database *database, const char *path, const char *vfs,
 		      enum la_durability durability);

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Opening and closing a spool, and its numbers.
- *
- * A number must never stand for two records: the server would take the second for a repetition of the
- * first. Loss of power may take commits away whose records were sent already (durability batch and
- * none, or a drive that lies about fsync). So numbers are reserved, durably, before they are used; and
- * a spool that was not closed goes on behind the reservation, if the host has been restarted since.
- */
+/* Opening and closing a spool, and its numbers. */
 #include "disk/spool_inside.h"
 
 #include "base/random.h"
@@ -20,15 +13,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* One fsync serves so many records; a number has room for 9 * 10^9 losses of power. */
-#define RESERVE_RECORDS 1000000000u
-
 #define QUOTA_BYTES_DEFAULT (1ull << 30)
 #define RECORD_BYTES_DEFAULT (1u << 20)
 
-/* An empty file above this is made small when it is closed, and while it is in use. */
+/* An empty file above this is made small when it is closed. */
 #define SHRINK_AT_CLOSE (1u << 20)
-#define SHRINK_AT_WORK (256u << 20)
 
 /* ---- blocks that are used again ------------------------------------------------------------ */
 
@@ -184,6 +173,8 @@ static int go_on(struct lai_spool *spool, const struct lai_spool_settings *setti
 			    "another file",
 			    settings->config.path, note->sender, settings->sender);
 	(void)memcpy(spool->note.sender, note->sender, sizeof(note->sender));
+	(void)memcpy(spool->note.input, note->input, sizeof(note->input));
+	(void)memcpy(spool->input, note->input, sizeof(note->input));
 	spool->note.accepted_seq = note->accepted_seq;
 	spool->note.confirmed_seq = note->confirmed_seq;
 	spool->note.reserved_seq = note->reserved_seq;
@@ -295,6 +286,7 @@ int lai_spool_open(struct lai_spool **spool, const struct lai_spool_settings *se
 		return -ENOMEM;
 	fresh->lock.fd = -1;
 	fresh->on_full = settings->on_full;
+	fresh->on_vfs = settings->vfs;
 	fresh->durability = settings->config.durability;
 	fresh->quota_bytes =
 		settings->config.quota_bytes ? settings->config.quota_bytes : QUOTA_BYTES_DEFAULT;
@@ -313,99 +305,7 @@ int lai_spool_open(struct lai_spool **spool, const struct lai_spool_settings *se
 	return 0;
 }
 
-/* ---- committing ---------------------------------------------------------------------------- */
-
-/* The numbers of what is to be committed are ours alone, for ever, before anybody sees them. */
-static int reserve(struct lai_spool *spool)
-{
-	struct lai_spool_note note = spool->note;
-	int error;
-
-	if (!spool->pending.head || spool->note.accepted_seq <= spool->note.reserved_seq)
-		return 0;
-	note.accepted_seq = spool->committed_seq;
-	note.reserved_seq = spool->note.accepted_seq + RESERVE_RECORDS;
-	error = lai_spool_file_write_note(spool, &note);
-	if (!error)
-		error = lai_database_sync(&spool->database);
-	if (!error)
-		spool->note.reserved_seq = note.reserved_seq;
-	return error;
-}
-
-/* This block is committed. If it comes next to the reader it stays in memory for it. */
-static void hand_over(struct lai_spool *spool, struct lai_spool_block *block)
-{
-	bool next = spool->fetched_seq >= spool->committed_seq;
-
-	spool->committed_seq = block->head.last_seq;
-	if (next && spool->ready.bytes + block->size <= LAI_SPOOL_READY_MAX) {
-		spool->fetched_first = block->head.first_seq;
-		spool->fetched_seq = block->head.last_seq;
-		lai_spool_queue_push(&spool->ready, block);
-	} else {
-		lai_spool_block_give(spool, block);
-	}
-}
-
-static int commit_upto(struct lai_spool *spool, const struct lai_spool_block *last)
-{
-	struct lai_spool_block *block = NULL;
-	int error = lai_spool_file_commit(spool, last);
-
-	if (error)
-		return error;
-	while (block != last) {
-		block = lai_spool_queue_pop(&spool->pending);
-		hand_over(spool, block);
-	}
-	spool->drop_count = 0;
-	spool->dirty = false;
-	return 0;
-}
-
-/* All of it did not fit: make what room there is, and commit as many blocks as it takes. */
-static int commit_in_pieces(struct lai_spool *spool)
-{
-	int error = 0;
-
-	lai_spool_file_make_room(spool);
-	while (!error && spool->pending.head)
-		error = commit_upto(spool, spool->pending.head);
-	return error;
-}
-
-int lai_spool_commit(struct lai_spool *spool)
-{
-	int error;
-
-	spool->can_unload = false;
-	if (!spool->dirty && !spool->pending.head)
-		return 0;
-	error = reserve(spool);
-	if (error == -ENOSPC) {
-		lai_spool_file_make_room(spool);
-		error = reserve(spool);
-	}
-	if (error)
-		return error;
-	error = commit_upto(spool, spool->pending.tail);
-	if (error == -ENOSPC)
-		error = commit_in_pieces(spool);
-	if (!error && spool->records == 0)
-		lai_spool_file_shrink(spool, SHRINK_AT_WORK);
-	return error;
-}
-
-int lai_spool_sync(struct lai_spool *spool)
-{
-	return spool->durability == LA_DURABILITY_BATCH ? lai_database_sync(&spool->database) : 0;
-}
-
-const char *lai_spool_why(const struct lai_spool *spool)
-{
-	return spool->database.why ? spool->database.why : "";
-}
+/* ---- closing ------------------------------------------------------------------------------ */
 
 void lai_spool_close(struct lai_spool *spool)
 {
@@ -427,9 +327,30 @@ void lai_spool_close(struct lai_spool *spool)
 
 /* ---- numbers ------------------------------------------------------------------------------- */
 
+int lai_spool_note(struct lai_spool *spool, const char *text)
+{
+	if (strlen(text) >= sizeof(spool->note.input))
+		return -EMSGSIZE;
+	if (strcmp(spool->note.input, text) == 0)
+		return 0;
+	(void)snprintf(spool->note.input, sizeof(spool->note.input), "%s", text);
+	spool->dirty = true;
+	return 0;
+}
+
+const char *lai_spool_noted(const struct lai_spool *spool)
+{
+	return spool->input;
+}
+
 const char *lai_spool_sender(const struct lai_spool *spool)
 {
 	return spool->note.sender;
+}
+
+const char *lai_spool_why(const struct lai_spool *spool)
+{
+	return spool->database.why ? spool->database.why : "";
 }
 
 size_t lai_spool_uncommitted(const struct lai_spool *spool)

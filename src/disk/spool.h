@@ -25,13 +25,13 @@ struct lai_spool_settings {
 	size_t record_bytes_max;
 	const char *sender; /* id to use; NULL: the file's, or a new random one */
 	const char *vfs;    /* NULL: SQLite's own; else the simulator's disk */
-	uint64_t seed;	    /* of a new sender id */
+	uint64_t seed;	    /* of a new sender id; 0: from the system */
 };
 
 /*
  * 0; -EBUSY: another sender has it open; -EBADMSG: damaged, says how to recover ("lastack spool
- * export"); -EINVAL: it is another sender's; or another negative errno. *error is then a sentence, to be released
- * with free().
+ * export"); -EINVAL: it is another sender's, or no spool; or another negative errno. *error is then
+ * a sentence (NULL: out of memory), to be released with free().
  */
 int lai_spool_open(struct lai_spool **spool, const struct lai_spool_settings *settings,
 		   char **error);
@@ -40,28 +40,49 @@ void lai_spool_close(struct lai_spool *spool);
 
 const char *lai_spool_sender(const struct lai_spool *spool);
 
-/* Takes a record; *seq is its number. 0, -EAGAIN: the quota is full (policy block, or drop-oldest
-   and all of it is loaded), -EMSGSIZE, -ENOMEM. drop-new: 0 with *seq 0: counted and forgotten.
-   It is on disk after the next lai_spool_commit(). */
+/* With the final NUL. */
+#define LAI_SPOOL_NOTE_MAX 256
+
+/*
+ * Where the caller's input stands behind all that was put: written in the transaction of the last of
+ * it, and never before. 0; -EMSGSIZE. lai_spool_noted(): as it is in the file; "" for none.
+ */
+int lai_spool_note(struct lai_spool *spool, const char *text);
+const char *lai_spool_noted(const struct lai_spool *spool);
+
+/*
+ * Takes a record; *seq is its number. Numbers only grow and never come twice, also after loss of
+ * power; there may be gaps. 0; -EAGAIN: the quota is full (policy block, or drop-oldest and all of
+ * it is loaded), or too much is not committed yet (every policy: commit); -EMSGSIZE: over
+ * record_bytes_max or the quota; -ENOMEM. drop-new: 0 with *seq 0: counted and forgotten. It is on
+ * disk after the next lai_spool_commit().
+ */
 int lai_spool_put(struct lai_spool *spool, const struct iovec *iov, int count, uint64_t *seq);
 /* Bytes put and not committed: a caller commits at some size, or when it has nothing else to do. */
 size_t lai_spool_uncommitted(const struct lai_spool *spool);
-/* One transaction: what was put, and what was confirmed. 0, or a negative errno (-ENOSPC): it is all
-   kept in memory; try again. lai_spool_why() is a sentence then. */
+/*
+ * What was put, and what was confirmed, in one transaction. Without anything put it does not wait
+ * for the disk, whatever the durability. 0, or a negative errno (-ENOSPC): what did not fit is kept
+ * in memory; try again. lai_spool_why() is a sentence then.
+ */
 int lai_spool_commit(struct lai_spool *spool);
-/* durability batch: true when the last second's commits should be made durable now (lai_spool_sync). */
+/* durability batch: makes the commits so far survive loss of power; call it once a second. 0 at
+   once with the others. */
 int lai_spool_sync(struct lai_spool *spool);
+/* Of the last failure; "" if there was none. */
 const char *lai_spool_why(const struct lai_spool *spool);
 
 /*
  * The next committed record after the last one loaded; it now counts as loaded. body is valid until
  * the next call. 0; -ENOENT: none; -EBADMSG: a damaged block was passed over and counted (call
- * again); other negative errno. lai_spool_unload(): the record just loaded found no room after all.
+ * again); -EUCLEAN: so damaged that nothing more can be read; other negative errno.
  */
 int lai_spool_load(struct lai_spool *spool, uint64_t *seq, const void **body, size_t *size);
+/* The record just loaded found no room after all. Directly after lai_spool_load() only. */
 void lai_spool_unload(struct lai_spool *spool);
 
-/* Every record up to seq is confirmed, or given up; it leaves the disk with the next commit. */
+/* Every loaded record up to seq is confirmed, or given up; it leaves the disk with the next
+   commit. */
 void lai_spool_confirm(struct lai_spool *spool, uint64_t seq);
 
 void lai_spool_info(const struct lai_spool *spool, struct la_spool_info *info);

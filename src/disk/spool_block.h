@@ -4,8 +4,8 @@
  *
  *      data:  { seq: 8 bytes, size: 4 bytes, body: size bytes } ...        numbers little-endian
  *
- * Sequence numbers grow from record to record. The row says beside it what must be inside: the first
- * and last number, how many records, how many bytes of bodies, and the CRC32C of data.
+ * Sequence numbers grow from record to record. The row says beside it what must be inside: the
+ * first and last number, how many records, how many bytes of bodies, and the CRC32C of data.
  */
 #ifndef LAI_DISK_SPOOL_BLOCK_H
 #define LAI_DISK_SPOOL_BLOCK_H

@@ -2,10 +2,10 @@
 /*
  * Senders that are killed in the middle of their work.
  *
- * A child puts, commits, loads and confirms; it tells the parent by a pipe what it has been promised:
- * "committed up to n" after each commit, "confirmed up to n" before each one that notes it. The parent
- * kills it at a random moment, opens the spool again, and finds every record that was promised, whole
- * and in order, and no number used twice.
+ * A child puts, commits, loads and confirms; it tells the parent by a pipe what it has been
+ * promised: "committed up to n" after each commit, "confirmed up to n" before each one that notes
+ * it. The parent kills it at a random moment, opens the spool again, and finds every record that
+ * was promised, whole and in order, and no number used twice.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,7 +107,8 @@ static struct promise kill_somewhere(pid_t pid, int pipe, struct lai_random *ran
 	while (read(pipe, &next, sizeof(next)) == sizeof(next))
 		promise = next;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status));
+	if (!WIFSIGNALED(status))
+		fail_msg("the child ended with %d", WEXITSTATUS(status));
 	return promise;
 }
 
@@ -175,7 +176,7 @@ static void test_full(void **state)
 	crash(LA_DURABILITY_FULL, 2);
 }
 
-/* ---- two processes ---------------------------------------------------------------------------- */
+/* ---- two processes ------------------------------------------------------------------------- */
 
 static void test_lock(void **state)
 {

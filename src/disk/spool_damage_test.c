@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spools that are damaged: the sender goes on with what is whole and counts what is not; from outside
- * all that can be read comes out.
+ * Spools that are damaged: the sender goes on with what is whole and counts what is not; from
+ * outside all that can be read comes out.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -114,7 +114,7 @@ static int export(struct seen *seen, struct la_spool_info *info)
 	return result;
 }
 
-/* ---- blocks ----------------------------------------------------------------------------------- */
+/* ---- blocks -------------------------------------------------------------------------------- */
 
 static void test_whole(void **state)
 {
@@ -144,7 +144,7 @@ static void test_flip(void **state)
 
 	(void)state;
 	make();
-	flip(find(200) + 7); /* far from its beginning, of which a tree page may have an old copy */
+	flip(find(200) + 7); /* its first records may stand in a tree page's old copy */
 	assert_int_equal(export(&seen, &info), 0);
 	assert_int_equal(info.damaged_blocks, 1);
 	assert_true(seen.records < RECORDS && seen.records > RECORDS - 400);
@@ -170,7 +170,7 @@ static void test_flip(void **state)
 	assert_int_equal(t_inspect().damaged_blocks, 0);
 }
 
-/* Whole pages of nonsense, one in each place but the first: never more than some blocks are lost. */
+/* Whole pages of nonsense, one in each place but the first: no more than some blocks are lost. */
 static void test_pages(void **state)
 {
 	static uint8_t nonsense[PAGE_BYTES];
@@ -225,7 +225,7 @@ static void test_truncated(void **state)
 	}
 }
 
-/* ---- no spool at all ---------------------------------------------------------------------------- */
+/* ---- no spool at all ----------------------------------------------------------------------- */
 
 static void is_refused(int expected)
 {
@@ -271,7 +271,7 @@ static void test_strangers(void **state)
 	t_refuses(&settings, -EINVAL, "something else, not a spool");
 }
 
-/* ---- any bit ------------------------------------------------------------------------------------ */
+/* ---- any bit ------------------------------------------------------------------------------- */
 
 /* Whatever is wrong: no crash, nothing that is not whole, no end that does not come. */
 static void test_any_bit(void **state)

@@ -31,7 +31,8 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     " reserved_seq INTEGER NOT NULL,"
 			     " dropped_records INTEGER NOT NULL,"
 			     " dropped_bytes INTEGER NOT NULL,"
-			     " boot TEXT NOT NULL);"
+			     " boot TEXT NOT NULL,"
+			     " input TEXT NOT NULL);"
 			     "CREATE TABLE block ("
 			     " first_seq INTEGER PRIMARY KEY,"
 			     " last_seq INTEGER NOT NULL,"
@@ -104,8 +105,8 @@ int lai_spool_file_open(struct lai_spool *spool)
 		{&spool->remove_range, "DELETE FROM block WHERE first_seq BETWEEN ?1 AND ?2"},
 		{&spool->note_write,
 		 "INSERT OR REPLACE INTO spool (id, sender, accepted_seq, confirmed_seq,"
-		 " next_seq, reserved_seq, dropped_records, dropped_bytes, boot)"
-		 " VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
+		 " next_seq, reserved_seq, dropped_records, dropped_bytes, boot, input)"
+		 " VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
 		{&spool->next, "SELECT first_seq, last_seq, records, bytes, crc32c"
 			       " FROM block WHERE first_seq > ?1 AND last_seq > ?2"
 			       " ORDER BY first_seq LIMIT 1"},
@@ -134,7 +135,7 @@ int lai_spool_file_read_note(struct lai_spool *spool, struct lai_spool_note *not
 	int error = lai_database_prepare(&spool->database, &statement,
 					 "SELECT accepted_seq, confirmed_seq, reserved_seq,"
 					 " next_seq, dropped_records, dropped_bytes,"
-					 " sender, boot FROM spool");
+					 " sender, boot, input FROM spool");
 	int result;
 
 	if (error)
@@ -149,6 +150,7 @@ int lai_spool_file_read_note(struct lai_spool *spool, struct lai_spool_note *not
 		note->dropped_bytes = (uint64_t)sqlite3_column_int64(statement, 5);
 		copy_text(note->sender, sizeof(note->sender), statement, 6);
 		copy_text(note->boot, sizeof(note->boot), statement, 7);
+		copy_text(note->input, sizeof(note->input), statement, 8);
 	} else {
 		error = result == SQLITE_DONE ? -ENOENT
 					      : lai_database_failed(&spool->database, result);
@@ -169,6 +171,7 @@ int lai_spool_file_write_note(struct lai_spool *spool, const struct lai_spool_no
 	(void)sqlite3_bind_int64(write, 6, (int64_t)note->dropped_records);
 	(void)sqlite3_bind_int64(write, 7, (int64_t)note->dropped_bytes);
 	(void)sqlite3_bind_text(write, 8, note->boot, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_text(write, 9, note->input, -1, SQLITE_STATIC);
 	return lai_database_step(&spool->database, write);
 }
 
@@ -276,38 +279,53 @@ static int insert(struct lai_spool *spool, struct lai_spool_block *block)
 	return error;
 }
 
-/* Rows that are confirmed or dropped, and the note that says so. */
-static int settle(struct lai_spool *spool, uint64_t accepted_seq)
+/* Numbers of blocks that stay pending were seen by nobody: the next run may give them again. */
+struct lai_spool_note lai_spool_file_note(const struct lai_spool *spool,
+					  const struct lai_spool_block *last)
 {
+	const struct lai_spool_block *left = last ? last->next : spool->pending.head;
 	struct lai_spool_note note = spool->note;
+
+	note.accepted_seq = last ? last->head.last_seq : spool->committed_seq;
+	if (left) {
+		note.next_seq = left->head.first_seq;
+		memcpy(note.input, spool->input, sizeof(note.input)); /* it stands behind those */
+	}
+	return note;
+}
+
+/* Rows that are confirmed or dropped, and the note that says so. */
+static int settle(struct lai_spool *spool, const struct lai_spool_note *note)
+{
 	int error;
 
-	(void)sqlite3_bind_int64(spool->remove_confirmed, 1, (int64_t)note.confirmed_seq);
+	(void)sqlite3_bind_int64(spool->remove_confirmed, 1, (int64_t)note->confirmed_seq);
 	error = lai_database_step(&spool->database, spool->remove_confirmed);
 	for (size_t i = 0; !error && i < spool->drop_count; i++) {
 		(void)sqlite3_bind_int64(spool->remove_range, 1, (int64_t)spool->drops[i].from);
 		(void)sqlite3_bind_int64(spool->remove_range, 2, (int64_t)spool->drops[i].to);
 		error = lai_database_step(&spool->database, spool->remove_range);
 	}
-	note.accepted_seq = accepted_seq;
-	return error ? error : lai_spool_file_write_note(spool, &note);
+	return error ? error : lai_spool_file_write_note(spool, note);
 }
 
 /* With the pending blocks up to this one; NULL: with none. */
 static int transaction(struct lai_spool *spool, const struct lai_spool_block *last)
 {
 	struct lai_spool_block *block = last ? spool->pending.head : NULL;
-	uint64_t accepted_seq = last ? last->head.last_seq : spool->committed_seq;
+	struct lai_spool_note note = lai_spool_file_note(spool, last);
 	int error = lai_database_run(&spool->database, "BEGIN IMMEDIATE");
 
 	if (error)
 		return error;
 	/* Deleted rows make room for new ones. */
-	error = settle(spool, accepted_seq);
+	error = settle(spool, &note);
 	for (; !error && block; block = block == last ? NULL : block->next)
 		error = insert(spool, block);
 	if (!error)
 		error = lai_database_run(&spool->database, "COMMIT");
+	if (!error)
+		memcpy(spool->input, note.input, sizeof(note.input));
 	/* Not by our function: it would say no, and forget why. SQLite has often done it itself. */
 	if (error && !sqlite3_get_autocommit(spool->database.handle))
 		(void)sqlite3_exec(spool->database.handle, "ROLLBACK", NULL, NULL, NULL);
@@ -326,7 +344,7 @@ void lai_spool_file_make_room(struct lai_spool *spool)
 		spool->drop_count = 0;
 }
 
-/* Confirmations alone need not wait for the disk: what is confirmed twice is known at the other end. */
+/* Confirmations alone need not wait for the disk: what is sent twice is known at the other end. */
 static int commit_settled(struct lai_spool *spool)
 {
 	int error = 0, again;
@@ -347,6 +365,17 @@ static int commit_settled(struct lai_spool *spool)
 int lai_spool_file_commit(struct lai_spool *spool, const struct lai_spool_block *last)
 {
 	return last ? transaction(spool, last) : commit_settled(spool);
+}
+
+void lai_spool_file_unused(struct lai_spool *spool, uint64_t *bytes)
+{
+	uint64_t pages = 0, page_bytes = 0;
+
+	if (number(spool, "PRAGMA freelist_count", &pages) == 0 &&
+	    number(spool, "PRAGMA page_size", &page_bytes) == 0)
+		*bytes = pages * page_bytes;
+	else
+		*bytes = 0;
 }
 
 void lai_spool_file_shrink(struct lai_spool *spool, uint64_t bytes)

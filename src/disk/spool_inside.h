@@ -2,8 +2,9 @@
 /*
  * spool_inside.h - what the files of the spool share. Outside of them: spool.h.
  *
- *   spool.c         opening, closing, numbers      spool_load.c   what is sent, what is confirmed
+ *   spool.c         opening, closing, numbers      spool_load.c   what is sent and confirmed
  *   spool_put.c     what is accepted, the quota    spool_file.c   rows and transactions
+ *   spool_commit.c  when and how much goes to the disk
  *
  * Where a block is, oldest first; each is in one place, but for rows, which stay until confirmed:
  *
@@ -11,8 +12,8 @@
  *   (sizes only)      (one, in part)  (in memory and row)        (row)          (memory only)
  *   confirmed_seq ..... cursor_seq .......... fetched_seq ...... committed_seq ..... accepted_seq
  *
- * Ready blocks are those that are committed while the reader is close behind: they are not read back.
- * In a steady flow nothing ever is.
+ * Ready blocks are those that are committed while the reader is close behind: they are not read
+ * back. In a steady flow nothing ever is.
  */
 #ifndef LAI_DISK_SPOOL_INSIDE_H
 #define LAI_DISK_SPOOL_INSIDE_H
@@ -28,8 +29,8 @@
 #define LAI_SPOOL_READY_MAX (4u << 20)
 /* Empty standard blocks that are kept for reuse: as many as a usual commit has. */
 #define LAI_SPOOL_SPARE_MAX 32
-/* Rows thrown away by the quota and not yet deleted, as ranges; neighbours merge, so that more means
-   that commits have failed for long. */
+/* Rows thrown away by the quota and not yet deleted, as ranges; neighbours merge, so that more
+   means that commits have failed for long. */
 #define LAI_SPOOL_DROPS_MAX 64
 /* SQLite's own bound of a row is 1,000,000,000 bytes. */
 #define LAI_SPOOL_RECORD_MAX 900000000u
@@ -58,10 +59,11 @@ struct lai_spool_range {
 /* The one row of table spool. */
 struct lai_spool_note {
 	uint64_t accepted_seq, confirmed_seq;
-	uint64_t next_seq, reserved_seq; /* see spool.c */
+	uint64_t next_seq, reserved_seq; /* see spool_commit.c */
 	uint64_t dropped_records, dropped_bytes;
 	char sender[LA_SENDER_MAX];
 	char boot[40]; /* of the host, when reserved_seq was written; "": unknown */
+	char input[LAI_SPOOL_NOTE_MAX]; /* where the caller's input stands behind accepted_seq */
 };
 
 struct lai_spool {
@@ -73,8 +75,10 @@ struct lai_spool {
 	uint64_t quota_bytes;
 	size_t record_bytes_max;
 
-	struct lai_spool_note note; /* as it is to be written */
-	bool dirty;		    /* it differs from the file */
+	struct lai_spool_note note;	/* as it is to be written */
+	char input[LAI_SPOOL_NOTE_MAX]; /* as it is in the file */
+	bool on_vfs;			/* the simulator's */
+	bool dirty;			/* it differs from the file */
 	uint64_t committed_seq;
 	uint64_t records, bytes; /* waiting: not confirmed, not dropped */
 	uint64_t damaged_blocks;
@@ -92,7 +96,7 @@ struct lai_spool {
 	bool can_unload;
 	uint64_t fetched_first, fetched_seq; /* of the newest block that reading or ready had */
 	struct lai_spool_sizes loaded;
-	/* Of the first block when it was found confirmed in part: what is not to be counted again. */
+	/* Of the first block when it was found confirmed in part: what counts no more. */
 	struct lai_spool_head partial;
 };
 
@@ -112,6 +116,9 @@ int lai_spool_file_open(struct lai_spool *spool);
 /* -ENOENT: there is none yet. */
 int lai_spool_file_read_note(struct lai_spool *spool, struct lai_spool_note *note);
 int lai_spool_file_write_note(struct lai_spool *spool, const struct lai_spool_note *note);
+/* What is to be written when the pending blocks up to this one (NULL: none) are committed. */
+struct lai_spool_note lai_spool_file_note(const struct lai_spool *spool,
+					  const struct lai_spool_block *last);
 /* How many rows hold more than what is confirmed; the records and bytes in them. */
 int lai_spool_file_count(struct lai_spool *spool, uint64_t *rows, uint64_t *records,
 			 uint64_t *bytes);
@@ -123,8 +130,11 @@ int lai_spool_file_fetch(struct lai_spool *spool, const struct lai_spool_head *h
 			 struct lai_spool_block **block);
 /* Frees what can be freed on a full disk; best effort. */
 void lai_spool_file_make_room(struct lai_spool *spool);
-/* One transaction: what is confirmed and dropped, and the pending blocks up to this one; NULL: none. */
+/* One transaction: what is confirmed and dropped, and the pending blocks up to this one; NULL:
+   none. */
 int lai_spool_file_commit(struct lai_spool *spool, const struct lai_spool_block *last);
+/* Bytes of pages in the file that are free for new rows; 0 if it cannot be asked. */
+void lai_spool_file_unused(struct lai_spool *spool, uint64_t *bytes);
 /* An empty spool gives its room back to the disk, if it is more than some; best effort. */
 void lai_spool_file_shrink(struct lai_spool *spool, uint64_t bytes);
 

@@ -4,8 +4,8 @@
  * that is damaged.
  *
  * Nothing is written. Every row is read by a query of its own, so that a sender's log need not wait
- * for us. Where the tree of rows itself is broken, queries from higher and higher numbers on find the
- * other end of the hole.
+ * for us. Where the tree of rows itself is broken, queries from higher and higher numbers on find
+ * the other end of the hole.
  */
 #include "disk/database.h"
 #include "disk/spool_block.h"
@@ -31,7 +31,7 @@ struct look {
 	void *arg;
 };
 
-/* ---- opening -------------------------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------------------------- */
 
 static int refuse(struct look *look, int result, const char *sentence)
 {
@@ -92,8 +92,8 @@ static char *uri_of(const char *path, bool immutable)
 }
 
 /*
- * A file that nobody writes and that has no log is opened as one that cannot change: SQLite would make
- * siblings of it otherwise. writable_schema: go on where a truncated file would be refused.
+ * A file that nobody writes and that has no log is opened as one that cannot change: SQLite would
+ * make siblings of it otherwise. writable_schema: go on where a truncated file would be refused.
  */
 static int open_database(struct look *look, const char *path)
 {
@@ -147,7 +147,7 @@ static int prepare(struct look *look)
 	return error;
 }
 
-/* ---- reading -------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 /* Whether this means that a part cannot be read, and another may. */
 static bool is_damage(int result)
@@ -170,12 +170,12 @@ static int read_note(struct look *look)
 
 	error = lai_database_prepare(&look->database, &statement,
 				     "SELECT sender, accepted_seq, confirmed_seq, dropped_records,"
-				     " dropped_bytes FROM spool");
+				     " dropped_bytes, input FROM spool");
 	if (error)
 		return error;
 	result = sqlite3_step(statement);
 	if (result == SQLITE_ROW) {
-		const unsigned char *sender = sqlite3_column_text(statement, 0);
+		const unsigned char *sender = sqlite3_column_text(statement, 0), *input;
 
 		(void)snprintf(info->sender, sizeof(info->sender), "%s",
 			       sender ? (const char *)sender : "");
@@ -183,6 +183,9 @@ static int read_note(struct look *look)
 		info->confirmed_seq = (uint64_t)sqlite3_column_int64(statement, 2);
 		info->dropped_records = (uint64_t)sqlite3_column_int64(statement, 3);
 		info->dropped_bytes = (uint64_t)sqlite3_column_int64(statement, 4);
+		input = sqlite3_column_text(statement, 5);
+		(void)snprintf(info->input, sizeof(info->input), "%s",
+			       input ? (const char *)input : "");
 	} else if (is_damage(result)) {
 		info->damaged_blocks++;
 	} else if (result != SQLITE_DONE) {
@@ -212,8 +215,8 @@ static int next_head(struct look *look, uint64_t seq, struct lai_spool_head *hea
 }
 
 /*
- * The query fails from seq on. Finds the lowest number from which it does not: first by doubling the
- * step, then by halving what is between.
+ * The query fails from seq on. Finds the lowest number from which it does not: first by doubling
+ * the step, then by halving what is between.
  */
 static uint64_t behind_hole(struct look *look, uint64_t seq)
 {
@@ -318,7 +321,7 @@ static int show_blocks(struct look *look)
 	return error;
 }
 
-/* ---- from outside --------------------------------------------------------------------------- */
+/* ---- from outside -------------------------------------------------------------------------- */
 
 int la_spool_export(const char *path,
 		    int (*on_record)(void *arg, uint64_t seq, const void *body, size_t size),

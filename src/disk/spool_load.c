@@ -36,7 +36,7 @@ static struct lai_spool_loaded *size_at(struct lai_spool_sizes *sizes, uint64_t 
 
 /* ---- blocks --------------------------------------------------------------------------------- */
 
-/* A block that is not what it should be. It stays in its row until what is behind it is confirmed. */
+/* A block that is not what it should be. It stays in its row until what is behind is confirmed. */
 static int pass_over(struct lai_spool *spool, const struct lai_spool_head *head)
 {
 	char *why;

@@ -9,11 +9,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The same for all symbolic links to one spool. */
+/* The absolute path of a file in a folder that exists; to be released with free(), NULL: none. */
+static char *absolute(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	char *real = folder ? realpath(folder, NULL) : NULL, *whole = NULL;
+
+	if (real && asprintf(&whole, "%s/%s", real, slash ? slash + 1 : path) < 0)
+		whole = NULL;
+	free(folder);
+	free(real);
+	return whole;
+}
+
+/* The same for all symbolic links to one spool, wherever this process goes. */
 static char *lock_path(const char *path)
 {
 	char *real = realpath(path, NULL), *lock = NULL;
 
+	if (!real)
+		real = absolute(path);
 	if (asprintf(&lock, "%s.lock", real ? real : path) < 0)
 		lock = NULL;
 	free(real);

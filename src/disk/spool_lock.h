@@ -2,8 +2,8 @@
 /*
  * spool_lock.h - one sender at a time: a lock that dies with its process.
  *
- * An open file description lock on "PATH.lock" and not on the database itself: a descriptor of that file must not be
- * closed, since that drops SQLite's own locks. The lock file holds the process id as text.
+ * An open file description lock on "PATH.lock" and not on the database itself: a descriptor of that
+ * must not be closed, since that drops SQLite's own locks. The lock file holds the process id.
  */
 #ifndef LAI_DISK_SPOOL_LOCK_H
 #define LAI_DISK_SPOOL_LOCK_H

@@ -156,7 +156,7 @@ static void test_batch(void **state)
 	every_write(LA_DURABILITY_BATCH);
 }
 
-/* From some moment on sync() does nothing: commits may be lost, their numbers are not used again. */
+/* From some moment on sync() does nothing: commits may be lost, their numbers do not come again. */
 static void test_lie(void **state)
 {
 	(void)state;

@@ -40,7 +40,7 @@ static void bytes_are(struct lai_spool *spool, uint64_t from, uint64_t to)
 	assert_int_equal(info.last_seq, from <= to ? to : 0);
 }
 
-/* ---- life ----------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 static void test_order(void **state)
 {
@@ -157,7 +157,7 @@ static void test_two(void **state)
 	assert_int_equal(access(t_path, F_OK), -1);
 }
 
-/* ---- what does not fit ------------------------------------------------------------------------ */
+/* ---- what does not fit --------------------------------------------------------------------- */
 
 static void test_sizes(void **state)
 {
@@ -331,7 +331,7 @@ static void test_drop_oldest(void **state)
 	lai_spool_close(spool);
 }
 
-/* ---- the disk --------------------------------------------------------------------------------- */
+/* ---- the disk ------------------------------------------------------------------------------ */
 
 static void test_bounded(void **state)
 {
@@ -387,7 +387,14 @@ static void fill_disk(const char *path)
 	NEED(close(fd) == 0);
 }
 
-/* In a process with a mount namespace of its own: exit status 0 all is well, 77 not possible. */
+/* A disk of its own, for this process alone. Not possible: exit status 77. */
+static void own_disk(const char *options)
+{
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", t_folder, "tmpfs", 0, options) != 0)
+		_exit(77);
+}
+
 static void on_full_disk(void)
 {
 	struct lai_spool_settings settings = t_settings();
@@ -397,9 +404,7 @@ static void on_full_disk(void)
 	const void *body;
 	size_t size;
 
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-	    mount("none", t_folder, "tmpfs", 0, "size=64m,mode=700") != 0)
-		_exit(77);
+	own_disk("size=64m,mode=700");
 	(void)snprintf(other, sizeof(other), "%s/other", t_folder);
 	spool = t_open(&settings);
 	for (; n < 1000; n++)
@@ -432,19 +437,61 @@ static void on_full_disk(void)
 	_exit(0);
 }
 
-static void test_full_disk(void **state)
+/* Nobody makes room but the spool itself, by what is confirmed; it has less than its quota. */
+static void on_small_disk(void)
+{
+	struct lai_spool_settings settings = t_settings();
+	uint64_t n = 0, last = 0, seq = 0, full = 0;
+	struct lai_spool *spool;
+	const void *body;
+	size_t size;
+
+	own_disk("size=6m,mode=700");
+	spool = t_open(&settings);
+	while (last < 60000) {
+		int error = 0;
+
+		while (n < 60000 && (error = t_put_sized(spool, n, 1000, &seq)) == 0)
+			n++;
+		NEED(error == 0 || error == -EAGAIN);
+		error = lai_spool_commit(spool);
+		NEED(error == 0 || error == -ENOSPC);
+		full += error != 0;
+		NEED(full < 1000); /* it does not stand still */
+		while (lai_spool_load(spool, &seq, &body, &size) == 0)
+			NEED(seq == ++last && size == 1000);
+		lai_spool_confirm(spool, last);
+	}
+	NEED(full > 0);
+	lai_spool_close(spool);
+	NEED(t_inspect().records == 0);
+	_exit(0);
+}
+
+static void in_child(void (*work)(void))
 {
 	int status = 0;
 	pid_t pid = fork();
 
-	(void)state;
 	assert_true(pid >= 0);
 	if (pid == 0)
-		on_full_disk();
+		work();
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		skip();
 	assert_int_equal(status, 0);
+}
+
+static void test_full_disk(void **state)
+{
+	(void)state;
+	in_child(on_full_disk);
+}
+
+static void test_small_disk(void **state)
+{
+	(void)state;
+	in_child(on_small_disk);
 }
 
 static void test_elsewhere(void **state)
@@ -457,6 +504,39 @@ static void test_elsewhere(void **state)
 	assert_int_equal(rmdir(t_path), 0);
 	settings.config.path = "/nonexistent/a.db";
 	t_refuses(&settings, -ENOENT, "/nonexistent/a.db");
+}
+
+static void as_stranger(void)
+{
+	struct lai_spool_settings settings = t_settings();
+	struct lai_spool *spool = NULL;
+	struct la_spool_info info;
+	char *error = NULL;
+
+	if (setresuid(65534, 65534, 65534) != 0)
+		_exit(77);
+	NEED(la_spool_inspect(t_path, &info, &error) == -EACCES);
+	NEED(error && strstr(error, "ermission"));
+	free(error);
+	NEED(lai_spool_open(&spool, &settings, &error) == -EACCES);
+	NEED(error && strstr(error, "ermission"));
+	free(error);
+	_exit(0);
+}
+
+static void test_permission(void **state)
+{
+	struct lai_spool_settings settings = t_settings();
+	struct stat st;
+
+	(void)state;
+	lai_spool_close(t_open(&settings));
+	assert_int_equal(stat(t_path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(t_folder, 0755), 0);
+	in_child(as_stranger);
 }
 
 int main(void)
@@ -478,6 +558,9 @@ int main(void)
 		T_TEST("neither log nor file grow for ever", test_bounded),
 		T_TEST("a full disk: kept in memory, bounded, and committed when there is room",
 		       test_full_disk),
+		T_TEST("a disk smaller than the quota: what is confirmed makes room, for ever",
+		       test_small_disk),
+		T_TEST("a spool is its owner's alone", test_permission),
 		T_TEST("a directory and a missing folder are refused", test_elsewhere),
 	};
 

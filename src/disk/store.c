@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * store.c - two batches: one is being filled, the other is in flight or empty. While the thread
- * writes, everything that comes meanwhile gathers in the first one: the busier the server, the larger
- * the batches, and one fsync serves them all.
+ * writes, everything that comes gathers in the first one: the busier the server, the larger the
+ * batches, and one fsync serves all of it.
  */
 #include "disk/store.h"
 

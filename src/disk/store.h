@@ -12,20 +12,20 @@
  *
  * Where they go, by the name:
  *
- *   FILE     SQLite. The view "records" has sender, seq, destination, headers, received_at (ISO 8601,
- *            UTC), body. A record that is there is never stored again, whoever sends it, whenever.
+ *   FILE     SQLite. The view "records" has sender, seq, destination, headers, received_at (ISO
+ *            8601, UTC), body. A record that is there is never stored again.
  *            FILE-lock beside it keeps a second server out, and is removed at the end.
  *   DIR/     or an existing directory: for each destination a file NAME.log to which each record's
  *            body and a newline are appended (a newline within a body stays as it is). NAME is the
  *            destination with %XX for all but [A-Za-z0-9._-], and for a first "."; "%" if it is
- *            empty; of a long one the first 128 characters, "%~" and 128 bits of its SHA-256. The batch
- *            that takes a file past rotate_bytes is its last: NAME.log becomes NAME.log.000001 and
- *            so on, the next one begins NAME.log. Which records are there, and how long each file
- *            is, stands in DIR/.lastack.db: so none is stored twice, and what a crash left behind a
- *            file's end is cut off. Headers are not kept.
+ *            empty; of a long one the first 128 characters, "%~" and 128 bits of its SHA-256. The
+ *            batch that takes a file past rotate_bytes is its last: NAME.log becomes
+ *            NAME.log.000001 and so on, the next one begins NAME.log. Which records are there, and
+ *            how long each file is, stands in DIR/.lastack.db: so none is stored twice, and what a
+ *            crash left behind a file's end is cut off. Headers are not kept.
  *   -        a descriptor: body and newline. A record counts as stored when the kernel has taken it
- *            (a regular file: when durability says so). Nothing is remembered: after a crash, or when
- *            a sender lost a receipt, a record may come twice.
+ *            (a regular file: when durability says so). Nothing is remembered: after a crash, or
+ *            when a sender lost a receipt, a record may come twice.
  */
 #ifndef LAI_DISK_STORE_H
 #define LAI_DISK_STORE_H
@@ -64,8 +64,8 @@ struct lai_store_counts {
 
 /*
  * 0, or a negative errno with *error, a sentence, to be released with free(), or NULL (out of
- * memory): -EBUSY: another server stores there; -EBADMSG: a file that is no store, or damaged; why it
- * cannot be opened otherwise. A FILE is created if there is none, and so is a DIR/.
+ * memory): -EBUSY: another server stores there; -EBADMSG: a file that is no store, or damaged;
+ * -EROFS, -EACCES ...: why it cannot be opened. A FILE is created if there is none, so is a DIR/.
  */
 int lai_store_open(struct lai_store **store, const struct lai_store_settings *settings,
 		   char **error);
@@ -88,8 +88,9 @@ bool lai_store_has_room(const struct lai_store *store, size_t size);
 int lai_store_fd(const struct lai_store *store);
 /* Empties that descriptor; asks for the news. */
 void lai_store_take_news(struct lai_store *store);
-/* NULL: all is well. Else a sentence: why it cannot write now; it is trying again, once a second. As
-   of the last lai_store_take_news(), and valid until the next one (without a thread: submit, retry). */
+/* NULL: all is well. Else a sentence: why it cannot write now; it is trying again, once a second.
+   As of the last lai_store_take_news(), and valid until the next one; without a thread as of the
+   last submit or retry. */
 const char *lai_store_trouble(const struct lai_store *store);
 /* The trouble is for good: nobody reads "-" any more. */
 bool lai_store_failed(const struct lai_store *store);

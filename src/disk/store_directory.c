@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * store_directory.c - a store that is a directory: a file per destination, and an index (SQLite) that
- * says how long each file is and which records are there.
+ * store_directory.c - a store that is a directory: a file per destination, and an index (SQLite)
+ * that says how long each file is and which records are there.
  *
  *      index     file a: 700 bytes, records 1..7      file b: ...
  *
@@ -9,11 +9,12 @@
  *                 what the index knows                written, fsynced, then the index is told
  *
  * What is behind a file's length in the index never counted as stored: it is cut off when the store
- * is opened, and before a batch that failed is tried again. So that this holds for new files as well,
- * a file is in the index before its first byte is written.
+ * is opened, and before a batch that failed is tried again. So that this holds for new files as
+ * well, a file is in the index before its first byte is written.
  */
+#include "disk/store_groups.h"
+#include "disk/store_handles.h"
 #include "disk/store_known.h"
-#include "disk/store_name.h"
 #include "disk/store_output.h"
 
 #include <errno.h>
@@ -31,32 +32,8 @@ static const struct lai_store_schema schema = {
 	.what = "the index of a store of lastack's",
 };
 
-/* Files kept open between batches; also the most that are synced one by one. */
-#define OPEN_MAX_COUNT 64
 /* What is written at once; larger bodies go by themselves. */
 #define CHUNK_BYTES (256u << 10)
-
-struct open_file {
-	char name[LAI_STORE_NAME_MAX];
-	int fd; /* -1: free */
-	uint64_t used;
-};
-
-/* A destination within a batch. */
-struct group {
-	struct lai_slice destination;
-	char name[LAI_STORE_NAME_MAX];
-	int64_t length; /* before the batch; then with it */
-	int64_t rotated;
-	bool written;
-	size_t count, begin; /* its records in order[] */
-};
-
-struct item {
-	struct lai_slice body;
-	size_t group;
-	bool known;
-};
 
 struct directory {
 	struct lai_store_output output;
@@ -68,28 +45,14 @@ struct directory {
 	sqlite3_stmt *find, *write;
 	struct lai_store_known known;
 	bool leftover; /* the last batch failed: what is too long is ours, and to be cut off */
-	struct open_file open[OPEN_MAX_COUNT];
-	uint64_t clock; /* of uses */
+	struct lai_store_handles handles;
 	struct lai_buffer chunk;
-
-	/* Of the present batch; as large as the largest one needed. */
-	struct lai_buffer groups, items, order, slots;
-	size_t group_count, item_count, slot_count;
+	struct lai_store_groups groups; /* of the present batch */
 };
 
 static struct directory *directory_of(struct lai_store_output *output)
 {
 	return (struct directory *)output;
-}
-
-static struct group *group_at(struct directory *directory, size_t i)
-{
-	return (struct group *)(void *)lai_buffer_data(&directory->groups) + i;
-}
-
-static struct item *item_at(struct directory *directory, size_t i)
-{
-	return (struct item *)(void *)lai_buffer_data(&directory->items) + i;
 }
 
 static int index_failed(struct directory *directory, int error)
@@ -108,148 +71,26 @@ static int file_failed(struct directory *directory, int error, const char *name)
 
 /* ---- open files ---------------------------------------------------------------------------- */
 
-static void close_file(struct open_file *file)
-{
-	if (file->fd >= 0)
-		(void)close(file->fd);
-	file->fd = -1;
-	file->used = 0;
-}
-
-static struct open_file *find_open(struct directory *directory, const char *name)
-{
-	for (int i = 0; i < OPEN_MAX_COUNT; i++)
-		if (directory->open[i].fd >= 0 && strcmp(directory->open[i].name, name) == 0)
-			return &directory->open[i];
-	return NULL;
-}
-
-static struct open_file *oldest(struct directory *directory)
-{
-	struct open_file *file = &directory->open[0];
-
-	for (int i = 1; i < OPEN_MAX_COUNT; i++)
-		if (directory->open[i].used < file->used)
-			file = &directory->open[i];
-	return file;
-}
-
-/* A file of ours is a regular one: not a link to elsewhere, nor a pipe that would let us wait. */
-static int open_regular(int directory_fd, const char *name, int *fd)
-{
-	struct stat status;
-	int new = openat(directory_fd, name,
-			 O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-
-	if (new < 0)
-		return -errno;
-	if (fstat(new, &status) != 0 || !S_ISREG(status.st_mode)) {
-		(void)close(new);
-		return -EINVAL;
-	}
-	*fd = new;
-	return 0;
-}
-
 static int open_file(struct directory *directory, const char *name, int *fd)
 {
-	struct open_file *file = find_open(directory, name);
-	int error = 0;
+	int error = lai_store_handles_open(&directory->handles, name, fd);
 
-	if (!file) {
-		file = oldest(directory);
-		close_file(file);
-		error = open_regular(directory->fd, name, &file->fd);
-		if (error)
-			return file_failed(directory, error, name);
-		memcpy(file->name, name, sizeof(file->name));
-	}
-	file->used = ++directory->clock;
-	*fd = file->fd;
-	return 0;
+	return error ? file_failed(directory, error, name) : 0;
 }
 
 static void directory_reopen(struct lai_store_output *output)
 {
-	struct directory *directory = directory_of(output);
-
-	for (int i = 0; i < OPEN_MAX_COUNT; i++)
-		close_file(&directory->open[i]);
+	lai_store_handles_close(&directory_of(output)->handles);
 }
 
-/* ---- the batch by destinations ------------------------------------------------------------- */
-
-/* A hash table of group numbers + 1, half empty at least. */
-static bool reserve(struct directory *directory, size_t count)
-{
-	size_t slots = 16;
-
-	while (slots < 2 * count)
-		slots *= 2;
-	directory->slot_count = slots;
-	/* As many as there were last time, to begin with. */
-	if (!lai_store_buffer_begin(&directory->groups, lai_buffer_used(&directory->groups)))
-		return false;
-	directory->group_count = directory->item_count = 0;
-	if (!lai_store_buffer_begin(&directory->items, count * sizeof(struct item)) ||
-	    !lai_store_buffer_begin(&directory->order, count * sizeof(size_t)) ||
-	    !lai_store_buffer_begin(&directory->slots, slots * sizeof(size_t)))
-		return false;
-	memset(lai_buffer_data(&directory->slots), 0, slots * sizeof(size_t));
-	return true;
-}
-
-static bool group_new(struct directory *directory, struct lai_slice destination)
-{
-	struct group group = {.destination = destination};
-
-	lai_store_name(group.name, destination);
-	if (!lai_buffer_append(&directory->groups, &group, sizeof(group)))
-		return false;
-	directory->group_count++;
-	return true;
-}
-
-/* The number of the destination's group; SIZE_MAX: out of memory. */
-static size_t group_of(struct directory *directory, struct lai_slice destination)
-{
-	size_t *slots = (size_t *)(void *)lai_buffer_data(&directory->slots);
-	size_t at = lai_store_hash(destination) & (directory->slot_count - 1);
-
-	while (slots[at]) {
-		if (lai_slice_equal(group_at(directory, slots[at] - 1)->destination, destination))
-			return slots[at] - 1;
-		at = (at + 1) & (directory->slot_count - 1);
-	}
-	if (!group_new(directory, destination))
-		return SIZE_MAX;
-	slots[at] = directory->group_count;
-	return directory->group_count - 1;
-}
-
-static int group_all(struct directory *directory, const struct lai_store_batch *batch)
-{
-	struct lai_store_record record;
-	size_t place = 0, group;
-
-	if (!reserve(directory, batch->count))
-		return lai_store_output_note(&directory->output, -ENOMEM, "out of memory");
-	while (lai_store_batch_next(batch, &place, &record)) {
-		group = group_of(directory, record.destination);
-		if (group == SIZE_MAX)
-			return lai_store_output_note(&directory->output, -ENOMEM, "out of memory");
-		*item_at(directory, directory->item_count++) =
-			(struct item){.body = record.body, .group = group};
-	}
-	return 0;
-}
+/* ---- the batch ----------------------------------------------------------------------------- */
 
 /* Which records are new, in the order in which they came. */
 static int sort_out(struct directory *directory, const struct lai_store_batch *batch,
 		    struct lai_store_counts *counts)
 {
 	struct lai_store_record record;
-	struct item *item = item_at(directory, 0);
+	struct lai_store_item *item = lai_store_item_at(&directory->groups, 0);
 	size_t place = 0;
 	int error;
 
@@ -262,39 +103,17 @@ static int sort_out(struct directory *directory, const struct lai_store_batch *b
 			counts->duplicate_records++;
 			continue;
 		}
-		group_at(directory, item->group)->count++;
+		lai_store_group_at(&directory->groups, item->group)->count++;
 		counts->records++;
 		counts->bytes += record.body.size;
 	}
 	return 0;
 }
 
-/* order[]: the new records, destination by destination. */
-static void arrange(struct directory *directory)
-{
-	size_t *order = (size_t *)(void *)lai_buffer_data(&directory->order);
-	struct group *group = group_at(directory, 0);
-	size_t sum = 0;
-
-	for (size_t i = 0; i < directory->group_count; i++, group++) {
-		group->begin = sum;
-		sum += group->count;
-		group->count = 0;
-	}
-	for (size_t i = 0; i < directory->item_count; i++) {
-		const struct item *item = item_at(directory, i);
-
-		if (item->known)
-			continue;
-		group = group_at(directory, item->group);
-		order[group->begin + group->count++] = i;
-	}
-}
-
 /* ---- files and their lengths in the index -------------------------------------------------- */
 
 /* -ENOENT: not in the index. */
-static int find_row(struct directory *directory, struct group *group)
+static int find_row(struct directory *directory, struct lai_store_group *group)
 {
 	int result, error = 0;
 
@@ -312,7 +131,7 @@ static int find_row(struct directory *directory, struct group *group)
 	return error;
 }
 
-static int write_row(struct directory *directory, const struct group *group)
+static int write_row(struct directory *directory, const struct lai_store_group *group)
 {
 	int error;
 
@@ -324,10 +143,9 @@ static int write_row(struct directory *directory, const struct group *group)
 }
 
 /* The present file is full: it gets the next number that nobody has, and never replaces a file. */
-static int rotate(struct directory *directory, struct group *group)
+static int rotate(struct directory *directory, struct lai_store_group *group)
 {
 	char name[LAI_STORE_NAME_MAX + 24];
-	struct open_file *file = find_open(directory, group->name);
 	int error;
 
 	do {
@@ -341,13 +159,12 @@ static int rotate(struct directory *directory, struct group *group)
 	} while (error == -EEXIST);
 	if (error)
 		return file_failed(directory, error, name);
-	if (file)
-		close_file(file);
+	lai_store_handles_drop(&directory->handles, group->name);
 	group->length = 0;
 	return 0;
 }
 
-static int look_at_file(struct directory *directory, struct group *group, int64_t *size)
+static int look_at_file(struct directory *directory, struct lai_store_group *group, int64_t *size)
 {
 	struct stat status;
 	int fd, error = open_file(directory, group->name, &fd);
@@ -365,7 +182,7 @@ static int look_at_file(struct directory *directory, struct group *group, int64_
 }
 
 /* *changed: the index must be told before anything is written. */
-static int prepare_group(struct directory *directory, struct group *group, bool *changed)
+static int prepare_group(struct directory *directory, struct lai_store_group *group, bool *changed)
 {
 	int64_t size = 0;
 	int error = find_row(directory, group);
@@ -403,8 +220,9 @@ static int prepare_groups(struct directory *directory)
 	bool changed = false;
 	int error = 0;
 
-	for (size_t i = 0; !error && i < directory->group_count; i++)
-		error = prepare_group(directory, group_at(directory, i), &changed);
+	for (size_t i = 0; !error && i < directory->groups.count; i++)
+		error = prepare_group(directory, lai_store_group_at(&directory->groups, i),
+				      &changed);
 	if (error || !changed)
 		return error;
 	error = sync_directory(directory);
@@ -418,7 +236,7 @@ static int prepare_groups(struct directory *directory)
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
-static int write_bytes(struct directory *directory, struct group *group, const char *data,
+static int write_bytes(struct directory *directory, struct lai_store_group *group, const char *data,
 		       size_t size)
 {
 	ssize_t written;
@@ -438,7 +256,7 @@ static int write_bytes(struct directory *directory, struct group *group, const c
 	return error;
 }
 
-static int flush_chunk(struct directory *directory, struct group *group)
+static int flush_chunk(struct directory *directory, struct lai_store_group *group)
 {
 	size_t used = lai_buffer_used(&directory->chunk);
 	int error = 0;
@@ -449,7 +267,8 @@ static int flush_chunk(struct directory *directory, struct group *group)
 	return error;
 }
 
-static int write_part(struct directory *directory, struct group *group, struct lai_slice part)
+static int write_part(struct directory *directory, struct lai_store_group *group,
+		      struct lai_slice part)
 {
 	int error = 0;
 
@@ -464,15 +283,14 @@ static int write_part(struct directory *directory, struct group *group, struct l
 	return 0;
 }
 
-static int write_group(struct directory *directory, struct group *group)
+static int write_group(struct directory *directory, struct lai_store_group *group)
 {
-	const size_t *order = (const size_t *)(const void *)lai_buffer_data(&directory->order);
 	int error = 0;
 
 	lai_buffer_consume(&directory->chunk, lai_buffer_used(&directory->chunk));
 	for (size_t i = 0; !error && i < group->count; i++) {
 		error = write_part(directory, group,
-				   item_at(directory, order[group->begin + i])->body);
+				   lai_store_group_body(&directory->groups, group, i));
 		if (!error)
 			error = write_part(directory, group, LAI_SLICE("\n"));
 	}
@@ -482,12 +300,12 @@ static int write_group(struct directory *directory, struct group *group)
 /* Beyond so many files their system is asked once, and not each file. */
 static int sync_files(struct directory *directory)
 {
-	struct group *group = group_at(directory, 0);
+	struct lai_store_group *group = lai_store_group_at(&directory->groups, 0);
 	int fd, error = 0;
 
-	if (directory->group_count > OPEN_MAX_COUNT)
+	if (directory->groups.count > LAI_STORE_HANDLE_COUNT)
 		return syncfs(directory->fd) == 0 ? 0 : file_failed(directory, -errno, "");
-	for (size_t i = 0; !error && i < directory->group_count; i++, group++) {
+	for (size_t i = 0; !error && i < directory->groups.count; i++, group++) {
 		if (!group->written)
 			continue;
 		error = open_file(directory, group->name, &fd);
@@ -501,24 +319,25 @@ static int write_files(struct directory *directory)
 {
 	int error = 0;
 
-	arrange(directory);
-	for (size_t i = 0; !error && i < directory->group_count; i++)
-		error = write_group(directory, group_at(directory, i));
+	lai_store_groups_arrange(&directory->groups);
+	for (size_t i = 0; !error && i < directory->groups.count; i++)
+		error = write_group(directory, lai_store_group_at(&directory->groups, i));
 	if (!error && directory->durability == LA_DURABILITY_FULL)
 		error = sync_files(directory);
-	for (size_t i = 0; !error && i < directory->group_count; i++)
-		if (group_at(directory, i)->written)
-			error = write_row(directory, group_at(directory, i));
+	for (size_t i = 0; !error && i < directory->groups.count; i++)
+		if (lai_store_group_at(&directory->groups, i)->written)
+			error = write_row(directory, lai_store_group_at(&directory->groups, i));
 	return error;
 }
 
 static int write_batch(struct directory *directory, const struct lai_store_batch *batch,
 		       struct lai_store_counts *counts)
 {
-	int error = group_all(directory, batch);
+	int error;
 
-	if (!error)
-		error = prepare_groups(directory);
+	if (!lai_store_groups_fill(&directory->groups, batch))
+		return lai_store_output_note(&directory->output, -ENOMEM, "out of memory");
+	error = prepare_groups(directory);
 	if (!error)
 		error = sort_out(directory, batch, counts);
 	if (!error)
@@ -572,10 +391,7 @@ static void directory_close(struct lai_store_output *output)
 	if (directory->fd >= 0)
 		(void)close(directory->fd);
 	lai_buffer_done(&directory->chunk);
-	lai_buffer_done(&directory->groups);
-	lai_buffer_done(&directory->items);
-	lai_buffer_done(&directory->order);
-	lai_buffer_done(&directory->slots);
+	lai_store_groups_done(&directory->groups);
 	free(directory->path);
 	free(output->why);
 	free(directory);
@@ -667,6 +483,7 @@ static int open_directory(struct directory *directory, const char *into)
 	if (directory->fd < 0)
 		return lai_store_output_note(&directory->output, -errno, "%s: %s", into,
 					     strerror(errno));
+	lai_store_handles_init(&directory->handles, directory->fd);
 	for (length = strlen(into); length > 1 && into[length - 1] == '/'; length--)
 		directory->path[length - 1] = '\0';
 	return 0;
@@ -686,8 +503,7 @@ int lai_store_directory_open(struct lai_store_output **output,
 	directory->index.lock_fd = -1;
 	directory->rotate_bytes = settings->rotate_bytes;
 	directory->durability = settings->durability;
-	for (int i = 0; i < OPEN_MAX_COUNT; i++)
-		directory->open[i].fd = -1;
+	lai_store_handles_init(&directory->handles, -1);
 	result = open_directory(directory, settings->into);
 	if (!result)
 		result = open_index(directory, error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* store_directory_test.c - a file per destination: what it is called, when it rotates, what is cut off. */
+/* store_directory_test.c - a file per destination: its name, its rotation, what is cut off. */
 #include "disk/t_store.h"
 
 #include "disk/store_name.h"

@@ -138,6 +138,9 @@ static int check_or_create(struct lai_store_file *file, const struct lai_store_s
 	char what[128];
 	int result = number(database, "SELECT count(*) FROM sqlite_schema", &tables);
 
+	/* SQLite is content with reading where it may not write. */
+	if (!result && sqlite3_db_readonly(database->handle, "main") != 0)
+		return say(error, -EROFS, file->path, "it cannot be written, only read");
 	if (!result)
 		result = number(database, "PRAGMA application_id", &application_id);
 	if (!result && tables == 0)

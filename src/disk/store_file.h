@@ -44,8 +44,8 @@ static inline uint64_t lai_store_hash(struct lai_slice name)
 }
 
 /*
- * Binds bytes as SQLite's text where they are text (UTF-8 without NUL), so that a person can compare
- * and search them, else as a blob. The bytes must stay until the statement is reset.
+ * Binds bytes as SQLite's text where they are text (UTF-8 without NUL), so that a person can
+ * compare and search them, else as a blob. The bytes must stay until the statement is reset.
  */
 int lai_store_bind(sqlite3_stmt *statement, int place, struct lai_slice bytes);
 

@@ -10,8 +10,8 @@
 #define SENDER_MAX 92
 
 /*
- * Numbers are SQLite's: signed, in the order in which the table has them. Numbers of 2^63 and more are
- * negative there, which does no harm: they are runs like others.
+ * Numbers are SQLite's: signed, in the order in which the table has them. Numbers of 2^63 and more
+ * are negative there, which does no harm: they are runs like others.
  */
 struct lai_store_run {
 	int64_t first, last; /* first > last: nothing known there */

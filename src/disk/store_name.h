@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* store_name.h - file names for destinations: whatever a destination is called, its file stays in the
- * directory, is not hidden, and is no other destination's. */
+/* store_name.h - file names for destinations: whatever a destination is called, its file stays in
+ * the directory, is not hidden, and is no other destination's. */
 #ifndef LAI_DISK_STORE_NAME_H
 #define LAI_DISK_STORE_NAME_H
 

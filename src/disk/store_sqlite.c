@@ -7,8 +7,8 @@
  * Below it is the table "record". Its rows lie in the order in which they came, so a batch fills
  * pages one after the other whoever sent it; the primary key (sender, seq) is a small tree beside
  * them. With 1,000 senders that is twice as fast as one tree ordered by the key, which touches a
- * page per sender in each batch; so are pages of 16 KiB beside the usual 4. Senders and destinations
- * are numbers there, by the table "name".
+ * page per sender in each batch; pages of 16 KiB serve bodies of 1 kB better than 4 do. Senders and
+ * destinations are numbers there, by the table "name".
  */
 #include "disk/store_file.h"
 #include "disk/store_output.h"

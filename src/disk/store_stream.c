@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * store_stream.c - a store that is a descriptor: each record's body and a newline. It may be a pipe
- * whose reader sleeps: the thread waits for it in steps, says so, and remembers how much of the batch
- * has gone, so that a second try begins there.
+ * whose reader sleeps: the thread waits for it in steps, says so, and remembers how much of the
+ * batch has gone, so that a second try begins there.
  */
 #include "disk/store_output.h"
 

@@ -28,7 +28,8 @@ struct la_link {
 	bool spool_failing;    /* and it was said */
 	bool spool_full;       /* the last put found no room: what is confirmed is worth a commit */
 	uint64_t spool_try_ns; /* after a failed commit; 0: at once */
-	uint64_t spool_tidy_ns;	   /* when confirmations were committed last */
+	uint64_t spool_tidy_ns; /* when confirmations were committed last */
+	uint64_t spool_sync_ns; /* when what was committed is to be made durable; LA_NEVER: it is */
 	uint64_t spool_confirmed;  /* up to here it has been told */
 	struct la_totals accepted; /* what was put, and what an earlier run left */
 	uint64_t dropped_before_records, dropped_before_bytes; /* of the spool's counts */

@@ -31,7 +31,7 @@ void la_link_config_default(struct la_link_config *config)
 		.tos = -1,
 		.stomp = {.receipt_every = 64,
 			  .receipt_within_ns = 20 * LAI_MS,
-			  .window_records = 10000,
+			  .window_records = 65536,
 			  .heartbeat_ns = 10 * LAI_S,
 			  .login_ns = 10 * LAI_S,
 			  .receipt_ns = 60 * LAI_S,

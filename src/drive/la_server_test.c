@@ -379,6 +379,46 @@ static void login_and_records_in_one_segment(void **state)
 	stop(&rig);
 }
 
+/* Two users, one sender's id: neither can make the other's records look like repeats. */
+static void senders_are_known_by_their_users(void **state)
+{
+	static const char *const names[] = {"ann", "bob/x"};
+	char *lines[2], *both, *error = NULL;
+	struct la_server_totals totals;
+	struct client client;
+	struct rig rig;
+
+	(void)state;
+	prepare(&rig);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(la_user_line(&lines[i], names[i], "right", &error), 0);
+	assert_true(asprintf(&both, "%s\n%s\n", lines[0], lines[1]) > 0);
+	write_file(rig.users, both);
+	rig.config.users = rig.users;
+	start(&rig);
+	for (int i = 0; i < 3; i++) {
+		char login[128];
+		int size = snprintf(login, sizeof(login),
+				    "CONNECT\naccept-version:1.2\nhost:x\nlogin:%s\n"
+				    "passcode:right\n\n",
+				    names[i % 2]);
+
+		client_open(&client, &rig);
+		client_send(&client, login, (size_t)size + 1);
+		send_record(&client, 1, names[i % 2]);
+		await_text(&client, "receipt-id:r1");
+		client_close(&client);
+	}
+	la_server_totals(rig.server, &totals);
+	assert_int_equal(totals.records, 2);
+	assert_int_equal(totals.duplicate_records, 1);
+	assert_string_equal(stored(&rig), "ann\nbob/x\n");
+	free(lines[0]);
+	free(lines[1]);
+	free(both);
+	stop(&rig);
+}
+
 /* A pipe that nobody reads is full after 64 KiB: a receipt would be a lie. */
 static void nothing_is_confirmed_before_it_is_stored(void **state)
 {
@@ -748,6 +788,35 @@ static void a_crowd_is_served(void **state)
 
 /* ---- life --------------------------------------------------------------------------------- */
 
+/* A loop that turns without a reason is found here, and nowhere else. */
+static void who_has_nothing_to_do_sleeps(void **state)
+{
+	struct client idle, refused;
+	struct pollfd ready;
+	struct rig rig;
+
+	(void)state;
+	prepare(&rig);
+	with_users(&rig);
+	start(&rig);
+	client_open(&idle, &rig);
+	SAY(&idle, "CONNECT\naccept-version:1.2\nhost:x\nheart-beat:0,0\nlogin:ann\n"
+		   "passcode:right\n\n");
+	await_text(&idle, "CONNECTED\n");
+	UNTIL(&rig, la_server_deadline(rig.server) == LA_NEVER);
+	ready = (struct pollfd){.fd = la_server_fd(rig.server), .events = POLLIN};
+	assert_int_equal(poll(&ready, 1, 0), 0);
+	client_open(&refused, &rig);
+	SAY(&refused, LOGIN("ann", "wrong"));
+	await_text(&refused, "ERROR\n");
+	/* It lingers, and nothing is to be done before its time is over. */
+	UNTIL(&rig, la_server_deadline(rig.server) > lai_clock_now() + LAI_S);
+	assert_int_equal(poll(&ready, 1, 0), 0);
+	client_close(&idle);
+	client_close(&refused);
+	stop(&rig);
+}
+
 static void stopping_confirms_what_has_come(void **state)
 {
 	struct client busy, silent;
@@ -904,6 +973,7 @@ int main(void)
 		     a_record_is_stored_and_then_confirmed),
 		TEST("what comes again is confirmed and not stored",
 		     what_comes_again_is_confirmed_and_not_stored),
+		TEST("senders are known by their users", senders_are_known_by_their_users),
 		TEST("login and records in one segment", login_and_records_in_one_segment),
 		TEST("nothing is confirmed before it is stored",
 		     nothing_is_confirmed_before_it_is_stored),
@@ -922,6 +992,7 @@ int main(void)
 		TEST("one that lingers makes room", one_that_lingers_makes_room),
 		TEST("out of descriptors, the others wait", out_of_descriptors_the_others_wait),
 		TEST("a crowd is served", a_crowd_is_served),
+		TEST("who has nothing to do sleeps", who_has_nothing_to_do_sleeps),
 		TEST("stopping confirms what has come", stopping_confirms_what_has_come),
 		TEST("stopping ends by its deadline", stopping_ends_by_its_deadline),
 		TEST("what is open at the end is aborted", what_is_open_at_the_end_is_aborted),

@@ -18,7 +18,7 @@
  *     lingering     refused, and read to their end: in the order of their refusal, the first of
  *                   them makes room when there is none
  *
- * Split by idea: server_turn.c, server_client.c (one client's I/O), server_accept.c, server_login.c
+ * Split by idea: server_new.c, server_turn.c, server_client.c (one client's I/O), server_accept.c, server_login.c
  * (with server_checker.c and server_memo.c), server_store.c; la_server.c is the public face.
  */
 #ifndef LAI_DRIVE_SERVER_H
@@ -40,6 +40,9 @@
 /* Longest text of la_session.why. */
 #define LAI_SERVER_WHY_MAX 256
 
+/* The deadline of a client that has none: it keeps its place in the heap. */
+#define LAI_CLIENT_NEVER_NS (LA_NEVER - 1)
+
 struct lai_client {
 	struct lai_stomp_session session;
 	struct lai_address local, remote;
@@ -48,6 +51,7 @@ struct lai_client {
 	bool send_blocked;
 	bool reclaimed;
 	bool tls_failed;
+	bool verified;	    /* its name has been checked, by password or certificate */
 	bool logged_in;	    /* at some time: it has been said */
 	bool counted;	    /* in logged_in of the server */
 	uint64_t read_turn; /* the last one in which it was read */
@@ -63,7 +67,8 @@ struct la_server {
 	struct la_server_config config; /* no text in it points anywhere but to copies here */
 	struct lai_net *net;
 	bool owns_net, no_threads;
-	int epoll; /* what the caller polls; -1 on a network without descriptors */
+	bool checks; /* who somebody is can be checked: a users' file, or certificates */
+	int epoll;   /* what the caller polls; -1 on a network without descriptors */
 	int listener;
 	uint32_t listener_watched;
 	struct lai_address local;
@@ -77,18 +82,22 @@ struct la_server {
 	struct lai_heap timers;
 	struct lai_list open, news, hungry, unconfirmed, paused, asking, checking, lingering;
 
+	bool answers_came;	  /* the checker has some */
+	bool callers_came;	  /* somebody waits in the backlog, perhaps */
 	uint64_t accept_again_ns; /* after a lack of descriptors; 0: at once */
 	bool exhausted;		  /* that has been said */
 	bool stopping, stop_told, over;
 	uint64_t stop_by_ns;
 
 	struct lai_store *store;
-	uint64_t received_us; /* the wall clock, once a turn */
-	uint64_t ticket;      /* of the last record that was put */
-	uint64_t stored;      /* tickets up to this one have been told */
-	uint64_t retry_ns;    /* without threads: when a waiting batch is tried again */
-	bool unsubmitted;     /* records have been put since the last submit */
-	bool in_trouble;      /* the store's, as far as it has been said */
+	uint64_t received_us;		   /* the wall clock, once a turn */
+	const struct lai_client *speaking; /* whose frames are being taken: on_record is for it */
+	struct lai_buffer sender;	   /* USER/SENDER, where senders are known by their users */
+	uint64_t ticket;		   /* of the last record that was put */
+	uint64_t stored;		   /* tickets up to this one have been told */
+	uint64_t retry_ns; /* without threads: when a waiting batch is tried again */
+	bool unsubmitted;  /* records have been put since the last submit */
+	bool in_trouble;   /* the store's, as far as it has been said */
 
 	struct lai_users *users; /* NULL: everybody may log in */
 	struct lai_guard *guard;
@@ -154,6 +163,12 @@ void lai_server_take_answers(struct la_server *server);
 void lai_server_forget(struct la_server *server, struct lai_client *client);
 
 /* server_store.c */
+
+/* Whoever's session takes frames in what follows. */
+static inline void lai_server_listen_to(struct la_server *server, const struct lai_client *client)
+{
+	server->speaking = client;
+}
 
 /* on_record of the sessions' config. */
 int lai_server_on_record(void *arg, const struct lai_stomp_record *record, uint64_t *ticket);

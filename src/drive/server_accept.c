@@ -127,12 +127,12 @@ static void add(struct la_server *server, int socket, const struct lai_address *
 
 static void accept_some(struct la_server *server)
 {
-	for (int i = 0; i < ACCEPTS_PER_TURN && may_accept(server); i++) {
+	for (int i = 0; i < ACCEPTS_PER_TURN && server->callers_came && may_accept(server); i++) {
 		struct lai_address remote = {0};
 		int socket = LAI_NET(server, accept, server->listener, &remote);
 
 		if (socket == -EAGAIN) {
-			server->exhausted = false;
+			server->exhausted = server->callers_came = false;
 			server->accept_again_ns = 0;
 			return;
 		}

@@ -125,6 +125,7 @@ static ssize_t receive(struct la_server *server, struct lai_client *client)
 	if (room_bytes == 0)
 		return -EAGAIN;
 	size = LAI_NET(server, recv, client->socket, room, room_bytes);
+	lai_server_listen_to(server, client);
 	if (size > 0)
 		lai_stomp_session_on_read(session, (size_t)size, now_of(server));
 	return size;
@@ -303,7 +304,7 @@ static void update_timer(struct la_server *server, struct lai_client *client)
 
 	/* Never out of the heap, so that it always has its place there. */
 	(void)lai_heap_set(&server->timers, &client->timer,
-			   deadline_ns == LA_NEVER ? LA_NEVER - 1 : deadline_ns);
+			   deadline_ns == LA_NEVER ? LAI_CLIENT_NEVER_NS : deadline_ns);
 }
 
 /* ---- beginning and end -------------------------------------------------------------------- */
@@ -418,7 +419,7 @@ struct lai_client *lai_client_new(struct la_server *server, int socket,
 	struct la_report report = {.serial = server->totals.connections + 1, .began_ns = now_ns};
 
 	if (!client || make_room(server, socket) != 0 ||
-	    lai_heap_set(&server->timers, &client->timer, LA_NEVER - 1) != 0) {
+	    lai_heap_set(&server->timers, &client->timer, LAI_CLIENT_NEVER_NS) != 0) {
 		free(client);
 		return NULL;
 	}

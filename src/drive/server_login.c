@@ -93,6 +93,7 @@ int lai_server_read_users(struct la_server *server, char **error)
 static void answer(struct la_server *server, struct lai_client *client, enum la_session_end verdict,
 		   uint64_t retry_after_ns)
 {
+	lai_server_listen_to(server, client);
 	if (client->session.state == LAI_STOMP_SESSION_CHECKING)
 		lai_stomp_session_on_checked(&client->session, verdict, retry_after_ns,
 					     lai_server_now(server));
@@ -119,6 +120,7 @@ static bool has_certificate(struct la_server *server, struct lai_client *client)
 	    (server->users && !is_known(server, name)))
 		return false;
 	(void)snprintf(session->user, sizeof(session->user), "%s", name);
+	client->verified = true;
 	return true;
 }
 
@@ -168,6 +170,7 @@ static bool try_memo(struct la_server *server, struct lai_client *client, struct
 	memorable = lai_memo_digest(server->memo, session->user, session->password, hash, digest);
 	if (memorable && lai_memo_has(server->memo, digest)) {
 		lai_guard_succeeded(server->guard, &client->remote, lai_server_now(server));
+		client->verified = true;
 		answer(server, client, LA_SESSION_OPEN, 0);
 		return true;
 	}
@@ -239,6 +242,7 @@ static void take_answer(struct la_server *server, struct lai_check *check)
 		lai_guard_succeeded(server->guard, &check->address, lai_server_now(server));
 	if (client) {
 		lai_server_forget(server, client);
+		client->verified = right;
 		answer(server, client, right ? LA_SESSION_OPEN : LA_SESSION_LOGIN_REJECTED, 0);
 	}
 	lai_check_free(check);

@@ -2,26 +2,76 @@
 /* Records on their way into the store, and the receipts that come back from it. */
 #include "drive/server.h"
 
-#include "base/clock.h"
+#include <errno.h>
+#include <string.h>
 
 /* Without threads a full disk is tried again, and what is written made durable, this often; with them
    it is the store's business. */
 #define RETRY_NS (1 * LAI_S)
 
-int lai_server_on_record(void *arg, const struct lai_stomp_record *record, uint64_t *ticket)
+/* ---- who has sent it ---------------------------------------------------------------------- */
+
+/* A name as the part before the first '/': that character in it is written as %2F, and % as %25. */
+static bool append_name(struct lai_buffer *buffer, const char *name)
 {
-	struct la_server *server = arg;
+	for (; *name; name++) {
+		bool plain = *name != '/' && *name != '%';
+		const char *text = plain ? name : *name == '/' ? "%2F" : "%25";
+
+		if (!lai_buffer_append(buffer, text, plain ? 1 : strlen(text)))
+			return false;
+	}
+	return lai_buffer_append(buffer, "/", 1);
+}
+
+/*
+ * By which sender a record is known. Where users are checked it is USER/SENDER, so that nobody can
+ * make another's records look like repeats by taking its sender's id; who is not known to be anybody
+ * has an empty name. false: out of memory.
+ */
+static bool name_sender(struct la_server *server, const struct lai_stomp_record *record,
+			struct lai_slice *sender)
+{
+	const struct lai_client *client = server->speaking;
+	struct lai_buffer *buffer = &server->sender;
+
+	*sender = record->sender;
+	if (!server->checks)
+		return true;
+	lai_buffer_consume(buffer, lai_buffer_used(buffer));
+	if (!append_name(buffer, client->verified ? client->session.user : "") ||
+	    !lai_buffer_append(buffer, record->sender.data, record->sender.size))
+		return false;
+	*sender = (struct lai_slice){lai_buffer_data(buffer), lai_buffer_used(buffer)};
+	return true;
+}
+
+/* ---- on its way --------------------------------------------------------------------------- */
+
+static int put(struct la_server *server, const struct lai_stomp_record *record,
+	       struct lai_slice sender, uint64_t *ticket)
+{
 	const struct lai_store_record stored = {
-		.sender = record->sender,
+		.sender = sender,
 		.seq = record->seq,
 		.destination = record->destination,
 		.headers = record->headers,
 		.received_us = server->received_us,
 		.body = record->body,
 	};
-	uint64_t its_ticket;
-	int status = lai_store_put(server->store, &stored, &its_ticket);
 
+	return lai_store_put(server->store, &stored, ticket);
+}
+
+int lai_server_on_record(void *arg, const struct lai_stomp_record *record, uint64_t *ticket)
+{
+	struct la_server *server = arg;
+	struct lai_slice sender;
+	uint64_t its_ticket;
+	int status;
+
+	status = name_sender(server, record, &sender) ? put(server, record, sender, &its_ticket)
+						      : -ENOMEM;
 	if (status != 0)
 		return status;
 	server->unsubmitted = true;
@@ -64,6 +114,7 @@ static void confirm(struct la_server *server)
 		struct lai_client *client = LAI_LIST_OWNER(link, struct lai_client, unconfirmed);
 
 		next = lai_list_next(&server->unconfirmed, link);
+		lai_server_listen_to(server, client);
 		lai_stomp_session_on_stored(&client->session, stored, lai_server_now(server));
 		lai_client_sort(server, client);
 		lai_server_note(server, client);
@@ -81,6 +132,7 @@ static void resume(struct la_server *server)
 			LAI_LIST_OWNER(lai_list_first(&server->paused), struct lai_client, paused);
 
 		lai_list_remove(&server->paused, &client->paused);
+		lai_server_listen_to(server, client);
 		lai_stomp_session_resume(&client->session, lai_server_now(server));
 		lai_client_sort(server, client);
 		/* Its socket may have nothing to say: what was read before may wait in TLS. */

@@ -56,7 +56,9 @@ uint64_t lai_server_deadline(const struct la_server *server)
 		return 0;
 	if (server->stopping)
 		deadline_ns = lai_time_min(deadline_ns, server->stop_by_ns);
-	return first ? lai_time_min(deadline_ns, first->key_ns) : deadline_ns;
+	if (!first || first->key_ns == LAI_CLIENT_NEVER_NS)
+		return deadline_ns;
+	return lai_time_min(deadline_ns, first->key_ns);
 }
 
 /* ---- the parts of a turn ------------------------------------------------------------------ */
@@ -77,6 +79,8 @@ static bool wait_for_news(struct la_server *server, uint64_t until_ns)
 			lai_store_take_news(server->store);
 		else if (events[i].data.fd == LAI_NET(server, fd))
 			network = true;
+		else
+			server->answers_came = true;
 	}
 	return network;
 }
@@ -89,8 +93,10 @@ static void take_ready(struct la_server *server, uint64_t until_ns)
 	for (int i = 0; i < count; i++) {
 		size_t socket = (size_t)ready[i].socket;
 
-		if (ready[i].socket == server->listener)
-			continue; /* after the others: their ends make room */
+		if (ready[i].socket == server->listener) {
+			server->callers_came = true; /* after the others: their ends make room */
+			continue;
+		}
 		if (ready[i].socket >= 0 && socket < server->by_socket_room &&
 		    server->by_socket[socket])
 			lai_client_on_ready(server, server->by_socket[socket], ready[i].events);
@@ -135,7 +141,7 @@ static void run_timers(struct la_server *server)
 		lai_stomp_session_on_timer(&client->session, now_ns);
 		lai_server_note(server, client);
 		/* Tending sets it anew; it stays in the heap, so that this cannot fail. */
-		(void)lai_heap_set(&server->timers, first, UINT64_MAX - 1);
+		(void)lai_heap_set(&server->timers, first, LAI_CLIENT_NEVER_NS);
 	}
 }
 
@@ -159,6 +165,7 @@ static void begin_stop(struct la_server *server)
 
 	if (!server->stopping || server->stop_told)
 		return;
+	server->callers_came = true;
 	lai_server_accept(server);
 	lai_server_unlisten(server);
 	server->stop_told = true;
@@ -206,7 +213,9 @@ int lai_server_step(struct la_server *server, uint64_t until_ns)
 	check_sleep(server);
 	read_hungry(server);
 	begin_stop(server);
-	lai_server_take_answers(server);
+	if (server->answers_came || server->no_threads)
+		lai_server_take_answers(server);
+	server->answers_came = false;
 	lai_server_store(server);
 	run_timers(server);
 	tend(server);

@@ -49,6 +49,7 @@ static int tls_connect(struct lai_net *net, const struct lai_address *remote,
 		       const struct lai_socket_options *options)
 {
 	struct lai_tls *tls = lai_tls_of(net);
+	struct lai_socket_options prompt = *options;
 	char text[INET6_ADDRSTRLEN];
 	const char *name;
 	int number, status;
@@ -56,7 +57,10 @@ static int tls_connect(struct lai_net *net, const struct lai_address *remote,
 	if (tls->server)
 		return -EOPNOTSUPP;
 	name = expected_name(tls, remote, options, text, sizeof(text));
-	number = tls->inner->ops->connect(tls->inner, remote, options);
+	/* The first record follows our last word of the handshake, which nobody answers: Nagle's
+	   algorithm would have it wait 40 ms for the delayed ACK. */
+	prompt.no_delay = true;
+	number = tls->inner->ops->connect(tls->inner, remote, &prompt);
 	if (number < 0)
 		return number;
 	status = lai_tls_socket_new(tls, number, name);

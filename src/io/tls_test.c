@@ -1489,13 +1489,13 @@ int main(void)
 		{.name = "2,000 connections leave nothing behind", .test_func = test_many},
 	};
 	static struct CMUnitTest tests[sizeof(fixed) / sizeof(fixed[0]) + REFUSALS];
-	size_t count = sizeof(fixed) / sizeof(fixed[0]);
+	size_t count = 0;
 
-	memcpy(tests, fixed, sizeof(fixed));
 	for (size_t i = 0; i < REFUSALS; i++)
 		tests[count++] =
 			(struct CMUnitTest){.name = refusals[i].sentence,
 					    .test_func = test_refusal,
 					    .initial_state = (void *)(uintptr_t)&refusals[i]};
+	memcpy(tests + count, fixed, sizeof(fixed));
 	return cmocka_run_group_tests_name("io.tls", tests, files_make, files_remove);
 }

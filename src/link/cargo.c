@@ -74,15 +74,23 @@ void lai_cargo_on_acked(struct lai_cargo *cargo, uint64_t acked_bytes)
 		lai_replay_on_acked(&cargo->replay, acked_bytes);
 }
 
+/* The server's words in clear, instead of the last bytes of its frames; of what is no frame the bytes
+   are all there is. */
+static void keep_words(const struct lai_courier *courier, struct la_report *report)
+{
+	const char *words = lai_courier_words(courier);
+	size_t size = strnlen(words, LA_LAST_WORDS_MAX);
+
+	if (report->cause == LA_CAUSE_PROTOCOL_ERROR)
+		return;
+	memcpy(report->last_words, words, size);
+	report->last_words_bytes = (uint32_t)size;
+}
+
 /* What a receipt confirms is not lost; what none confirms will be sent again. */
 static void end_dialogue(struct lai_cargo *cargo, struct la_report *report)
 {
-	const char *words = lai_courier_words(cargo->courier);
-	size_t size = strnlen(words, LA_LAST_WORDS_MAX);
-
-	/* The server's words in clear, instead of the last bytes of its frames. */
-	memcpy(report->last_words, words, size);
-	report->last_words_bytes = (uint32_t)size;
+	keep_words(cargo->courier, report);
 	report->duplicated.max_bytes = lai_courier_end(cargo->courier);
 	if (report->duplicated.max_bytes == 0 && lai_outbox_empty(&cargo->outbox) &&
 	    cargo->outbox.totals.delivered_records > 0)

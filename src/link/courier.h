@@ -19,6 +19,8 @@
  * replay. After an ERROR the next connection sends one record at a time until one more is
  * confirmed than were in flight; an ERROR to a lone record condemns that record.
  *
+ * An ERROR with the header shutdown:true blames nobody: the server stops, is full or out of memory.
+ *
  * Pure: bytes and time go in, bytes and a deadline come out.
  */
 #ifndef LAI_LINK_COURIER_H
@@ -28,7 +30,7 @@
 #include "link/outbox.h"
 #include "wire/stomp.h"
 
-/* Servers close as soon as the farewell's receipt is written: this is for the way, and a loaded host. */
+/* Servers close as soon as the farewell's receipt is written: this is for the way and for load. */
 #define LAI_COURIER_FAREWELL_NS (2 * LAI_S)
 
 enum lai_courier_state {

@@ -192,6 +192,12 @@ static bool condemn(struct lai_courier *courier, uint64_t seq, const struct lai_
 	return true;
 }
 
+/* A server of ours is full, stops, or has a trouble of its own: nobody here is to blame. */
+static bool is_shutdown(const struct lai_stomp_frame *frame)
+{
+	return lai_slice_is(lai_stomp_header(frame, "shutdown"), "true");
+}
+
 /* Which record does the server mean? */
 static void blame(struct lai_courier *courier, const struct lai_stomp_frame *frame)
 {
@@ -200,8 +206,7 @@ static void blame(struct lai_courier *courier, const struct lai_stomp_frame *fra
 	bool begun = courier->written_bytes > courier->last_begin;
 	uint64_t seq;
 
-	if (lai_slice_is(lai_stomp_header(frame, "shutdown"), "true") ||
-	    lai_slice_is(id, LAI_COURIER_BYE))
+	if (is_shutdown(frame) || lai_slice_is(id, LAI_COURIER_BYE))
 		return;
 	if (read_number(id, &seq) && condemn(courier, seq, frame))
 		return;
@@ -216,13 +221,14 @@ static void blame(struct lai_courier *courier, const struct lai_stomp_frame *fra
 static void on_error(struct lai_courier *courier, const struct lai_stomp_frame *frame)
 {
 	bool login = courier->state == LAI_COURIER_LOGIN;
+	bool rejected = login && !is_shutdown(frame);
 
 	keep_words(courier, frame);
 	if (!read_number(lai_stomp_header(frame, "retry-after"), &courier->retry_after))
 		courier->retry_after = 0;
 	if (!login)
 		blame(courier, frame);
-	lai_courier_fail(courier, login ? LA_CAUSE_LOGIN_REJECTED : LA_CAUSE_SERVER_ERROR);
+	lai_courier_fail(courier, rejected ? LA_CAUSE_LOGIN_REJECTED : LA_CAUSE_SERVER_ERROR);
 }
 
 /* ---- the way in ------------------------------------------------------------------------------ */

@@ -38,16 +38,13 @@ static char *digits_before(char *end, uint64_t value)
 /* What we can do and what we want are the same. */
 static bool put_heart_beat(struct lai_buffer *out, uint64_t beat_ns)
 {
-	char text[2 * DIGITS_MAX + 2], *comma = text + DIGITS_MAX + 1, *end = comma + DIGITS_MAX;
 	uint64_t ms = beat_ns == LA_NEVER ? 0 : beat_ns < LAI_MS ? 1 : beat_ns / LAI_MS;
-	char *begin = digits_before(comma, ms);
-	size_t size = (size_t)(comma - begin);
+	char digits[DIGITS_MAX], *end = digits + DIGITS_MAX, *begin = digits_before(end, ms);
+	size_t size = (size_t)(end - begin);
 
-	*comma = ',';
-	memcpy(comma + 1, begin, size);
-	end = comma + 1 + size;
-	return lai_stomp_put(out, LAI_STOMP_1_0, "heart-beat",
-			     (struct lai_slice){begin, (size_t)(end - begin)});
+	return lai_buffer_append(out, "heart-beat:", strlen("heart-beat:")) &&
+	       lai_buffer_append(out, begin, size) && lai_buffer_append(out, ",", 1) &&
+	       lai_buffer_append(out, begin, size) && lai_buffer_append(out, "\n", 1);
 }
 
 /* CONNECT is never escaped, whatever version is agreed on later. */

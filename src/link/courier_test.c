@@ -825,7 +825,7 @@ static void test_blame_unwritten(void **state)
 	desk_close(&desk);
 }
 
-/* A server that refuses each record with the word poison and never says which: it alone is buried. */
+/* A server that refuses a record with the word poison and never says which: it alone is buried. */
 static void test_suspicion(void **state)
 {
 	struct desk desk;

@@ -288,7 +288,7 @@ static void server_begin(struct world *world)
 	lai_stomp_parser_init(&server->parser, &server_limits);
 }
 
-/* ---- the courier's link ------------------------------------------------------------------------ */
+/* ---- the courier's link ---------------------------------------------------------------------- */
 
 static void on_refused(void *arg, const struct lai_courier_refusal *refusal)
 {

@@ -334,6 +334,23 @@ static void test_rejection(void **state)
 	end(&story);
 }
 
+/* A server that is full says nothing about the password. */
+static void test_full_server(void **state)
+{
+	struct story story;
+
+	(void)state;
+	begin(&story);
+	put(&story, 1, "one");
+	connected(&story);
+	say(&story, "ERROR\nmessage:full\nshutdown:true\n\n|");
+	fin(&story);
+	our_fin_acked(&story);
+	expect_cause(&story, "server-error");
+	assert_int_equal(story.link.rejected.failures, 0);
+	end(&story);
+}
+
 static void test_login_unanswered(void **state)
 {
 	struct story story;
@@ -440,6 +457,8 @@ int main(void)
 		{.name = "a refused login: the words are kept, the next server asked, then a longer "
 			 "schedule and the server's hint",
 		 .test_func = test_rejection},
+		{.name = "a server that is full at login: the ordinary back-off",
+		 .test_func = test_full_server},
 		{.name = "a login that is not answered has its own deadline",
 		 .test_func = test_login_unanswered},
 		{.name = "a receipt that does not come: the next server gets the record under its id",

@@ -63,7 +63,7 @@ struct lai_outbox_record {
 	struct iovec iov[2];
 };
 
-/* A buffer that is too small for one record of record_bytes_max is made large enough. 0, or -ENOMEM. */
+/* A buffer too small for one record of record_bytes_max is made large enough. 0, or -ENOMEM. */
 int lai_outbox_init(struct lai_outbox *outbox, size_t buffer_bytes, size_t record_bytes_max,
 		    enum la_full_policy on_full);
 void lai_outbox_done(struct lai_outbox *outbox);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The outbox: each operation by itself, then long random walks beside a model that is a plain list. */
+/* The outbox: each operation by itself, then long random walks beside a model: a plain list. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -2,7 +2,6 @@
 #include "serve/stomp_session_inside.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 
 /* An idle session has no buffer at all; the first read gets so much. */
@@ -249,7 +248,9 @@ void lai_stomp_session_on_error(struct lai_stomp_session *session, int error, ui
 size_t lai_stomp_session_to_send(const struct lai_stomp_session *session, const void **data)
 {
 	*data = lai_buffer_data(&session->out);
-	return lai_conn_may_write(&session->conn) ? lai_buffer_used(&session->out) : 0;
+	return lai_conn_may_write(&session->conn) && !session->looking
+		       ? lai_buffer_used(&session->out)
+		       : 0;
 }
 
 void lai_stomp_session_on_sent(struct lai_stomp_session *session, size_t size, uint64_t now_ns)
@@ -365,6 +366,9 @@ void lai_stomp_session_resume(struct lai_stomp_session *session, uint64_t now_ns
 void lai_stomp_session_on_view(struct lai_stomp_session *session, const struct lai_view *view,
 			       uint64_t now_ns)
 {
+	if (session->looking)
+		session->fin_early = view->tcp_state == LAI_TCP_CLOSE_WAIT;
+	session->looking = false;
 	lai_conn_on_view(&session->conn, view, now_ns);
 	lai_stomp_session_advance(session, now_ns);
 }
@@ -447,6 +451,7 @@ void lai_stomp_session_on_timer(struct lai_stomp_session *session, uint64_t now_
 {
 	if (session->state == LAI_STOMP_SESSION_OVER)
 		return;
+	session->looking = false; /* a view that could not be had must not hold the words back */
 	lai_conn_on_timer(&session->conn, now_ns);
 	refuse_late(session, handshake_due_ns(session), LA_SESSION_HANDSHAKE_TIMEOUT, now_ns);
 	beat_on_timer(session, now_ns);

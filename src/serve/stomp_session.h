@@ -26,6 +26,10 @@
  *                   other two ends it. A fast client sends gigabytes while a lost text is repeated;
  *                   an RST for that would lose the text
  *
+ * Whether the client has read the ERROR is told by its FIN, if that was sent afterwards. Nothing is read
+ * while a password is checked, so a FIN may wait in the kernel for long: a view right before the ERROR
+ * is written tells.
+ *
  * Receipts are bytes in `held` until the store has their ticket, then in `out`. Tickets only grow, so
  * receipts leave in the order of their frames. The ERROR and the answer to DISCONNECT stand in the
  * same row, behind them.
@@ -113,6 +117,8 @@ struct lai_stomp_session {
 	bool crowded;  /* paused, since too many receipts wait for the store */
 	bool fin_came; /* the peer's; the conn is told once our answers are written */
 	bool fin_told;
+	bool looking;	/* nothing is written before the kernel has said whether it is there */
+	bool fin_early; /* it was there, read or not, before the ERROR was written */
 	bool fin_after_words; /* it came when the whole ERROR had been written */
 	bool receipt_asked;   /* by DISCONNECT */
 	bool no_memory;	      /* a buffer could not grow: refused at the next event */

@@ -10,7 +10,6 @@
  */
 #include "serve/stomp_session_inside.h"
 
-#include <assert.h>
 #include <stdio.h>
 
 /* A message and a sentence more. */
@@ -66,10 +65,22 @@ static bool put_raw(struct lai_buffer *out, const char *head, struct lai_slice v
 	       lai_buffer_append(out, value.data, value.size) && lai_buffer_append(out, "\n", 1);
 }
 
-/* The server asks its clients to go elsewhere, or to come later. */
+/*
+ * Neither a frame nor a login is to blame: it would go the same way again, or not, with any other. A
+ * client that knows this header does not hold its last record for poisonous, nor its password for wrong.
+ */
 static bool is_shutdown(enum la_session_end end)
 {
-	return end == LA_SESSION_STOPPED || end == LA_SESSION_TOO_MANY_CONNECTIONS;
+	switch (end) {
+	case LA_SESSION_STOPPED:
+	case LA_SESSION_TOO_MANY_CONNECTIONS:
+	case LA_SESSION_NO_MEMORY:
+	case LA_SESSION_SLOW_READER:
+	case LA_SESSION_HEARTBEAT_LOST:
+	case LA_SESSION_IDLE:
+	case LA_SESSION_HANDSHAKE_TIMEOUT: return true;
+	default: return false;
+	}
 }
 
 static bool put_headers(const struct lai_stomp_session *session, struct lai_buffer *out,
@@ -105,11 +116,12 @@ static bool hold_error(struct lai_stomp_session *session, const struct lai_stomp
 	if (lai_stomp_begin(out, LAI_STOMP_ERROR) && put_headers(session, out, refusal) &&
 	    lai_stomp_end(out, lai_slice_of(body))) {
 		session->words_bytes = lai_buffer_used(out) - before;
-		if (lai_stomp_session_hold(session, session->words_bytes, false))
+		if (lai_stomp_session_hold_last(session, session->words_bytes))
 			return true;
 		session->words_bytes = 0;
+	} else {
+		lai_buffer_truncate(out, lai_buffer_used(out) - before);
 	}
-	lai_buffer_truncate(out, lai_buffer_used(out) - before);
 	return false;
 }
 
@@ -145,10 +157,8 @@ void lai_stomp_session_refuse_by(struct lai_stomp_session *session,
 	lai_stomp_session_set(session, LAI_STOMP_SESSION_REFUSED);
 	wipe_password(session);
 	/* For one that does not read what it has, nothing more is waited for. */
-	if (refusal->end == LA_SESSION_SLOW_READER) {
+	if (refusal->end == LA_SESSION_SLOW_READER)
 		lai_stomp_session_forget_held(session);
-		session->last_ticket = session->stored_ticket;
-	}
 	if (lai_conn_may_write(&session->conn) && !hold_error(session, refusal))
 		end_without_words(session, now_ns);
 }
@@ -171,6 +181,9 @@ static void say(struct lai_stomp_session *session, uint64_t now_ns)
 	session->said = true;
 	session->words_to = session->conn.report.written_bytes + lai_buffer_used(&session->out);
 	session->words_from = session->words_to - session->words_bytes;
+	session->looking = session->words_bytes > 0;
+	if (session->looking)
+		session->conn.actions |= LAI_CONN_LOOK;
 	lai_conn_finish(&session->conn, lai_time_min(by_ns, session->stop_by_ns), now_ns);
 }
 
@@ -230,7 +243,8 @@ static enum la_words words_of(const struct lai_stomp_session *session)
 		return LA_WORDS_NONE;
 	if (!session->said || conn->report.acked_bytes < session->words_to)
 		return LA_WORDS_UNCONFIRMED;
-	if (conn->send.state == LAI_SEND_FIN_ACKED && conn->recv.state == LAI_RECV_FIN_RECEIVED &&
+	if (!session->fin_early && conn->send.state == LAI_SEND_FIN_ACKED &&
+	    conn->recv.state == LAI_RECV_FIN_RECEIVED &&
 	    (conn->fin_answers_ours || session->fin_after_words))
 		return LA_WORDS_CONSUMED;
 	return LA_WORDS_ACKED;

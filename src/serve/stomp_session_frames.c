@@ -165,10 +165,13 @@ static bool is_sender_char(char c)
 /* Reads "SENDER-SEQ", split at the last '-'. False: it is something else. */
 static bool read_record_id(struct lai_slice id, struct lai_slice *sender, uint64_t *seq)
 {
-	const char *dash = id.size > 0 ? memrchr(id.data, '-', id.size) : NULL;
-	const char *end = id.data + id.size;
+	const char *dash, *end;
 	uint64_t number = 0;
 
+	if (id.size == 0)
+		return false;
+	end = id.data + id.size;
+	dash = memrchr(id.data, '-', id.size);
 	if (!dash || dash == id.data || dash - id.data > SENDER_MAX || dash + 1 == end)
 		return false;
 	for (const char *c = id.data; c < dash; c++)
@@ -452,7 +455,7 @@ void lai_stomp_session_name_sender(struct lai_stomp_session *session)
 	char name[SENDER_USER_MAX + 1];
 	size_t length = 0;
 
-	for (; user[length] && length < SENDER_USER_MAX; length++)
+	for (; length < SENDER_USER_MAX && user[length]; length++)
 		name[length] = is_sender_char(user[length]) ? user[length] : '_';
 	name[length] = '\0';
 	(void)snprintf(session->sender, sizeof(session->sender), "%s-%llx-%llu", name,

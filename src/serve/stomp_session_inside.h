@@ -40,8 +40,9 @@ void lai_stomp_session_name_sender(struct lai_stomp_session *session);
 /* id: as it came, escaped. It leaves once everything up to session->last_ticket is stored. False:
    out of memory. */
 bool lai_stomp_session_hold_receipt(struct lai_stomp_session *session, struct lai_slice id);
-/* What has been appended to held since it ended at this size leaves behind all of it. */
-bool lai_stomp_session_hold(struct lai_stomp_session *session, size_t size, bool is_receipt);
+/* The last size bytes of held are the last frame of all: it leaves behind the receipts that are there,
+   at once if there are none. False: out of memory, and they are taken back. */
+bool lai_stomp_session_hold_last(struct lai_stomp_session *session, size_t size);
 /* Moves what is stored from held to out. False: out of memory. */
 bool lai_stomp_session_release(struct lai_stomp_session *session);
 void lai_stomp_session_forget_held(struct lai_stomp_session *session);

@@ -34,16 +34,17 @@ static struct hold *last_hold(const struct lai_stomp_session *session)
 	return first ? first + lai_buffer_used(&session->tickets) / sizeof(*first) - 1 : NULL;
 }
 
-bool lai_stomp_session_hold(struct lai_stomp_session *session, size_t size, bool is_receipt)
+/* Appended to held, as so many bytes, and due with this ticket. */
+static bool hold(struct lai_stomp_session *session, size_t size, uint64_t ticket, bool is_receipt)
 {
 	uint64_t end = session->held_base + lai_buffer_used(&session->held);
 	struct hold *last = last_hold(session);
 
 	assert(lai_buffer_used(&session->held) >= size);
-	if (!last || last->ticket != session->last_ticket) {
-		const struct hold hold = {session->last_ticket, end, is_receipt};
+	if (!last || last->ticket != ticket) {
+		const struct hold new = {ticket, end, is_receipt};
 
-		if (lai_buffer_append(&session->tickets, &hold, sizeof(hold)))
+		if (lai_buffer_append(&session->tickets, &new, sizeof(new)))
 			return true;
 		lai_buffer_truncate(&session->held, size);
 		return false;
@@ -64,7 +65,14 @@ bool lai_stomp_session_hold_receipt(struct lai_stomp_session *session, struct la
 	memcpy(room + head, id.data, id.size);
 	memcpy(room + head + id.size, RECEIPT_TAIL, tail);
 	lai_buffer_extend(&session->held, head + id.size + tail);
-	return lai_stomp_session_hold(session, head + id.size + tail, true);
+	return hold(session, head + id.size + tail, session->last_ticket, true);
+}
+
+bool lai_stomp_session_hold_last(struct lai_stomp_session *session, size_t size)
+{
+	const struct hold *last = last_hold(session);
+
+	return hold(session, size, last ? last->ticket : session->stored_ticket, false);
 }
 
 /* All of held is due, and nothing is before it. */
@@ -82,11 +90,11 @@ bool lai_stomp_session_release(struct lai_stomp_session *session)
 	uint64_t due = 0, receipts = 0;
 	size_t count = 0;
 
-	for (const struct hold *hold = first; first && hold <= last; hold++, count++) {
-		if (hold->ticket > session->stored_ticket)
+	for (const struct hold *one = first; first && one <= last; one++, count++) {
+		if (one->ticket > session->stored_ticket)
 			break;
-		due = hold->end - session->held_base;
-		receipts += hold->receipts;
+		due = one->end - session->held_base;
+		receipts += one->receipts;
 	}
 	if (count == 0)
 		return true;

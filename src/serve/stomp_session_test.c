@@ -221,14 +221,11 @@ static void pass(struct fixture *f, uint64_t duration_ns)
 	pass_until(f, f->now_ns + duration_ns);
 }
 
-/* What was said since the last call is this text, with '^' for NUL. */
+/* All that was said, with '^' for NUL. */
 static const char *heard(struct fixture *f)
 {
 	static char text[TEXT_MAX];
-	static size_t from;
 
-	if (from > f->said_bytes || f->said_bytes == 0)
-		from = 0;
 	for (size_t i = 0; i < f->said_bytes; i++)
 		text[i] = f->said[i] ? f->said[i] : '^';
 	text[f->said_bytes] = '\0';
@@ -858,6 +855,22 @@ static void test_fin_before_error(void **state)
 	free_fixture(f);
 }
 
+/* It waited in the kernel, unread, while the password was checked. */
+static void test_fin_unread_before_error(void **state)
+{
+	struct fixture *f = new_fixture();
+
+	(void)state;
+	receive_text(f, CONNECT "^");
+	f->view.tcp_state = LAI_TCP_CLOSE_WAIT;
+	lai_stomp_session_on_checked(&f->session, LA_SESSION_LOGIN_REJECTED, 0, f->now_ns);
+	act(f);
+	assert_refused(f, LA_SESSION_LOGIN_REJECTED, "ERROR");
+	fin(f);
+	assert_over(f, LA_SESSION_LOGIN_REJECTED, LA_WORDS_ACKED, LAI_CONN_CLOSE);
+	free_fixture(f);
+}
+
 /* It read the ERROR and closed before our FIN was on its way. */
 static void test_fin_before_our_fin(void **state)
 {
@@ -1024,6 +1037,32 @@ static void test_full(void **state)
 	free_fixture(f);
 }
 
+/* shutdown:true says that neither a record nor a login is to blame. */
+static void test_blameless(void **state)
+{
+	static const enum la_session_end blameless[] = {
+		LA_SESSION_STOPPED,	     LA_SESSION_TOO_MANY_CONNECTIONS, LA_SESSION_NO_MEMORY,
+		LA_SESSION_SLOW_READER,	     LA_SESSION_HEARTBEAT_LOST,	      LA_SESSION_IDLE,
+		LA_SESSION_HANDSHAKE_TIMEOUT};
+
+	(void)state;
+	for (int end = LA_SESSION_LOGIN_REJECTED; end < LA_SESSION_END_COUNT; end++) {
+		struct fixture *f = logged_in();
+		bool expected = false;
+
+		for (size_t i = 0; i < sizeof(blameless) / sizeof(blameless[0]); i++)
+			expected = expected || (int)blameless[i] == end;
+		lai_stomp_session_refuse(&f->session, (enum la_session_end)end, "details",
+					 f->now_ns);
+		act(f);
+		assert_refused(f, (enum la_session_end)end, "; details\n");
+		assert_int_equal(strstr(heard(f), "shutdown:true\n") != NULL, expected);
+		fin(f);
+		assert_over(f, (enum la_session_end)end, LA_WORDS_CONSUMED, LAI_CONN_CLOSE);
+		free_fixture(f);
+	}
+}
+
 static void test_abort(void **state)
 {
 	struct fixture *f = logged_in();
@@ -1062,6 +1101,26 @@ static void test_heartbeats(void **state)
 	assert_int_equal(f->session.state, LAI_STOMP_SESSION_OPEN);
 	assert_says(f, "\n\n\n\n\n");
 	pass(f, 21 * LAI_S);
+	assert_refused(f, LA_SESSION_HEARTBEAT_LOST, "nothing came for two heart-beats");
+	free_fixture(f);
+}
+
+/* While the store has no room nothing is read, and what is not read cannot be missed. */
+static void test_paused_heartbeats(void **state)
+{
+	struct fixture *f = beating();
+
+	(void)state;
+	f->answer = -EAGAIN;
+	receive_text(f, "SEND\ndestination:a\n\n^");
+	pass(f, 100 * LAI_S);
+	assert_int_equal(f->session.state, LAI_STOMP_SESSION_OPEN);
+	assert_says(f, "\n\n\n"); /* ours go on */
+	f->answer = 0;
+	lai_stomp_session_resume(&f->session, f->now_ns);
+	pass(f, 19 * LAI_S);
+	assert_int_equal(f->session.state, LAI_STOMP_SESSION_OPEN);
+	pass(f, 1 * LAI_S);
 	assert_refused(f, LA_SESSION_HEARTBEAT_LOST, "nothing came for two heart-beats");
 	free_fixture(f);
 }
@@ -1210,6 +1269,8 @@ int main(void)
 		 .test_func = test_lingers_at_most_so_many_bytes},
 		{.name = "the peer's FIN before the ERROR: acked",
 		 .test_func = test_fin_before_error},
+		{.name = "and so if it was not read before",
+		 .test_func = test_fin_unread_before_error},
 		{.name = "the peer's FIN after the ERROR and before ours: consumed",
 		 .test_func = test_fin_before_our_fin},
 		{.name = "RST after the ERROR", .test_func = test_reset},
@@ -1224,8 +1285,11 @@ int main(void)
 		{.name = "stopping: receipts, ERROR, end", .test_func = test_stop},
 		{.name = "stopping ends every state in time", .test_func = test_stop_by},
 		{.name = "a full server says so", .test_func = test_full},
+		{.name = "which ERRORs blame nobody", .test_func = test_blameless},
 		{.name = "abort", .test_func = test_abort},
 		{.name = "heart-beats both ways", .test_func = test_heartbeats},
+		{.name = "none is missed while nothing is read",
+		 .test_func = test_paused_heartbeats},
 		{.name = "idle", .test_func = test_idle},
 		{.name = "a client that reads no receipts", .test_func = test_slow_reader},
 		{.name = "a store that is slow is not the client's fault",

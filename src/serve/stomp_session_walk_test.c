@@ -92,7 +92,9 @@ static int on_record(void *arg, const struct lai_stomp_record *record, uint64_t 
 		return -EAGAIN;
 	LAW(record->body.size > 0, "a body is lost");
 	number = (unsigned)strtoul(record->body.data, NULL, 10);
-	LAW(number > world->last_record, "records out of order, or twice");
+	/* 1 is the login; every other number so far is a record. */
+	LAW(number == (world->last_record ? world->last_record + 1 : 2),
+	    "records out of order, twice, or lost");
 	LAW(number < RECEIPTS_MAX && number <= world->frames, "a record that nobody sent");
 	if (number % 50 == 49)
 		return -EINVAL; /* a poisonous one */

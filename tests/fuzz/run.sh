@@ -13,19 +13,22 @@ if ! echo 'int LLVMFuzzerTestOneInput(const char *d, long n); int LLVMFuzzerTest
 	echo "fuzz: needs clang with its runtime (Debian: clang libclang-rt-14-dev)" >&2
 	exit 77
 fi
-sources=$(find src -name '*.c' ! -name '*_test.c' ! -path 'src/io/sim/*' ! -path 'src/cli/main.c' \
-	! -path 'src/cli/sender.c' ! -path 'src/cli/cmd_receive.c' ! -path 'src/cli/receiver*.c' \
-	! -path 'src/cli/*demo*')
+flags=(-std=gnu11 -D_GNU_SOURCE -Iinclude -Isrc '-DLASTACK_VERSION="fuzz"' -g -O1
+	-fno-sanitize-recover=all)
+# Everything once, as an archive: what a target defines itself (sender.c's door) is not taken from it.
+rm -rf "$out/objects" && mkdir -p "$out/objects"
+find src -name '*.c' ! -name '*_test.c' ! -path 'src/io/sim/*' ! -path 'src/cli/main.c' -print0 |
+	xargs -0 -P "$(nproc)" -I{} sh -c 'file=$1 object=$2/$(echo "$1" | tr / -).o
+		shift 2
+		exec clang "$@" -fsanitize=fuzzer-no-link,address,undefined -c -o "$object" "$file"' \
+		sh {} "$out/objects" "${flags[@]}" || exit 1
+rm -f "$out/lastack.a" && ar rcs "$out/lastack.a" "$out"/objects/*.o
 status=0
 for target in "${@:-}"; do
 	for file in tests/fuzz/${target:-*}_fuzz.c; do
 		name=$(basename "$file" _fuzz.c)
-		extra=
-		[ "$name" = option ] || extra=src/cli/sender.c
-		# shellcheck disable=SC2086
-		clang -std=gnu11 -D_GNU_SOURCE -Iinclude -Isrc -DLASTACK_VERSION='"fuzz"' -g -O1 \
-			-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-			-o "$out/$name" "$file" $sources $extra -lmnl -lsqlite3 -lssl -lcrypto -lcrypt -lpthread || exit 1
+		clang "${flags[@]}" -fsanitize=fuzzer,address,undefined -o "$out/$name" "$file" "$out/lastack.a" \
+			-lmnl -lsqlite3 -lssl -lcrypto -lcrypt -lpthread || exit 1
 		mkdir -p "$out/$name.corpus"
 		# What was recorded for the unit tests is where the fuzzer begins.
 		seeds=

@@ -3,7 +3,7 @@
 # stomp.sh - lastack receive stomp://: records, receipts, logins, limits, a crash, a full disk, a service.
 # Runs in a network and a mount namespace of its own where it may; parts that need them are skipped elsewhere.
 if [ "${T_INSIDE:-}" = "" ]; then
-	if unshare -nm true 2>/dev/null; then
+	if command -v ip >/dev/null && unshare -nm true 2>/dev/null; then
 		exec env T_INSIDE=yes unshare -nm sh "$0"
 	fi
 	export T_INSIDE=no

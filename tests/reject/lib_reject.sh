@@ -5,7 +5,8 @@
 # network namespace of its own: it makes a table of nftables.
 #
 #	x_begin || ...             the chains in which packets are lost; not 0: nft cannot
-#	x_column smart0 stomp 127.0.0.1:PORT TRIALS     prints how many of the trials were told why
+#	x_column smart0 stomp 127.0.0.1:PORT TRIALS     prints how many of the trials were told why, and
+#	                                                how many came to no end
 #
 # Columns have a chain each: they may run at the same time.
 
@@ -34,5 +35,5 @@ x_begin() {
 
 x_column() { # COLUMN PROTOCOL ADDRESS:PORT TRIALS
 	"$REJECT_CLIENT" --mode "${1%?}" --loss "${1#"${1%?}"}" --chain "inet refusal $1" \
-		--trials "$4" "$2" "$3" | cut -f5
+		--seconds "${X_SECONDS:-20}" --trials "$4" "$2" "$3" | cut -f5,6
 }

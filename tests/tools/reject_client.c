@@ -18,8 +18,8 @@
  * alone: it is flushed for every trial). Each trial comes from a loopback address of its own, so that
  * no server counts them as one attacker.
  *
- * One line to stdout: PROTOCOL, mode, loss, trials, and in how many the whole answer came, separated by
- * tabs. -v: one line a trial to stderr. Exit: 0 measured, 1 a trial could not be made, 2 bad usage.
+ * One line to stdout, separated by tabs: PROTOCOL, mode, loss, trials, in how many the whole answer came,
+ * and how many were given up after --seconds because nothing went on. -v: one line a trial to stderr. Exit: 0 measured, 1 a trial could not be made, 2 bad usage.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -40,7 +40,7 @@
 #define CHUNK_BYTES (64 * 1024) /* of one send, whole records */
 #define ANSWER_BYTES 8192	/* more than any server here says */
 #define NAIVE_BYTES (16u << 20) /* sent before it reads: far more than all socket buffers take */
-#define TRIAL_MS 20000		/* three retransmission time-outs are 1.4 s */
+#define TRIAL_S 20		/* three retransmission time-outs are 1.4 s */
 
 /* A protocol: what is said, and how the answer is recognised. */
 struct speech {
@@ -51,10 +51,10 @@ struct speech {
 };
 
 static struct {
-	int trials, loss, verbose;
+	int trials, loss, seconds, verbose;
 	bool naive;
 	const char *chain;
-} options = {.trials = 20, .chain = "inet refusal in"};
+} options = {.trials = 20, .seconds = TRIAL_S, .chain = "inet refusal in"};
 
 __attribute__((noreturn, format(printf, 2, 3))) static void die(int code, const char *format, ...)
 {
@@ -374,11 +374,12 @@ static void greeted(struct trial *trial)
 	trial->answer_bytes = 0;
 }
 
-static bool trial_run(const struct speech *speech, const struct sockaddr_in *server, int serial)
+static bool trial_run(const struct speech *speech, const struct sockaddr_in *server, int serial,
+		      bool *late)
 {
 	struct trial trial = {.speech = speech,
 			      .fd = reach(server, serial),
-			      .until_ms = now_ms() + TRIAL_MS,
+			      .until_ms = now_ms() + options.seconds * 1000,
 			      .chunk = speech->login,
 			      .chunk_bytes = login_bytes(speech)};
 	const int64_t began_ms = now_ms();
@@ -401,6 +402,7 @@ static bool trial_run(const struct speech *speech, const struct sockaddr_in *ser
 			trial.eof ? ", EOF" : "", trial.late ? ", out of time" : "",
 			options.loss > 0 ? lost_packets() : 0);
 	close(trial.fd);
+	*late = trial.late;
 	return arrived;
 }
 
@@ -417,9 +419,14 @@ static const struct speech *speech_named(const char *name)
 static void options_read(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{"mode", required_argument, NULL, 'm'},	  {"loss", required_argument, NULL, 'l'},
-		{"trials", required_argument, NULL, 't'}, {"chain", required_argument, NULL, 'c'},
-		{"verbose", no_argument, NULL, 'v'},	  {0}};
+		{"mode", required_argument, NULL, 'm'},
+		{"loss", required_argument, NULL, 'l'},
+		{"trials", required_argument, NULL, 't'},
+		{"seconds", required_argument, NULL, 's'},
+		{"chain", required_argument, NULL, 'c'},
+		{"verbose", no_argument, NULL, 'v'},
+		{0},
+	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "v", known, NULL)) != -1) {
@@ -431,6 +438,8 @@ static void options_read(int argc, char **argv)
 			options.loss = atoi(optarg);
 		else if (option == 't')
 			options.trials = atoi(optarg);
+		else if (option == 's')
+			options.seconds = atoi(optarg);
 		else if (option == 'c')
 			options.chain = optarg;
 		else if (option == 'v')
@@ -439,23 +448,28 @@ static void options_read(int argc, char **argv)
 			exit(2);
 	}
 	if (argc - optind != 2 || options.trials < 1 || options.loss < 0)
-		die(2, "usage: reject_client [--mode smart|naive] [--loss N] [--trials N] [--chain "
-		       "'FAMILY TABLE CHAIN'] [-v] stomp|mqtt|nats|http ADDRESS:PORT");
+		die(2,
+		    "usage: reject_client [--mode smart|naive] [--loss N] [--trials N] [--seconds N] [--chain "
+		    "'FAMILY TABLE CHAIN'] [-v] stomp|mqtt|nats|http ADDRESS:PORT");
 }
 
 int main(int argc, char **argv)
 {
 	const struct speech *speech;
 	struct sockaddr_in server;
-	int arrived = 0;
+	int arrived = 0, hung = 0;
 
 	options_read(argc, argv);
 	speech = speech_named(argv[optind]);
 	server = address_of(argv[optind + 1]);
 	records_fill(speech);
-	for (int serial = 0; serial < options.trials; serial++)
-		arrived += trial_run(speech, &server, serial);
-	printf("%s\t%s\t%d\t%d\t%d\n", speech->name, options.naive ? "naive" : "smart",
-	       options.loss, options.trials, arrived);
+	for (int serial = 0; serial < options.trials; serial++) {
+		bool late;
+
+		arrived += trial_run(speech, &server, serial, &late);
+		hung += late;
+	}
+	printf("%s\t%s\t%d\t%d\t%d\t%d\n", speech->name, options.naive ? "naive" : "smart",
+	       options.loss, options.trials, arrived, hung);
 	return 0;
 }

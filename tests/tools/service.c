@@ -116,8 +116,10 @@ int main(int count, char **args)
 	if (listener < 0 || notes < 0 || !file)
 		return failed(args[1]);
 	child = fork();
-	if (child < 0)
+	if (child < 0) {
+		(void)fclose(file);
 		return failed("fork");
+	}
 	if (child == 0)
 		run(listener, notify, args + 2);
 	(void)close(listener);
@@ -128,5 +130,6 @@ int main(int count, char **args)
 		take_notes(notes, file);
 	}
 	take_notes(notes, file);
+	(void)fclose(file);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

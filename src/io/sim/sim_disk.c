@@ -113,6 +113,7 @@ void sim_disk_sync_names(struct lai_sim_disk *disk)
 {
 	for (struct sim_name *name = disk->names; name; name = name->next)
 		settle(name, name->now);
+	disk->lied_names = false;
 }
 
 /* ---- faults ---- */
@@ -121,6 +122,7 @@ void lai_sim_disk_power_loss(struct lai_sim_disk *disk)
 {
 	disk->life++;
 	disk->power_loss_at = 0;
+	disk->lied_names = false;
 	for (struct sim_name *name = disk->names; name; name = name->next) {
 		if (name->now != name->medium)
 			settle(name, lai_random_below(&disk->random, 2) ? name->now : name->medium);
@@ -142,6 +144,19 @@ void lai_sim_disk_crash(struct lai_sim_disk *disk)
 void lai_sim_disk_lie(struct lai_sim_disk *disk, bool lie)
 {
 	disk->lies = lie;
+}
+
+bool lai_sim_disk_lied(const struct lai_sim_disk *disk)
+{
+	for (const struct sim_file *file = disk->files; file; file = file->next) {
+		if (file->lied_to)
+			return true;
+	}
+	for (const struct sim_name *name = disk->names; disk->lied_names && name; name = name->next) {
+		if (name->now != name->medium)
+			return true;
+	}
+	return false;
 }
 
 void lai_sim_disk_capacity(struct lai_sim_disk *disk, uint64_t bytes)
@@ -209,4 +224,9 @@ uint64_t lai_sim_disk_syncs(const struct lai_sim_disk *disk)
 uint64_t lai_sim_disk_operations(const struct lai_sim_disk *disk)
 {
 	return disk->operations;
+}
+
+uint64_t lai_sim_disk_lives(const struct lai_sim_disk *disk)
+{
+	return disk->life;
 }

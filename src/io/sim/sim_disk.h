@@ -44,6 +44,8 @@ void lai_sim_disk_power_loss_at(struct lai_sim_disk *disk, uint64_t n);
 void lai_sim_disk_crash(struct lai_sim_disk *disk);
 /* From now on sync() says yes and does nothing (a lying drive). */
 void lai_sim_disk_lie(struct lai_sim_disk *disk, bool lie);
+/* Whether a lie still matters: what was said to be on the medium may not be there yet. */
+bool lai_sim_disk_lied(const struct lai_sim_disk *disk);
 /* No more than so many bytes in all files: SQLITE_FULL beyond. UINT64_MAX: no bound. */
 void lai_sim_disk_capacity(struct lai_sim_disk *disk, uint64_t bytes);
 /* The next n-th operation fails with an I/O error, once; a write that fails may have written its
@@ -58,5 +60,7 @@ uint64_t lai_sim_disk_used(const struct lai_sim_disk *disk);
 uint64_t lai_sim_disk_syncs(const struct lai_sim_disk *disk); /* honest ones */
 /* Writes, truncations, syncs, opens and removals so far: what n counts above. */
 uint64_t lai_sim_disk_operations(const struct lai_sim_disk *disk);
+/* How often it has lost power, in whichever of the two ways, or its program has died. */
+uint64_t lai_sim_disk_lives(const struct lai_sim_disk *disk);
 
 #endif

@@ -153,6 +153,7 @@ void sim_file_sync(struct sim_file *file)
 			write_back(file, sector);
 	}
 	file->medium_size = file->cached_size;
+	file->lied_to = false;
 }
 
 /* The old size or the new one, and of a file that has grown any between. */
@@ -189,4 +190,5 @@ void sim_file_tear(struct sim_file *file)
 	file->disk->used -= file->cached_size;
 	file->disk->used += size;
 	file->medium_size = file->cached_size = size;
+	file->lied_to = false;
 }

@@ -28,6 +28,7 @@ struct sim_file {
 	bool *dirty; /* of each sector: cached is not what is on the medium */
 	size_t capacity;
 	size_t cached_size, medium_size;
+	bool lied_to; /* a sync of it was said to be done, and was not */
 };
 
 /* NULL: out of memory. The caller has the first reference. */
@@ -69,6 +70,7 @@ struct lai_sim_disk {
 	uint64_t capacity, used, syncs, operations, ticks;
 	uint64_t fail_at, power_loss_at; /* numbers of operations; 0: none */
 	bool lies;
+	bool lied_names; /* as lied_to of a file, for the names */
 };
 
 /* What befalls the operation that begins now. */

@@ -124,8 +124,10 @@ static int on_sync(sqlite3_file *base, int flags)
 	case SIM_FAILS: return SQLITE_IOERR_FSYNC;
 	case SIM_FINE: break;
 	}
-	if (disk->lies)
+	if (disk->lies) {
+		handle->file->lied_to = disk->lied_names = true;
 		return SQLITE_OK;
+	}
 	sync_with_name(handle->file);
 	disk->syncs++;
 	return SQLITE_OK;
@@ -323,6 +325,8 @@ static int on_delete(sqlite3_vfs *vfs, const char *path, int sync_directory)
 	}
 	if (sync_directory && !disk->lies)
 		sim_disk_sync_names(disk);
+	else if (sync_directory)
+		disk->lied_names = true;
 	return SQLITE_OK;
 }
 
