@@ -60,6 +60,10 @@ static const char *const stall_names[] = {"wait", "reconnect", NULL};
 static const char *const keepalive_names[] = {"on", "off", NULL};
 static const char *const peer_fin_names[] = {"reconnect", "keep-sending", NULL};
 
+/* What stands below such a heading belongs to these schemes alone. */
+#define ABOUT_STOMP "stomp://: "
+#define ABOUT_TLS "tls://, stomps://: "
+
 #define ROW(...) LAI_OPTION(struct settings, __VA_ARGS__)
 
 static const struct lai_option options[] = {
@@ -73,7 +77,7 @@ static const struct lai_option options[] = {
 	ROW("max-record", 0, SIZE, record_bytes_max, "SIZE",
 	    "lines://, stomp://: longest record (default 1M)"),
 
-	LAI_OPTION_HEAD("stomp://: who sends what to whom"),
+	LAI_OPTION_HEAD(ABOUT_STOMP "who sends what to whom"),
 	ROW("passcode-file", 0, TEXT, passcode_file, "FILE",
 	    "the password is the first line of this file; without it LASTACK_PASSCODE of the "
 	    "environment is used"),
@@ -109,7 +113,7 @@ static const struct lai_option options[] = {
 	ROW("plain-password", 0, FLAG, stomp.plain_password, NULL,
 	    "send the password without TLS to another host all the same"),
 
-	LAI_OPTION_HEAD("stomp://: what survives a crash of ours"),
+	LAI_OPTION_HEAD(ABOUT_STOMP "what survives a crash of ours"),
 	ROW("spool", 0, TEXT, spool.path, "FILE",
 	    "keep records in this file until they are confirmed; what an earlier run left is sent "
 	    "first"),
@@ -120,7 +124,7 @@ static const struct lai_option options[] = {
 	    "and loss of power but for the last second; none: crash of the program alone",
 	    durability_names),
 
-	LAI_OPTION_HEAD("tls://, stomps://: whom to trust"),
+	LAI_OPTION_HEAD(ABOUT_TLS "whom to trust"),
 	ROW("ca", 0, TEXT, tls.ca, "FILE",
 	    "certificates that may vouch for the server (default the system's)"),
 	ROW("tls-name", 0, TEXT, tls.name, "NAME",
@@ -274,8 +278,12 @@ static void to_config(const struct settings *settings, struct la_link_config *co
 	config->stomp = settings->stomp;
 	config->stomp.headers = settings->headers.texts;
 	config->stomp.header_count = settings->headers.count;
-	config->stomp.rejected_min_ns = settings->rejected.min_ns;
-	config->stomp.rejected_max_ns = settings->rejected.max_ns;
+	/* To a link 0 means "not set"; who writes it means at once. */
+	config->stomp.receipt_within_ns += config->stomp.receipt_within_ns == 0;
+	config->stomp.rejected_min_ns =
+		settings->rejected.min_ns + (settings->rejected.min_ns == 0);
+	config->stomp.rejected_max_ns =
+		settings->rejected.max_ns + (settings->rejected.max_ns == 0);
 	config->tls = settings->tls;
 	config->spool = settings->spool;
 }
@@ -304,19 +312,73 @@ static void to_settings(const struct la_link_config *config, struct settings *se
 	};
 }
 
-/* NULL: a URL that is none; it is refused later, with its sentence. */
-static const struct lai_wire *wire_of(const char *url)
-{
-	struct lai_endpoint endpoint;
-	char *error = NULL;
-	int status = lai_endpoint_parse(&endpoint, url, false, &error);
+/* ---- which option belongs where ----------------------------------------------------------- */
 
-	free(error);
-	return status == 0 ? endpoint.wire : NULL;
+static bool starts(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static size_t size_of(enum lai_option_type type)
+{
+	switch (type) {
+	case LAI_OPTION_FLAG: return sizeof(bool);
+	case LAI_OPTION_TEXT: return sizeof(const char *);
+	case LAI_OPTION_ENUM: return sizeof(int);
+	case LAI_OPTION_U32: return sizeof(uint32_t);
+	case LAI_OPTION_SIZE:
+	case LAI_OPTION_TIME: return sizeof(uint64_t);
+	case LAI_OPTION_LIST: return sizeof(struct lai_option_list);
+	case LAI_OPTION_RANGE: return sizeof(struct lai_option_range);
+	default: return 0; /* none of that type belongs to a scheme alone */
+	}
+}
+
+/* An option that was given and belongs to other schemes than this one; NULL: none. *where: to
+   which it belongs. What has the value that it has anyway does no harm. */
+static const char *misplaced(const struct settings *given, const struct settings *defaults,
+			     const struct lai_endpoint *endpoint, const char **where)
+{
+	const char *now = (const char *)given, *before = (const char *)defaults;
+	bool foreign = false;
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		const struct lai_option *option = &options[i];
+
+		if (option->type == LAI_OPTION_HEADING) {
+			bool stomp = starts(option->help, ABOUT_STOMP);
+
+			foreign = (stomp && !endpoint->wire->has_receipts) ||
+				  (starts(option->help, ABOUT_TLS) && !endpoint->tls);
+			*where = stomp ? "stomp:// and stomps://" : "tls:// and stomps://";
+		} else if (foreign && memcmp(now + option->offset, before + option->offset,
+					     size_of(option->type)) != 0) {
+			return option->name;
+		}
+	}
+	return NULL;
 }
 
 /* What the table cannot check; NULL: all is well. */
-static const char *check(const struct settings *settings, bool records)
+static const char *check_stomp(const struct settings *settings, const struct settings *defaults)
+{
+	if (settings->proof != defaults->proof && settings->proof != LA_PROOF_CONFIRMED)
+		return "--proof: stomp:// has only the one that the server's program gives, "
+		       "confirmed";
+	if (settings->stomp.login_ns == 0 || settings->stomp.receipt_ns == 0 ||
+	    settings->stomp.heartbeat_ns == 0)
+		return "--login-timeout, --receipt-timeout and --heartbeat must be more than 0; "
+		       "'never' switches one off";
+	if (!settings->spool.path && (settings->spool.quota_bytes != defaults->spool.quota_bytes ||
+				      settings->spool.durability != defaults->spool.durability))
+		return "--spool-quota and --durability need --spool FILE";
+	if (settings->spool.quota_bytes == 0)
+		return "--spool-quota must be more than 0";
+	return NULL;
+}
+
+static const char *check(const struct settings *settings, const struct settings *defaults,
+			 const struct lai_wire *wire)
 {
 	if (settings->follow && settings->files.count)
 		return "--follow and --file exclude each other: one file is followed, or several "
@@ -328,7 +390,7 @@ static const char *check(const struct settings *settings, bool records)
 	if (settings->json && settings->replies)
 		return "--json and --replies both want standard output; use --report FILE for the "
 		       "JSON lines";
-	if (records && settings->buffer_bytes < settings->record_bytes_max)
+	if (wire->has_records && settings->buffer_bytes < settings->record_bytes_max)
 		return "--buffer must hold the longest line: it is smaller than --max-record "
 		       "(default 1M)";
 	if (settings->buffer_bytes == 0 || settings->record_bytes_max == 0)
@@ -336,7 +398,7 @@ static const char *check(const struct settings *settings, bool records)
 	if (settings->connect_ns == 0 || settings->resolve_ns == 0 || settings->dead_ns == 0 ||
 	    settings->stall_ns == 0 || settings->read_ns == 0)
 		return "a time-out of 0 would end everything at once; 'never' switches one off";
-	return NULL;
+	return wire->has_receipts ? check_stomp(settings, defaults) : NULL;
 }
 
 /* With the password, if there is one; an exit code. */
@@ -356,17 +418,51 @@ static int run(const struct settings *settings, struct lai_sender_config *config
 	return exit_code;
 }
 
+/* Everything but the link and the names of files; an exit code, LAI_EXIT_DONE: all is well. */
+static int settle(const struct settings *settings, const struct settings *defaults, const char *url,
+		  struct lai_sender_config *config)
+{
+	struct lai_endpoint endpoint;
+	const char *wrong, *where;
+	char *error = NULL;
+	int status = lai_endpoint_parse(&endpoint, url, false, &error);
+
+	if (status != 0) {
+		int exit_code =
+			lai_command_refuse(command.name, "%s", error ? error : strerror(-status));
+
+		free(error);
+		return exit_code;
+	}
+	config->feed.records = endpoint.wire->has_records;
+	config->has_receipts = endpoint.wire->has_receipts;
+	if (config->has_receipts)
+		config->link.proof = LA_PROOF_CONFIRMED;
+	wrong = misplaced(settings, defaults, &endpoint, &where);
+	if (wrong)
+		return lai_command_refuse(command.name, "--%s belongs to %s, not to '%s'", wrong,
+					  where, url);
+	wrong = check(settings, defaults, endpoint.wire);
+	if (wrong)
+		return lai_command_refuse(command.name, "%s", wrong);
+	if (!parse_close(settings->close, &config->link))
+		return lai_command_refuse(
+			command.name,
+			"--close '%s': accepted are graceful, abort and linger=SECONDS",
+			settings->close);
+	return LAI_EXIT_DONE;
+}
+
 int lai_cmd_send(int count, char *const *args)
 {
 	struct lai_sender_config config = {0};
 	struct lai_option_list operands = {0};
-	const struct lai_wire *wire;
-	struct settings settings;
-	const char *wrong;
+	struct settings settings, defaults;
 	int exit_code;
 
 	la_link_config_default(&config.link);
-	to_settings(&config.link, &settings);
+	to_settings(&config.link, &defaults);
+	settings = defaults;
 	if (!lai_command_parse(&command, count, args, &settings, &operands, &exit_code))
 		return exit_code;
 	to_config(&settings, &config.link);
@@ -376,27 +472,15 @@ int lai_cmd_send(int count, char *const *args)
 	config.feed.file_count = settings.files.count;
 	config.feed.follow = settings.follow;
 	config.feed.from_end = settings.from_end;
-	wire = wire_of(operands.texts[0]);
-	config.feed.records = wire && wire->has_records;
-	config.has_receipts = wire && wire->has_receipts;
 	config.dead_letters = settings.dead_letters;
-	if (config.has_receipts)
-		config.link.proof = LA_PROOF_CONFIRMED;
 	config.drain_ns = settings.drain_ns;
 	config.replies = settings.replies;
 	config.quiet = settings.quiet;
 	config.verbose = settings.verbose;
 	config.json = settings.json;
 	config.report = settings.report;
-	wrong = check(&settings, config.feed.records);
-	if (wrong)
-		exit_code = lai_command_refuse(command.name, "%s", wrong);
-	else if (!parse_close(settings.close, &config.link))
-		exit_code = lai_command_refuse(
-			command.name,
-			"--close '%s': accepted are graceful, abort and linger=SECONDS",
-			settings.close);
-	else
+	exit_code = settle(&settings, &defaults, operands.texts[0], &config);
+	if (exit_code == LAI_EXIT_DONE)
 		exit_code = run(&settings, &config);
 	lai_option_done(&command, &settings, &operands);
 	return exit_code;

@@ -23,6 +23,9 @@ static int read_line(char **passcode, const char *path, char **why)
 
 	if (!file)
 		return refuse(why, path, strerror(errno), errno);
+	/* What follows the first line of standard input is records, and not ours to read. */
+	if (file == stdin)
+		(void)setvbuf(stdin, NULL, _IONBF, 0);
 	errno = 0;
 	length = getline(&line, &room, file);
 	if (length < 0)
@@ -46,19 +49,32 @@ static int read_line(char **passcode, const char *path, char **why)
 	return status;
 }
 
+static int copy(char **passcode, const char *value, char **why)
+{
+	size_t length = strlen(value);
+
+	if (length > LAI_PASSCODE_MAX)
+		return refuse(why, LAI_PASSCODE_VARIABLE, "at most 511 bytes are accepted", EINVAL);
+	*passcode = strdup(value);
+	return *passcode ? 0 : -ENOMEM;
+}
+
 int lai_passcode_read(char **passcode, const char *path, char **why)
 {
-	const char *value = getenv(LAI_PASSCODE_VARIABLE);
+	char *value = getenv(LAI_PASSCODE_VARIABLE);
+	int status = 0;
 
 	*passcode = NULL;
 	*why = NULL;
 	if (path)
-		return read_line(passcode, path, why);
-	if (!value)
-		return 0;
-	*passcode = strdup(value);
+		status = read_line(passcode, path, why);
+	else if (value && *value)
+		status = copy(passcode, value, why);
+	/* The very bytes: /proc/PID/environ shows them as long as we run. */
+	if (value)
+		explicit_bzero(value, strlen(value));
 	(void)unsetenv(LAI_PASSCODE_VARIABLE);
-	return *passcode ? 0 : -ENOMEM;
+	return status;
 }
 
 void lai_passcode_free(char *passcode)

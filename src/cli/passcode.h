@@ -10,8 +10,9 @@
 #define LAI_PASSCODE_MAX 511
 
 /*
- * The first line of the file ("-": standard input), without its line break; path NULL: the
- * variable, which is then removed from our environment. 0: *passcode is the caller's, to be released
+ * The first line of the file ("-": standard input, of which nothing more is read), without its line
+ * break; path NULL: the variable, where empty is as good as none. In either case the variable is
+ * wiped out of our environment, also for those who look at it from outside. 0: *passcode is the caller's, to be released
  * with lai_passcode_free(), or NULL if there is none. A negative errno: *why is a sentence (free()).
  */
 int lai_passcode_read(char **passcode, const char *path, char **why);

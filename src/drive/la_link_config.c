@@ -239,8 +239,8 @@ static bool is_sender(const char *text)
 
 static int check_headers(const struct la_stomp_config *stomp, char **error)
 {
-	static const char *const ours[] = {"destination", "record-id", "receipt", "content-length",
-					   "content-type"};
+	static const char *const ours[] = {"destination", "record-id",	    "receipt",
+					   "transaction", "content-length", "content-type"};
 
 	for (size_t i = 0; i < stomp->header_count; i++) {
 		const char *colon = strchr(stomp->headers[i], ':');
@@ -251,10 +251,9 @@ static int check_headers(const struct la_stomp_config *stomp, char **error)
 			if (strncmp(stomp->headers[i], ours[k], strlen(ours[k])) == 0 &&
 			    stomp->headers[i][strlen(ours[k])] == ':')
 				return lai_la_link_refuse(
-					error,
-					"destination, record-id, receipt, content-length and "
-					"content-type are set by lastack: they cannot be given "
-					"as extra headers");
+					error, "destination, record-id, receipt, transaction, "
+					       "content-length and content-type are lastack's own: "
+					       "they cannot be given as extra headers");
 	}
 	return 0;
 }

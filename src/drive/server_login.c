@@ -8,6 +8,9 @@
  *     proven before by somebody (the memo)             in
  *     else: asking -> the checker's threads -> in, or rejected
  *
+ * Who waits for the checker for longer than handshake_ns is refused unchecked: under an attack from
+ * thousands of addresses the checks are for those that are still there.
+ *
  * An attempt counts as a failure until it has succeeded, from the moment on in which it goes to
  * the checker; those that wait for it do not count, so that thousands of good senders from one address
  * may come at once. An unknown user takes the same way, with the hash of nobody.
@@ -248,6 +251,21 @@ static void take_answer(struct la_server *server, struct lai_check *check)
 	lai_check_free(check);
 }
 
+/* One that has waited too long has most likely gone, and those behind it have not yet. */
+static void try_waiting(struct la_server *server, struct lai_client *client)
+{
+	uint64_t now_ns = lai_server_now(server);
+
+	if (lai_time_since(client->session.began_ns, now_ns) < server->config.handshake_ns) {
+		try_login(server, client);
+		return;
+	}
+	lai_stomp_session_refuse(&client->session, LA_SESSION_HANDSHAKE_TIMEOUT,
+				 "too many logins wait for their check", now_ns);
+	lai_client_sort(server, client);
+	lai_server_note(server, client);
+}
+
 void lai_server_take_answers(struct la_server *server)
 {
 	struct lai_check *check;
@@ -264,6 +282,6 @@ void lai_server_take_answers(struct la_server *server)
 
 		lai_list_remove(&server->asking, &client->asking);
 		if (client->session.state == LAI_STOMP_SESSION_CHECKING)
-			try_login(server, client);
+			try_waiting(server, client);
 	}
 }

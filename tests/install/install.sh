@@ -36,6 +36,12 @@ builds() {
 }
 paths_in_pc() { grep -qx "prefix=$prefix" "$root$prefix/lib/pkgconfig/lastack.pc"; }
 pages() { for page in man/*.[1-9]; do [ -s "$root$prefix/share/man/man${page##*.}/${page##*/}" ] || return 1; done; }
+units() {
+	for unit in lastack-receive.service lastack-send@.service; do
+		grep -q "^ExecStart=$prefix/bin/lastack " "$root$prefix/lib/systemd/system/$unit" || return 1
+	done
+	[ -s "$root$prefix/lib/systemd/system/lastack-receive.socket" ]
+}
 # completes WANTED WORD...: the last word is completed to this.
 completes() {
 	bash -c 'PATH=$1:$PATH; . "$2"; wanted=$3; shift 3; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lastack
@@ -46,16 +52,17 @@ completes() {
 claim "make install works into DESTDIR" make --no-print-directory install BUILD="$BUILD" DESTDIR="$root" PREFIX="$prefix"
 claim "the installed program runs" "$root$prefix/bin/lastack" --version
 claim "headers, symbol map and library agree" same_symbols
-for example in blocking epoll pinned; do
+for example in blocking epoll pinned records server; do
 	claim "examples/$example.c builds against the installed library" builds $example
 done
+claim "the systemd units name the installed program" units
 claim "lastack.pc names the prefix" paths_in_pc
 claim "all man pages are there" pages
 claim "bash completes a command" completes send lastack se
 claim "bash completes an option" completes --proof lastack send --pr
-claim "bash completes the words of an option" completes "written acked consumed" lastack send --proof ""
-claim "bash completes a word after =" completes consumed lastack send --proof = c
+claim "bash completes the words of an option" completes "written acked consumed confirmed" lastack send --proof ""
+claim "bash completes a word after =" completes consumed lastack send --proof = cons
 claim "bash completes a file after a letter" completes README.md lastack send -f READ
-claim "bash completes a URL" completes "tcp:// lines://" lastack send ""
+claim "bash completes a URL" completes "tcp:// lines:// stomp:// stomps:// tls://" lastack send ""
 echo "1..$count"
 exit $failed

@@ -38,7 +38,9 @@ void t_host_new_disk(struct t_host *host)
 {
 	lai_sim_disk_free(host->disk);
 	new_disk(host);
-	host->lie_since_ns = LA_NEVER;
+	lai_sim_disk_lie(host->disk, host->lies);
+	host->lie_since_ns = host->lies ? t_host_now(host) : LA_NEVER;
+	host->lied_to = false;
 }
 
 void t_host_begin(struct t_host *host, lai_sim_run *run, void *context)
@@ -52,9 +54,26 @@ void t_host_begin(struct t_host *host, lai_sim_run *run, void *context)
 	lai_sim_program(host->net, run, context);
 }
 
+/* Whether what syncs have said is true by now. */
+static void look_for_lie(struct t_host *host)
+{
+	if (!host->lies && host->lie_since_ns != LA_NEVER && !lai_sim_disk_lied(host->disk))
+		host->lie_since_ns = LA_NEVER;
+}
+
+void t_host_lie(struct t_host *host, bool lies)
+{
+	host->lies = lies;
+	lai_sim_disk_lie(host->disk, lies);
+	if (lies)
+		host->lie_since_ns = lai_time_min(host->lie_since_ns, t_host_now(host));
+	look_for_lie(host);
+}
+
 static void end(struct t_host *host, uint64_t down_ns)
 {
 	host->dead = true;
+	host->ended_ns = t_host_now(host);
 	host->up_at_ns = lai_time_after(t_host_now(host), down_ns);
 }
 
@@ -70,6 +89,7 @@ void t_host_kill(struct t_host *host, uint64_t down_ns)
 static void go_dark(struct t_host *host, uint64_t down_ns)
 {
 	host->dark = true;
+	host->lied_to = host->lied_to || host->lie_since_ns != LA_NEVER;
 	lai_sim_power(host->host, false);
 	end(host, down_ns);
 }
@@ -78,6 +98,7 @@ void t_host_power(struct t_host *host, uint64_t down_ns)
 {
 	if (host->dark)
 		return;
+	look_for_lie(host);
 	lai_sim_disk_power_loss(host->disk);
 	go_dark(host, host->dead || !host->net ? lai_time_since(t_host_now(host), host->up_at_ns)
 					       : down_ns);
@@ -103,6 +124,7 @@ void t_host_turn(struct t_host *host, const char *what)
 	uint64_t now_ns = t_host_now(host);
 
 	host->turns++;
+	look_for_lie(host);
 	/* A program that wants to be run at once is run 1 us later. */
 	if (now_ns - host->last_ns > 10 * LAI_US)
 		host->same_time = 0;

@@ -34,6 +34,9 @@ struct t_host {
 	uint64_t lives;		/* of the disk, when the program began */
 	uint64_t disk_seed;
 	uint64_t lie_since_ns;	/* what became durable since then may not be so; LA_NEVER: no lie */
+	bool lies;		/* its drive, now */
+	bool lied_to;		/* the power went after a lie */
+	uint64_t ended_ns;	/* when it died */
 	unsigned runs;		/* how often it was started */
 	uint64_t turns, last_ns; /* at the same time */
 	unsigned same_time;
@@ -50,6 +53,8 @@ void t_host_kill(struct t_host *host, uint64_t down_ns);
 void t_host_power(struct t_host *host, uint64_t down_ns);
 /* After a step: whether its disk has lost power meanwhile; then it is dead and dark. */
 bool t_host_check_power(struct t_host *host);
+/* From now on its drive lies, or not. */
+void t_host_lie(struct t_host *host, bool lies);
 /* After the owner has freed what it had. */
 void t_host_cleared(struct t_host *host);
 /* Damaged beyond use: another disk. */
@@ -75,7 +80,6 @@ struct t_sender {
 	uint64_t puts, recovered; /* of this run */
 	uint64_t dropped_before;  /* told by earlier runs */
 	uint64_t delivered;	  /* of this run, when it was looked at last */
-	bool lied_to;		  /* its disk lost power after a lie: its sums mean nothing */
 };
 
 void t_sender_init(struct t_sender *sender, struct t_book *book, struct lai_sim *sim,
@@ -93,7 +97,6 @@ struct t_server {
 	char users[64]; /* path; "": none */
 	struct la_server *server;
 	bool stopping, stopped; /* asked to; and it has */
-	bool lied_to;
 	struct t_broker *broker; /* of a foreign one; else NULL */
 };
 

@@ -32,6 +32,7 @@
  * connection: connection, END, eof | reset | closed, in-flight:MAX. Exit: killed, or 2 for bad usage.
  */
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -496,7 +497,7 @@ static int option(const char *name, const char *value)
 
 int main(int count, char **args)
 {
-	int listener;
+	int listener, on = 1;
 
 	for (int i = 1; i < count;) {
 		int used = strncmp(args[i], "--", 2) == 0 ? option(args[i] + 2, args[i + 1]) : 0;
@@ -517,6 +518,8 @@ int main(int count, char **args)
 
 		if (fd < 0)
 			die("accept");
+		/* A frame is several writes: the last one is not to wait for an ACK. */
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		serve(fd, serial);
 	}
 }
