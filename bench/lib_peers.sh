@@ -119,7 +119,7 @@ p_nginx() {
 #	lenient   the disk queue writes down where it stands every 1,000 records, unsynced; the receiver
 #	          answers when the record is in memory and syncs its file once a batch
 p_rsyslog() { # memory|durable|lenient
-	local sender='queue.type="LinkedList" queue.size="200000"' file= relp
+	local sender='queue.type="LinkedList" queue.size="200000"' file='' relp
 	local receiver='queue.type="LinkedList" queue.size="200000"'
 	[ "$1" = memory ] || file='sync="on" flushOnTXEnd="on"'
 	case $1 in

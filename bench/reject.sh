@@ -26,7 +26,7 @@ p_lastack() {
 	p_receive --users "$B_DIR/users" --into "$B_DIR/reject.db" stomp://127.0.0.1:0
 }
 p_rabbitmq() {
-	rabbit_begin "$B_DIR/rabbit" && rabbit_start one && P_PORT=$(rabbit_port one) P_PID=$rabbit_pid_one
+	rabbit_begin "$B_DIR/rabbit" && rabbit_start one && P_PORT=$(rabbit_port one) P_PID=$(rabbit_pid one)
 }
 
 row() { # LABEL CELL...

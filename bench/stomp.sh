@@ -83,7 +83,7 @@ rsyslog_run() { # memory|durable|lenient SIZE COUNT
 
 run_nats() {
 	local storage=memory
-	[ "$1" = memory ] || storage=file
+	[ "$1" = memory ] || storage="file"
 	"$NATS" "$nats_port" $P_USER $P_PASSWORD $storage "$3" "$2" $WINDOW
 }
 

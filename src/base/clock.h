@@ -32,7 +32,7 @@ static inline int lai_clock_timeout_ms(uint64_t deadline_ns)
 
 	if (deadline_ns == LA_NEVER)
 		return -1;
-	return (int)lai_time_min((left_ns + LAI_MS - 1) / LAI_MS, INT32_MAX);
+	return (int)lai_time_min(lai_time_after(left_ns, LAI_MS - 1) / LAI_MS, INT32_MAX);
 }
 
 #endif

@@ -128,6 +128,7 @@ void lai_spool_queue_push(struct lai_spool_queue *queue, struct lai_spool_block 
 		queue->head = block;
 	queue->tail = block;
 	queue->bytes += block->size;
+	queue->room += block->room;
 }
 
 struct lai_spool_block *lai_spool_queue_pop(struct lai_spool_queue *queue)
@@ -140,6 +141,7 @@ struct lai_spool_block *lai_spool_queue_pop(struct lai_spool_queue *queue)
 	if (!queue->head)
 		queue->tail = NULL;
 	queue->bytes -= block->size;
+	queue->room -= block->room;
 	block->next = NULL;
 	return block;
 }

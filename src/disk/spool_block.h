@@ -62,6 +62,7 @@ void lai_spool_block_count(const uint8_t *data, size_t size, uint64_t seq, uint6
 struct lai_spool_queue {
 	struct lai_spool_block *head, *tail;
 	size_t bytes; /* of data */
+	size_t room;  /* what its blocks occupy, however little is in them */
 };
 
 void lai_spool_queue_push(struct lai_spool_queue *queue, struct lai_spool_block *block);

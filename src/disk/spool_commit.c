@@ -109,7 +109,8 @@ static void hand_over(struct lai_spool *spool, struct lai_spool_block *block)
 	bool next = spool->fetched_seq >= spool->committed_seq;
 
 	spool->committed_seq = block->head.last_seq;
-	if (next && spool->ready.bytes + block->size <= LAI_SPOOL_READY_MAX) {
+	/* By room: commits of one record each would keep thousands of blocks that are nearly empty. */
+	if (next && spool->ready.room + block->room <= LAI_SPOOL_READY_MAX) {
 		spool->fetched_first = block->head.first_seq;
 		spool->fetched_seq = block->head.last_seq;
 		lai_spool_queue_push(&spool->ready, block);

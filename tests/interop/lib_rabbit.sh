@@ -7,6 +7,7 @@
 #	rabbit_lacks                    says what is missing; nothing: all is there
 #	rabbit_begin DIRECTORY [NODE...]    settings for nodes (default: one), and their epmd
 #	rabbit_start one; rabbit_port one   a node, until STOMP listens; where it does
+#	rabbit_unite one two three      several, which become one cluster
 #	rabbit_kill one; rabbit_start one   it dies without a word and comes back with what it had
 #	kill -STOP "$(rabbit_pid one)"; rabbit_owes one     it stands still; something waits in its socket
 #	rabbit_ctl one list_queues      rabbitmqctl at this node
@@ -65,7 +66,6 @@ rabbit_begin() { # DIRECTORY [NODE...]
 	local node ports index=0
 	rabbit_dir=$1 && shift
 	[ $# -gt 0 ] || set -- one
-	rabbit_nodes=$*
 	mkdir -p "$rabbit_dir/home"
 	printf 'lastack%s' "$RANDOM$RANDOM" >"$rabbit_dir/home/.erlang.cookie"
 	chmod 400 "$rabbit_dir/home/.erlang.cookie"
@@ -79,9 +79,8 @@ rabbit_begin() { # DIRECTORY [NODE...]
 	rabbit_await 10 rabbit_listens "$rabbit_epmd_port"
 }
 
-# Several nodes find each other at their first start.
 rabbit_configure() { # NODE STOMP-PORT AMQP-PORT DISTRIBUTION-PORT
-	local dir=$rabbit_dir/$1 other index=0
+	local dir=$rabbit_dir/$1
 	mkdir -p "$dir"
 	echo "$2" >"$dir/stomp.port"
 	echo "$4" >"$dir/distribution.port"
@@ -93,11 +92,6 @@ rabbit_configure() { # NODE STOMP-PORT AMQP-PORT DISTRIBUTION-PORT
 		echo "default_pass = $RABBIT_PASSWORD"
 		echo "log.file.level = info"
 		echo "disk_free_limit.absolute = 50MB"
-		echo "cluster_formation.peer_discovery_backend = classic_config"
-		for other in $rabbit_nodes; do
-			index=$((index + 1))
-			echo "cluster_formation.classic_config.nodes.$index = $other@localhost"
-		done
 	} >"$dir/rabbitmq.conf"
 }
 
@@ -129,6 +123,20 @@ rabbit_start() { # NODE
 # Something was sent to it that it has not read. NODE
 rabbit_owes() {
 	ss -Htn state established "sport = :$(rabbit_port "$1")" | awk '$1 > 0 { found = 1 } END { exit !found }'
+}
+
+# All listen, and are one cluster. Said one after another: nodes that look for each other while they start may
+# give up on a busy machine, and then each of them is a cluster of its own.
+rabbit_unite() { # NODE...
+	local first=$1 node
+	for node in "$@"; do rabbit_boot "$node"; done
+	for node in "$@"; do rabbit_await $RABBIT_BOOT_S rabbit_listens "$(rabbit_port "$node")"; done
+	shift
+	for node in "$@"; do
+		rabbit_ctl "$node" stop_app && rabbit_ctl "$node" join_cluster "$first@localhost" &&
+			rabbit_ctl "$node" start_app || return
+	done
+	for node in "$@"; do rabbit_await $RABBIT_BOOT_S rabbit_listens "$(rabbit_port "$node")"; done
 }
 
 # Its port is free again when this returns.

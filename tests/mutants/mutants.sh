@@ -29,7 +29,7 @@ mutate() {
 			-c -o "$object" "$tree/$file" || return 1
 		objects+=("$object")
 	done < <(sed -n 's|^+++ b/||p' "$patch")
-	"$CC" -o "$tree/seeds" "$seeds.o" "${objects[@]}" "$BUILD/libtest.a" -lmnl -lpthread
+	"$CC" -o "$tree/seeds" "$seeds.o" "${objects[@]}" "$BUILD/libtest.a" -lmnl -lsqlite3 -lssl -lcrypto -lcrypt -lpthread
 }
 
 # The names of the invariants that an output says are broken.

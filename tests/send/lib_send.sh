@@ -51,3 +51,10 @@ refused() {
 	cat "$T_DIR/refused"
 	[ $status -eq 2 ] && grep -qF -- "$wanted" "$T_DIR/refused"
 }
+
+# piped NAME COMMAND...: as t_run; its input is what is written to descriptor 8, until that is closed.
+piped() {
+	rm -f "$T_DIR/pipe" && mkfifo "$T_DIR/pipe"
+	exec 8<>"$T_DIR/pipe"
+	t_run "$@" <"$T_DIR/pipe" 8>&-
+}

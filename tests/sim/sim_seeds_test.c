@@ -10,6 +10,7 @@
  *	KEEP_GOING=1                     one line for each seed that fails, no shrinking
  */
 #include "../support/shrink.h"
+#include "../support/world.h"
 
 #include <assert.h> /* whose __assert_fail() is here */
 #include <inttypes.h>
@@ -67,11 +68,6 @@ static void run_log(const struct t_plan *plan, FILE *log)
 	}
 }
 
-static void run(struct t_world *unused, const struct t_plan *plan)
-{
-	(void)unused;
-	run_log(plan, NULL);
-}
 
 /* The run once more, which must end with the same hash. */
 static void run_again(const struct t_plan *plan)
@@ -105,6 +101,46 @@ static void watch_for_hang(uint64_t seed)
 	(void)setitimer(ITIMER_PROF, &limit, NULL);
 }
 
+/* ---- making a plan smaller ---------------------------------------------------------------- */
+
+#define SHORTEST_NS LAI_MS
+
+static unsigned fault_count(const void *plan)
+{
+	return ((const struct t_plan *)plan)->fault_count;
+}
+
+static void drop_faults(void *smaller, unsigned from, unsigned dropped)
+{
+	struct t_plan *plan = smaller;
+	unsigned rest = plan->fault_count - from - dropped;
+
+	memmove(&plan->faults[from], &plan->faults[from + dropped], rest * sizeof(plan->faults[0]));
+	plan->fault_count -= dropped;
+}
+
+static bool shorten_fault(void *smaller, unsigned fault)
+{
+	struct t_plan *plan = smaller;
+
+	plan->faults[fault].duration_ns /= 2;
+	return plan->faults[fault].duration_ns > SHORTEST_NS;
+}
+
+static bool lessen_work(void *smaller)
+{
+	struct t_plan *plan = smaller;
+
+	plan->work.bytes /= 2;
+	return plan->work.bytes > 0;
+}
+
+static bool fails(void *broken, const void *plan)
+{
+	run_log(plan, NULL);
+	return world.broken == *(const enum t_invariant *)broken;
+}
+
 /* ---- telling ----------------------------------------------------------------------------- */
 
 static const char *program_name;
@@ -112,13 +148,22 @@ static const char *program_name;
 static void show_failure(struct t_plan *plan)
 {
 	enum t_invariant broken = world.broken;
+	const struct t_shrink kind = {
+		.plan_bytes = sizeof(*plan),
+		.fault_count = fault_count,
+		.drop = drop_faults,
+		.shorten = shorten_fault,
+		.lessen = lessen_work,
+		.fails = fails,
+		.arg = &broken,
+	};
 	unsigned before = plan->fault_count, runs;
 
 	plan->trace = false;
 	printf("# seed %" PRIu64 " breaks %s after %.4f s and %" PRIu64 " steps: %s\n", plan->seed,
 	       t_invariant_name(broken), (double)world.time_ns / 1e9, world.steps, world.sentence);
 	fflush(stdout);
-	runs = t_shrink(plan, broken, run, &world);
+	runs = t_shrink(&kind, plan);
 	printf("# shrunk in %u runs from %u faults to %u:\n", runs, before, plan->fault_count);
 	t_plan_print(plan, "#   ", stdout);
 	printf("# then: %s: %s\n", t_invariant_name(world.broken), world.sentence);

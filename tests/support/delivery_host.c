@@ -89,6 +89,7 @@ void t_host_kill(struct t_host *host, uint64_t down_ns)
 static void go_dark(struct t_host *host, uint64_t down_ns)
 {
 	host->dark = true;
+	host->lost_since_ns = host->lie_since_ns;
 	host->lied_to = host->lied_to || host->lie_since_ns != LA_NEVER;
 	lai_sim_power(host->host, false);
 	end(host, down_ns);

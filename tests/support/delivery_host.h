@@ -35,7 +35,8 @@ struct t_host {
 	uint64_t disk_seed;
 	uint64_t lie_since_ns;	/* what became durable since then may not be so; LA_NEVER: no lie */
 	bool lies;		/* its drive, now */
-	bool lied_to;		/* the power went after a lie */
+	bool lied_to;		/* the power went after a lie, at some time, */
+	uint64_t lost_since_ns; /* and last one that began then; LA_NEVER: no lie */
 	uint64_t ended_ns;	/* when it died */
 	unsigned runs;		/* how often it was started */
 	uint64_t turns, last_ns; /* at the same time */

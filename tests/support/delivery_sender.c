@@ -117,8 +117,8 @@ static void work(struct t_sender *sender, uint64_t now_ns)
 			sender->finishing = true;
 		}
 		sender->piece_ns = now_ns + (sender->blocked ? AGAIN_NS : plan->every_ns);
-		if (sender->next >= plan->records && !sender->healed)
-			sender->piece_ns = LA_NEVER;
+		if (sender->next >= plan->records && (!sender->healed || sender->finishing))
+			sender->piece_ns = LA_NEVER; /* until the heal, if it is not over */
 	}
 }
 
@@ -313,8 +313,8 @@ void t_sender_reap(struct t_sender *sender)
 	if (!sender->done) {
 		base->book->crashes[base->index]++;
 		t_book_excuse(base->book, base->index, LA_NEVER);
-		if (base->dark && base->lie_since_ns != LA_NEVER)
-			t_book_excuse(base->book, base->index, base->lie_since_ns);
+		if (base->dark && base->lost_since_ns != LA_NEVER)
+			t_book_excuse(base->book, base->index, base->lost_since_ns);
 		if (base->dark && sender->work->durability == LA_DURABILITY_BATCH)
 			t_book_excuse(base->book, base->index,
 				      lai_time_since(BATCH_NS, base->ended_ns));

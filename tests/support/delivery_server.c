@@ -214,7 +214,7 @@ void t_server_reap(struct t_server *server)
 	if (server->broker) {
 		t_broker_cleared(server->broker);
 	} else {
-		if (base->dead && base->dark && base->lie_since_ns != LA_NEVER)
+		if (base->dead && base->dark && base->lost_since_ns != LA_NEVER)
 			t_server_excuse(server);
 		if (server->stopped && !base->dead && lai_sim_open(base->net) > 0)
 			t_book_break(base->book, T_DELIVERY_SOCKETS,

@@ -1,51 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 #include "shrink.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define RUNS_MAX 600u /* a few seconds at most */
-#define SHORTEST_NS LAI_MS
 
 struct shrink {
-	struct t_plan *plan; /* the smallest so far that fails */
-	enum t_invariant invariant;
-	t_shrink_run *run;
-	struct t_world *world;
+	const struct t_shrink *kind;
+	void *plan;    /* the smallest so far that fails */
+	void *smaller; /* the one that is tried */
 	unsigned runs;
 };
 
 /* Takes the smaller plan if it fails in the same way. */
-static bool try(struct shrink *shrink, const struct t_plan *smaller)
+static bool try(struct shrink *shrink)
 {
 	if (shrink->runs >= RUNS_MAX)
 		return false;
 	shrink->runs++;
-	shrink->run(shrink->world, smaller);
-	if (shrink->world->broken != shrink->invariant)
+	if (!shrink->kind->fails(shrink->kind->arg, shrink->smaller))
 		return false;
-	*shrink->plan = *smaller;
+	memcpy(shrink->plan, shrink->smaller, shrink->kind->plan_bytes);
 	return true;
 }
 
-static void without(struct t_plan *plan, unsigned from, unsigned count)
+static void *copy(struct shrink *shrink)
 {
-	unsigned rest = plan->fault_count - from - count;
-
-	memmove(&plan->faults[from], &plan->faults[from + count], rest * sizeof(plan->faults[0]));
-	plan->fault_count -= count;
+	return memcpy(shrink->smaller, shrink->plan, shrink->kind->plan_bytes);
 }
 
 static bool drop_faults(struct shrink *shrink, unsigned size)
 {
 	bool dropped = false;
-	unsigned from = 0;
+	unsigned from = 0, count;
 
-	while (from < shrink->plan->fault_count) {
-		struct t_plan smaller = *shrink->plan;
-		unsigned rest = smaller.fault_count - from;
+	while (from < (count = shrink->kind->fault_count(shrink->plan))) {
+		unsigned rest = count - from;
 
-		without(&smaller, from, size < rest ? size : rest);
-		if (try(shrink, &smaller))
+		shrink->kind->drop(copy(shrink), from, size < rest ? size : rest);
+		if (try(shrink))
 			dropped = true;
 		else
 			from += size;
@@ -55,39 +49,32 @@ static bool drop_faults(struct shrink *shrink, unsigned size)
 
 static void shorten_faults(struct shrink *shrink)
 {
-	for (unsigned i = 0; i < shrink->plan->fault_count; i++) {
-		struct t_plan smaller;
-
-		do {
-			smaller = *shrink->plan;
-			smaller.faults[i].duration_ns /= 2;
-		} while (smaller.faults[i].duration_ns > SHORTEST_NS && try(shrink, &smaller));
-	}
+	for (unsigned i = 0; i < shrink->kind->fault_count(shrink->plan); i++)
+		while (shrink->kind->shorten(copy(shrink), i) && try(shrink))
+			;
 }
 
 static void lessen_work(struct shrink *shrink)
 {
-	struct t_plan smaller;
-
-	do {
-		smaller = *shrink->plan;
-		smaller.work.bytes /= 2;
-	} while (smaller.work.bytes > 0 && try(shrink, &smaller));
+	while (shrink->kind->lessen(copy(shrink)) && try(shrink))
+		;
 }
 
-unsigned t_shrink(struct t_plan *plan, enum t_invariant invariant, t_shrink_run *run,
-		  struct t_world *world)
+unsigned t_shrink(const struct t_shrink *kind, void *plan)
 {
-	struct shrink shrink = {plan, invariant, run, world, 0};
+	struct shrink shrink = {kind, plan, malloc(kind->plan_bytes), 0};
 	bool dropped = true;
 
+	if (!shrink.smaller)
+		return 0;
 	while (dropped) {
 		dropped = false;
-		for (unsigned size = plan->fault_count; size >= 1; size /= 2)
+		for (unsigned size = kind->fault_count(plan); size >= 1; size /= 2)
 			dropped = drop_faults(&shrink, size) || dropped;
 	}
 	shorten_faults(&shrink);
 	lessen_work(&shrink);
-	shrink.run(world, plan); /* what it says now is what is shown */
+	(void)kind->fails(kind->arg, plan); /* what it says now is what is shown */
+	free(shrink.smaller);
 	return shrink.runs;
 }

@@ -303,11 +303,11 @@ __attribute__((format(printf, 1, 2))) static void nft(const char *format, ...)
  */
 static void lose_packets(const struct trial *trial)
 {
-	struct sockaddr_in ours, theirs;
-	socklen_t size = sizeof(ours);
+	struct sockaddr_in ours = {0}, theirs = {0};
+	socklen_t size = sizeof(ours), peer_size = sizeof(theirs);
 
 	if (getsockname(trial->fd, (void *)&ours, &size) < 0 ||
-	    getpeername(trial->fd, (void *)&theirs, &size) < 0)
+	    getpeername(trial->fd, (void *)&theirs, &peer_size) < 0)
 		die(1, "no names of a connected socket: %s", strerror(errno));
 	nft("nft flush chain %s", options.chain);
 	nft("nft 'add rule %s tcp sport %u tcp dport %u tcp flags & psh == psh "

@@ -61,6 +61,7 @@ static struct {
 
 struct held {
 	char id[ID_BYTES];
+	int record; /* of this connection */
 	int64_t due_ms;
 };
 
@@ -192,7 +193,10 @@ static void release(int64_t now)
 			receipt(held[conn.held_count - 1].id);
 		done = conn.held_count;
 	}
-	conn.in_flight -= done;
+	if (last > 0 && done > 0) /* it speaks for those that asked for none, too */
+		conn.in_flight = conn.records - held[done - 1].record;
+	else
+		conn.in_flight -= done;
 	conn.held_count -= done;
 	memmove(held, held + done, (size_t)conn.held_count * sizeof(held[0]));
 }
@@ -208,6 +212,7 @@ static void hold(const char *id, int64_t now)
 	}
 	if (strcmp(options.receipts, "never") == 0 || conn.held_count == HELD_MAX)
 		return;
+	held[conn.held_count].record = conn.records;
 	(void)snprintf(held[conn.held_count].id, ID_BYTES, "%s", id);
 	held[conn.held_count++].due_ms = now + (late_ms > 0 ? late_ms : 0);
 }
