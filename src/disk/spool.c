@@ -161,6 +161,21 @@ static int file_failed(struct lai_spool *spool, int result, char **error)
 	return fail(error, result, "%s", why ? why : strerror(-result));
 }
 
+/*
+ * Behind all that were reserved. A drive that lied about fsync may have lost reservations as well,
+ * and a clean end after them: somewhere behind, where hardly anything has been.
+ */
+static uint64_t new_place(const struct lai_spool_note *note, uint64_t seed)
+{
+	struct lai_random random = {.state = seed};
+	uint64_t first = note->next_seq > note->reserved_seq ? note->next_seq
+							      : note->reserved_seq + 1;
+
+	if (seed == 0)
+		(void)getrandom(&random.state, sizeof(random.state), 0);
+	return first + lai_random_below(&random, LAI_SPOOL_JUMP_MAX);
+}
+
 /* Numbers of a file that was used before. */
 static int go_on(struct lai_spool *spool, const struct lai_spool_settings *settings,
 		 const struct lai_spool_note *note, char **error)
@@ -181,8 +196,8 @@ static int go_on(struct lai_spool *spool, const struct lai_spool_settings *setti
 	spool->note.dropped_records = note->dropped_records;
 	spool->note.dropped_bytes = note->dropped_bytes;
 	spool->note.next_seq = note->next_seq;
-	if (!same_boot && note->reserved_seq >= note->next_seq)
-		spool->note.next_seq = note->reserved_seq + 1;
+	if (!same_boot)
+		spool->note.next_seq = new_place(note, settings->seed);
 	return 0;
 }
 
@@ -240,7 +255,7 @@ static int open_file(struct lai_spool *spool, const struct lai_spool_settings *s
 			(void)snprintf(spool->note.sender, LA_SENDER_MAX, "%s", settings->sender);
 		else
 			new_sender(spool->note.sender, settings->seed);
-		spool->note.next_seq = 1;
+		spool->note.next_seq = settings->first_seq ? settings->first_seq : 1;
 		result = lai_spool_file_write_note(spool, &spool->note);
 	} else if (result == 0) {
 		result = go_on(spool, settings, &note, error);

@@ -26,6 +26,7 @@ struct lai_spool_settings {
 	const char *sender; /* id to use; NULL: the file's, or a new random one */
 	const char *vfs;    /* NULL: SQLite's own; else the simulator's disk */
 	uint64_t seed;	    /* of a new sender id; 0: from the system */
+	uint64_t first_seq; /* number of the first record of a new file; 0: 1 */
 };
 
 /*

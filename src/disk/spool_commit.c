@@ -5,8 +5,7 @@
  * A number must never stand for two records: the server would take the second for a repetition of
  * the first. Loss of power may take commits away whose records were sent already (durability batch
  * and none, or a drive that lies about fsync). So numbers are reserved, durably, before they are
- * used; and a spool that was not closed goes on behind the reservation, if the host has been
- * restarted since.
+ * used; and a spool goes on behind the reservation, if the host has been restarted since.
  *
  * A disk must not become so full that nothing can be deleted any more: a row that is deleted is
  * first of all some pages more in the log. So what would take the room that the log needs to go
@@ -20,7 +19,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-/* One fsync serves so many records; a number has room for 9 * 10^9 losses of power. */
+/* One fsync serves so many records. */
 #define RESERVE_RECORDS 1000000000u
 
 /* An empty file above this is made small while it is in use. */

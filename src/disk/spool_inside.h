@@ -32,6 +32,9 @@
 /* Rows thrown away by the quota and not yet deleted, as ranges; neighbours merge, so that more
    means that commits have failed for long. */
 #define LAI_SPOOL_DROPS_MAX 64
+/* After a restart of the host the numbers go on somewhere within so many: a thousand times what is
+   reserved at once, and 63 bits have room for eight million restarts. */
+#define LAI_SPOOL_JUMP_MAX (1ull << 40)
 /* SQLite's own bound of a row is 1,000,000,000 bytes. */
 #define LAI_SPOOL_RECORD_MAX 900000000u
 /* Marks the file (PRAGMA application_id): "lasp"; and the layout of its tables (user_version). */

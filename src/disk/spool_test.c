@@ -7,6 +7,7 @@
 
 #include "disk/t_spool.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -365,6 +366,26 @@ static void test_bounded(void **state)
 	assert_int_equal(stat(wal, &st), -1);
 }
 
+/* The server is away, and every line of a log is committed on its own. */
+static void test_single_commits(void **state)
+{
+	struct lai_spool_settings settings = t_settings();
+	struct lai_spool *spool = t_open(&settings);
+	size_t before = mallinfo2().uordblks, seen;
+	uint64_t last = 0, count = 0, seq;
+
+	(void)state;
+	for (int i = 0; i < 3000; i++) {
+		assert_int_equal(t_put_sized(spool, 1, 1000, &seq), 0);
+		assert_int_equal(lai_spool_commit(spool), 0);
+	}
+	seen = mallinfo2().uordblks;
+	assert_true(seen < before + (32u << 20)); /* SQLite's cache, and 4 MiB */
+	drain(spool, &last, &count);
+	assert_int_equal(count, 3000);
+	lai_spool_close(spool);
+}
+
 /* A child must not come back into the runner of tests. */
 #define NEED(condition)                                                                            \
 	do {                                                                                       \
@@ -556,6 +577,8 @@ int main(void)
 		T_TEST("policy drop-oldest: whole old blocks go, and nothing that is loaded",
 		       test_drop_oldest),
 		T_TEST("neither log nor file grow for ever", test_bounded),
+		T_TEST("3,000 commits of one record each: what waits is on disk, not in memory",
+		       test_single_commits),
 		T_TEST("a full disk: kept in memory, bounded, and committed when there is room",
 		       test_full_disk),
 		T_TEST("a disk smaller than the quota: what is confirmed makes room, for ever",

@@ -362,6 +362,32 @@ static void many_names_find_themselves_again(void **state)
 	t_place_done(&place);
 }
 
+/* SQLite's bound is 16 MiB, in a new file as in one that was there. */
+static void its_cache_is_bounded(void **state)
+{
+	static char body[10001];
+	struct t_place place;
+	struct lai_store_settings settings;
+	struct lai_store *store;
+	uint64_t ticket = 0;
+
+	(void)state;
+	memset(body, 'x', sizeof(body) - 1);
+	t_place_init(&place, "s.db");
+	settings = t_settings(place.into);
+	settings.durability = LA_DURABILITY_NONE;
+	store = t_open(&settings);
+	for (unsigned seq = 1; seq <= 4000; seq++) {
+		ticket = t_put(store, "a", seq, QUEUE, body);
+		if (seq % 100 == 0)
+			t_wait(store, ticket);
+	}
+	assert_true(sqlite3_memory_used() > 1 << 20); /* it does count */
+	assert_true(sqlite3_memory_used() < 24 << 20);
+	lai_store_close(store);
+	t_place_done(&place);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +409,8 @@ int main(void)
 		{.name = "a person can delete records", .test_func = a_person_can_delete},
 		{.name = "20,000 senders and destinations are not mixed up",
 		 .test_func = many_names_find_themselves_again},
+		{.name = "what it keeps in memory is bounded, however much is stored",
+		 .test_func = its_cache_is_bounded},
 	};
 
 	return cmocka_run_group_tests_name("disk.store", tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 /* After a commit that failed. */
 #define SPOOL_RETRY_NS (1 * LAI_S)
@@ -40,6 +41,20 @@ static void make_sender(struct la_link *link, const struct la_link_config *confi
 	snprintf(link->sender, sizeof(link->sender), "%016llx", (unsigned long long)random);
 }
 
+/*
+ * An id that the user chose may have been used before, by a run that kept nothing or whose spool is
+ * gone: numbers that the server knows would be taken for repeats. So they go on with the time, in
+ * ns: nobody sends a record each ns.
+ */
+static uint64_t first_seq(const struct la_link_config *config, bool simulated)
+{
+	struct timespec time;
+
+	if (!config->stomp.sender || simulated || clock_gettime(CLOCK_REALTIME, &time) != 0)
+		return 1;
+	return (uint64_t)time.tv_sec * LAI_S + (uint64_t)time.tv_nsec;
+}
+
 static void take_over(struct la_link *link)
 {
 	struct la_spool_info info;
@@ -64,12 +79,14 @@ int lai_la_link_open_spool(struct la_link *link, const struct la_link_config *co
 		.sender = config->stomp.sender,
 		.vfs = vfs,
 		.seed = config->seed,
+		.first_seq = first_seq(config, vfs != NULL),
 	};
 	char *why = NULL;
 	int status = 0;
 
 	if (!config->spool.path) {
 		make_sender(link, config);
+		link->last_seq = first_seq(config, false) - 1;
 		return 0;
 	}
 	status = lai_spool_open(&link->spool, &settings, &why);

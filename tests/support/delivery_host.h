@@ -88,6 +88,8 @@ void t_sender_init(struct t_sender *sender, struct t_book *book, struct lai_sim 
 void t_sender_done(struct t_sender *sender);
 void t_sender_start(struct t_sender *sender);
 void t_sender_reap(struct t_sender *sender); /* if it is dead */
+/* The user ends it, without waiting for anything; it is started again. */
+void t_sender_stop(struct t_sender *sender, uint64_t down_ns);
 void t_sender_heal(struct t_sender *sender); /* it finishes once all is put */
 
 struct t_server {

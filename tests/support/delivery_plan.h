@@ -36,6 +36,7 @@
 #define T_DELIVERY_FAULT_KINDS(X)                                                                  \
 	X(KILL_SENDER, "kill-sender", true, SENDER)                                                \
 	X(KILL_SERVER, "kill-server", true, SERVER)                                                \
+	X(STOP_SENDER, "stop-sender", true, SENDER)                                                \
 	X(POWER_SENDER, "power-sender", true, SENDER)                                              \
 	X(POWER_SERVER, "power-server", true, SERVER)                                              \
 	X(LIE_SENDER, "lie-sender", true, SENDER)                                                  \

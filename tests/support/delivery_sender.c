@@ -304,6 +304,21 @@ void t_sender_start(struct t_sender *sender)
 	free(error);
 }
 
+void t_sender_stop(struct t_sender *sender, uint64_t down_ns)
+{
+	struct t_host *base = &sender->base;
+
+	if (!sender->link || base->dead || sender->done)
+		return;
+	la_link_free(sender->link);
+	sender->link = NULL;
+	if (lai_sim_open(base->net) > 0)
+		t_book_break(base->book, T_DELIVERY_SOCKETS, "sender %u was freed and has a socket",
+			     base->index);
+	if (!t_host_check_power(base))
+		t_host_kill(base, down_ns);
+}
+
 void t_sender_reap(struct t_sender *sender)
 {
 	struct t_host *base = &sender->base;

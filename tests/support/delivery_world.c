@@ -92,6 +92,10 @@ static void strike(struct t_delivery_world *world, const struct t_delivery_fault
 		if (on)
 			t_host_kill(&sender->base, fault->duration_ns);
 		break;
+	case T_DELIVERY_STOP_SENDER:
+		if (on)
+			t_sender_stop(sender, fault->duration_ns);
+		break;
 	case T_DELIVERY_KILL_SERVER:
 		if (on)
 			t_host_kill(&server->base, fault->duration_ns);
