@@ -66,7 +66,8 @@ static void take_over(struct la_link *link)
 	link->dropped_before_records = info.dropped_records;
 	link->dropped_before_bytes = info.dropped_bytes;
 	link->spool_confirmed = info.confirmed_seq;
-	link->spool_sync_ns = LA_NEVER;
+	/* Who wrote these may have died before they were on the disk: at once. */
+	link->spool_sync_ns = info.records > 0 ? 0 : LA_NEVER;
 }
 
 int lai_la_link_open_spool(struct la_link *link, const struct la_link_config *config,
@@ -235,10 +236,14 @@ static bool commit_is_due(const struct la_link *link)
 /* A second after the first commit that is not on the disk yet; for "batch" alone it does anything. */
 static void sync_disk(struct la_link *link)
 {
-	if (now_of(link) < link->spool_sync_ns)
+	uint64_t now_ns = now_of(link);
+	int status;
+
+	if (now_ns < link->spool_sync_ns)
 		return;
-	link->spool_sync_ns = LA_NEVER;
-	if (lai_spool_sync(link->spool) != 0)
+	status = lai_spool_sync(link->spool);
+	link->spool_sync_ns = status == 0 ? LA_NEVER : lai_time_after(now_ns, SPOOL_SYNC_NS);
+	if (status != 0)
 		say_spool(link, true, lai_spool_why(link->spool));
 }
 

@@ -24,8 +24,9 @@ static const char *const state_names[LAI_COURIER_COUNT] = {
 #define BIT(state) (1u << LAI_COURIER_##state)
 
 /*
- * Deadlines: login login_ns, leaving receipt_ns, left FAREWELL_NS; up those of its receipts and
- * heart-beats: without both nothing is owed. away and failed need none: the link acts on them.
+ * Deadlines: login login_ns, leaving receipt_ns; up those of its receipts and heart-beats: without
+ * both nothing is owed. away, left and failed need none: the link acts on them (it bounds the wait
+ * for the server's FIN).
  */
 static const unsigned next_states[LAI_COURIER_COUNT] = {
 	[LAI_COURIER_AWAY] = BIT(LOGIN),
@@ -101,7 +102,6 @@ void lai_courier_begin(struct lai_courier *courier, const struct lai_courier_end
 	assert(courier->outbox->in_flight == 0);
 	courier->cause = LA_CAUSE_ALIVE;
 	courier->endpoint = *endpoint;
-	courier->farewell_over = false;
 	courier->cumulative = false;
 	courier->written_bytes = courier->last_begin = 0;
 	courier->unasked = 0;
@@ -171,9 +171,6 @@ void lai_courier_on_timer(struct lai_courier *courier, uint64_t now_ns)
 		lai_courier_fail(courier, LA_CAUSE_LOGIN_TIMEOUT);
 	} else if (courier->state == LAI_COURIER_LEAVING) {
 		lai_courier_fail(courier, LA_CAUSE_RECEIPT_TIMEOUT);
-	} else if (courier->state == LAI_COURIER_LEFT) {
-		courier->farewell_over = true;
-		courier->deadline_ns = LA_NEVER;
 	}
 }
 
@@ -190,11 +187,6 @@ uint64_t lai_courier_deadline(const struct lai_courier *courier)
 }
 
 /* ---- questions ----------------------------------------------------------------------------- */
-
-bool lai_courier_farewell_over(const struct lai_courier *courier)
-{
-	return courier->state == LAI_COURIER_LEFT && courier->farewell_over;
-}
 
 enum lai_courier_state lai_courier_state(const struct lai_courier *courier)
 {

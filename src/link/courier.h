@@ -8,7 +8,7 @@
  *   up       records go out within the window; receipts release them; heart-beats both ways.
  *            An unanswered receipt has receipt_ns; a silent program two heart-beats
  *   leaving  DISCONNECT is sent, its RECEIPT is awaited: receipt_ns
- *   left     the server has said all; its FIN is awaited, so that it closes first: FAREWELL_NS
+ *   left     the server has said all; its FIN is awaited, so that it closes first; the link bounds that
  *   failed   the connection is of no more use; cause says why: the link ends it
  *
  * Receipts. Towards our own server, which answers in order and only for what is stored, a receipt
@@ -29,9 +29,6 @@
 #include "base/time.h"
 #include "link/outbox.h"
 #include "wire/stomp.h"
-
-/* Servers close as soon as the farewell's receipt is written: this is for the way and for load. */
-#define LAI_COURIER_FAREWELL_NS (2 * LAI_S)
 
 enum lai_courier_state {
 	LAI_COURIER_AWAY, /* no connection */
@@ -88,9 +85,6 @@ uint64_t lai_courier_deadline(const struct lai_courier *courier);
 
 /* No record follows: once all are confirmed, DISCONNECT. */
 void lai_courier_finish(struct lai_courier *courier, uint64_t now_ns);
-
-/* In LEFT: the time for the server's FIN is over (said by the timer): the link sends its own. */
-bool lai_courier_farewell_over(const struct lai_courier *courier);
 
 enum lai_courier_state lai_courier_state(const struct lai_courier *courier);
 const char *lai_courier_state_name(enum lai_courier_state state);

@@ -33,7 +33,6 @@ struct lai_courier {
 	enum la_cause cause;
 	uint64_t deadline_ns; /* of the state; LA_NEVER: it has none of its own */
 	bool finishing;
-	bool farewell_over;
 
 	/* This connection. */
 	struct lai_courier_endpoint endpoint;

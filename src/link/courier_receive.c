@@ -111,8 +111,7 @@ static void on_receipt(struct lai_courier *courier, const struct lai_stomp_frame
 	else if (read_number(id, &seq))
 		confirm(courier, seq);
 	else if (courier->state == LAI_COURIER_LEAVING && lai_slice_is(id, LAI_COURIER_BYE))
-		lai_courier_set_state(courier, LAI_COURIER_LEFT,
-				      lai_time_after(now_ns, LAI_COURIER_FAREWELL_NS));
+		lai_courier_set_state(courier, LAI_COURIER_LEFT, LA_NEVER);
 }
 
 /*

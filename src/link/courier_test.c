@@ -312,7 +312,7 @@ static void test_deadlines(void **state)
 		[LAI_COURIER_LOGIN] = LOGIN_NS,
 		[LAI_COURIER_UP] = RECEIPT_NS,
 		[LAI_COURIER_LEAVING] = RECEIPT_NS,
-		[LAI_COURIER_LEFT] = LAI_COURIER_FAREWELL_NS,
+		[LAI_COURIER_LEFT] = LA_NEVER,
 		[LAI_COURIER_FAILED] = LA_NEVER,
 	};
 
@@ -328,12 +328,9 @@ static void test_deadlines(void **state)
 		if (due_ns != LA_NEVER) {
 			later(&desk, due_ns - 1);
 			assert_int_equal(lai_courier_state(desk.courier), at);
-			assert_false(lai_courier_farewell_over(desk.courier));
 			later(&desk, due_ns);
 			/* What is said of it is said once. */
 			assert_int_equal(lai_courier_deadline(desk.courier), LA_NEVER);
-			assert_int_equal(lai_courier_farewell_over(desk.courier),
-					 at == LAI_COURIER_LEFT);
 		}
 		desk_close(&desk);
 	}

@@ -461,7 +461,7 @@ static void step(struct world *world)
 	enum lai_courier_state state = lai_courier_state(world->courier);
 	uint64_t dice = below(world, 100);
 
-	if (state == LAI_COURIER_FAILED || lai_courier_farewell_over(world->courier))
+	if (state == LAI_COURIER_FAILED || (state == LAI_COURIER_LEFT && chance(world, 3)))
 		(void)lai_courier_end(world->courier);
 	else if (state == LAI_COURIER_AWAY && (world->draining || chance(world, 3)))
 		begin(world);
