@@ -100,8 +100,7 @@ static void confirm(struct lai_courier *courier, uint64_t seq)
 	courier->suspects -= confirmed < courier->suspects ? confirmed : courier->suspects;
 }
 
-static void on_receipt(struct lai_courier *courier, const struct lai_stomp_frame *frame,
-		       uint64_t now_ns)
+static void on_receipt(struct lai_courier *courier, const struct lai_stomp_frame *frame)
 {
 	struct lai_slice id = lai_stomp_header(frame, "receipt-id");
 	uint64_t seq;
@@ -244,7 +243,7 @@ static void on_frame(struct lai_courier *courier, const struct lai_stomp_frame *
 	switch (frame->command) {
 	case LAI_STOMP_BEAT: break;
 	case LAI_STOMP_CONNECTED: on_connected(courier, frame, now_ns); break;
-	case LAI_STOMP_RECEIPT: on_receipt(courier, frame, now_ns); break;
+	case LAI_STOMP_RECEIPT: on_receipt(courier, frame); break;
 	case LAI_STOMP_ERROR: on_error(courier, frame); break;
 	case LAI_STOMP_MESSAGE:
 		if (courier->state == LAI_COURIER_LOGIN)
