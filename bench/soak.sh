@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2317 # functions that b_run calls
 #
-# soak.sh: 100,000 forced reconnects on the real kernel. A server closes, resets and half-closes in
+# soak.sh: 100,000 forced reconnects on the real kernel, then ten minutes of stomp:// on a bad wire
+# (soak_stomp.sh). A server closes, resets and half-closes in
 # rotation (soak_server.c); lastack send gets a steady stream of lines. Watched from outside: descriptors
 # of the process (/proc/PID/fd), its sockets by state (ss), its memory (VmRSS). Beside it the naive
 # client (examples/naive.c) with 1024 descriptors, for as long as they last.
 #
-#	COUNT=100000 SAMPLES=20 RATE=20000 bench/soak.sh
+#	COUNT=100000 SAMPLES=20 RATE=20000 SOAK_SECONDS=600 bench/soak.sh      SOAK_SECONDS=0: the first alone
 #
 # Who keeps TIME_WAIT: the side that closes first. Here that is always the server, so no port of the client
 # is held, and its ~28,000 ephemeral ports serve any number of reconnects to one address and port; a new SYN
@@ -156,4 +157,16 @@ b_end "$server"
 printf 'naive client: %d descriptors of %d after %.1f s; its sockets: %s; reconnects it counts: %s\n' \
 	"$fds" "$NAIVE_FILES" "$took" "$sockets" "$reconnects"
 printf 'RESULT soak naive out of descriptors %s, CLOSE_WAIT %d\n' "$([ "$fds" -ge "$NAIVE_FILES" ] && echo yes || echo no)" "$waits"
+# ---- stomp:// ---------------------------------------------------------------------------------------
+
+if [ "${SOAK_SECONDS:-600}" != 0 ]; then
+	echo
+	# Its rate and its samples are others.
+	env -u RATE -u SAMPLES -u RSS_SLACK_KB bash bench/soak_stomp.sh
+	case $? in
+	0) ;;
+	77) echo "soak: stomp:// was not tried" ;;
+	*) failed=1 ;;
+	esac
+fi
 exit $failed

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cc records.c $(pkg-config --cflags --libs lastack)
+ * cc records.c $(pkg-config --cflags --libs lastack)      in the tree: make examples
  *
  * One idea: records that survive a crash of this program. Each argument is a record; when the program
  * says "safe" it is on disk, and the next run delivers it if this one cannot.
@@ -50,6 +50,7 @@ int main(int count, char **args)
 	la_link_config_default(&config);
 	config.urls = urls;
 	config.url_count = 1;
+	config.stomp.passcode = getenv("LASTACK_PASSCODE"); /* the login is the URL's: stomp://ann@... */
 	config.spool.path = count > 2 ? args[2] : "out.db";
 	config.on_event = on_event;
 	status = la_link_new(&link, &config, &why);

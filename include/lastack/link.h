@@ -116,9 +116,6 @@ enum la_receipts {
 	LA_RECEIPTS_COUNT
 };
 
-/* A sender's id: letters, digits, '.', '_', '-'. With the final NUL. */
-#define LA_SENDER_MAX 64
-
 /*
  * Of stomp:// and stomps://. NULL and zero: the default. Texts are copied. A record is sent with the
  * headers destination, record-id (SENDER-SEQ, the same at every try), content-type and those given.
@@ -131,7 +128,7 @@ struct la_stomp_config {
 	const char *content_type; /* default: none */
 	const char *const *headers; /* "name:value" each, on every SEND */
 	size_t header_count;
-	const char *sender; /* stable id of this sender; default: random, or the spool's */
+	const char *sender; /* id, see LA_SENDER_MAX; default: random, or the spool's */
 	enum la_receipts receipts;
 	uint32_t receipt_every;	    /* records; default 64 */
 	uint64_t receipt_within_ns; /* default 20 ms */

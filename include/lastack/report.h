@@ -174,13 +174,14 @@ struct la_report {
 struct la_totals {
 	uint64_t accepted_bytes;
 	uint64_t delivered_bytes;  /* reached the configured proof */
-	uint64_t waiting_bytes;	   /* in the replay buffer */
+	uint64_t waiting_bytes;	   /* in the replay buffer or the spool */
 	uint64_t dropped_bytes;	   /* given up by --on-full, oldest or newest */
-	uint64_t abandoned_bytes;  /* given up because the link was aborted or gave up */
+	uint64_t abandoned_bytes;  /* given up: the link ended, or the spool is damaged */
 	uint64_t buried_bytes;	   /* stomp://: refused by the server for ever (dead letters) */
 	uint64_t accepted_records; /* lines://, stomp://: records; tcp://: 0 */
 	uint64_t dropped_records;
-	uint64_t delivered_records, abandoned_records, buried_records; /* stomp:// */
+	/* stomp:// */
+	uint64_t delivered_records, waiting_records, abandoned_records, buried_records;
 	uint64_t recovered_records; /* of the accepted ones: found in the spool of an earlier run */
 	uint64_t resent_records;    /* sent more than once; the server knows them by their id */
 	uint64_t connections;	  /* established */

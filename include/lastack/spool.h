@@ -42,8 +42,11 @@ struct la_spool_config {
 	enum la_durability durability;
 };
 
+/* A sender's id: letters, digits, '.', '_', '-'. With the final NUL. */
+#define LA_SENDER_MAX 64
+
 struct la_spool_info {
-	char sender[64]; /* id of the sender whose records these are */
+	char sender[LA_SENDER_MAX];   /* id of the sender whose records these are */
 	uint64_t first_seq, last_seq; /* of the waiting records; 0: none waits */
 	uint64_t accepted_seq;	      /* the last one ever accepted */
 	uint64_t confirmed_seq;	      /* every one up to here was confirmed or given up */

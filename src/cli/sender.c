@@ -366,8 +366,13 @@ static int refuse(const char *name, char *why, int status)
 {
 	int exit_code = lai_command_refuse(name, "%s", why ? why : strerror(-status));
 
+	/* A spool in use or damaged, a full disk: nothing is wrong with what we were told. */
+	if (status == -EBUSY || status == -EBADMSG || status == -ENOSPC || status == -EIO)
+		exit_code = LAI_EXIT_FAILED;
+	else if (status != -EINVAL && !why)
+		exit_code = LAI_EXIT_FAILED;
 	free(why);
-	return status == -EINVAL || why ? exit_code : LAI_EXIT_FAILED;
+	return exit_code;
 }
 
 static void say_input(struct sender *sender)
@@ -383,6 +388,29 @@ static void say_input(struct sender *sender)
 		lai_log_say(&sender->log, "gave up; the input was not read to its end");
 }
 
+/* What is not delivered is not gone: where it is. */
+static void say_spool(struct sender *sender, const struct la_totals *totals)
+{
+	uint64_t waiting = totals->accepted_records - totals->delivered_records -
+			   totals->dropped_records - totals->buried_records -
+			   totals->abandoned_records;
+	const char *path = sender->config->link.spool.path;
+	int status = la_link_sync(sender->link);
+
+	if (!path || waiting == 0)
+		return;
+	if (status == 0)
+		lai_log_say(&sender->log,
+			    "%llu records wait in %s: the next run with this spool sends them "
+			    "first",
+			    (unsigned long long)waiting, path);
+	else
+		lai_command_complain(sender->log.name,
+				     "%llu records are not delivered, and not all of them could be "
+				     "written to %s: %s",
+				     (unsigned long long)waiting, path, strerror(-status));
+}
+
 static int conclude(struct sender *sender)
 {
 	int close_wait = lai_self_check();
@@ -390,6 +418,7 @@ static int conclude(struct sender *sender)
 
 	la_link_totals(sender->link, &totals);
 	say_input(sender);
+	say_spool(sender, &totals);
 	lai_log_status(&sender->log, "end", sender->link, sender->config->link.proof, close_wait);
 	if (close_wait > 0) {
 		lai_command_complain(
@@ -447,13 +476,12 @@ int lai_sender_run(const char *name, const struct lai_sender_config *config)
 		return lai_command_refuse(name, "cannot open the report file %s: %s",
 					  config->report, strerror(-status));
 	sender.log.replies_shown = config->replies;
-	status = la_link_new(&sender.link, &link_config, &why);
+	/* First: a spool may take its time to open, and a signal meanwhile is one to us. */
+	sender.signals = lai_command_signals(wanted_signals);
+	status =
+		sender.signals < 0 ? sender.signals : la_link_new(&sender.link, &link_config, &why);
 	if (status == 0)
 		status = open_feed(&sender, &why);
-	if (status == 0) {
-		sender.signals = lai_command_signals(wanted_signals);
-		status = sender.signals < 0 ? sender.signals : 0;
-	}
 	if (status == 0) {
 		lai_service_notify("READY=1");
 		run(&sender);

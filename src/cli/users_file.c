@@ -104,8 +104,11 @@ static int replace(int directory, const char *path, const struct stat *old,
 	fd = mkostemp(temporary, O_CLOEXEC); /* in mode 0600 */
 	if (fd < 0)
 		return fail(error, -errno, temporary, "cannot be written");
-	/* Best effort: who is not root cannot give files away, and then owns the old one. */
-	if (old && fchown(fd, old->st_uid, old->st_gid) != 0 && geteuid() == 0)
+	/* Owner, group and what they may do are as they were: a service may have to read it; others
+	   have no business here. Best effort: who is not
+	   root cannot give files away, and then owns the old one. */
+	if (old && ((fchown(fd, old->st_uid, old->st_gid) != 0 && geteuid() == 0) ||
+		    fchmod(fd, old->st_mode & 0660) != 0))
 		result = -errno;
 	else
 		result = write_all(fd, text);
@@ -144,15 +147,19 @@ static int change(int directory, const char *path, const char *name, const char 
 		  char **error)
 {
 	struct lai_text old = LAI_TEXT_INIT(FILE_MAX), new = LAI_TEXT_INIT(FILE_MAX + 1024);
-	int fd = open(path, O_RDONLY | O_CLOEXEC), result = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result = 0;
 	struct stat status = {0};
 
 	if (fd < 0 && errno != ENOENT) {
 		result = fail(error, -errno, path, "cannot be read");
 		goto out;
 	}
-	if (fd >= 0 && (fstat(fd, &status) != 0 || (result = read_all(fd, &old)) != 0)) {
-		result = fail(error, result ? result : -errno, path, "cannot be read");
+	if (fd >= 0 && fstat(fd, &status) == 0 && !S_ISREG(status.st_mode)) {
+		result = fail(error, -EINVAL, path, "it is not a regular file, and would be replaced");
+		goto out;
+	}
+	if (fd >= 0 && (result = read_all(fd, &old)) != 0) {
+		result = fail(error, result, path, "cannot be read");
 		goto out;
 	}
 	edit((struct lai_slice){old.data, old.length}, name, line, &new, found);

@@ -2,15 +2,15 @@
 /* Opening and closing a spool, and its numbers. */
 #include "disk/spool_inside.h"
 
+#include "base/entropy.h"
 #include "base/random.h"
+#include "base/sender_id.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define QUOTA_BYTES_DEFAULT (1ull << 30)
@@ -63,33 +63,13 @@ void lai_spool_forget_block(struct lai_spool *spool, const struct lai_spool_head
 	}
 	lai_spool_forget(spool, records, bytes);
 	if (dropped) {
-		spool->note.dropped_records += records;
-		spool->note.dropped_bytes += bytes;
+		spool->state.dropped_records += records;
+		spool->state.dropped_bytes += bytes;
 		spool->dirty = true;
 	}
 }
 
 /* ---- whose it is --------------------------------------------------------------------------- */
-
-static bool sender_is_fine(const char *sender)
-{
-	size_t length = strlen(sender);
-
-	return length > 0 && length < LA_SENDER_MAX &&
-	       strspn(sender,
-		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-		       length;
-}
-
-static void new_sender(char *sender, uint64_t seed)
-{
-	struct lai_random random = {.state = seed};
-	uint64_t id = 0;
-
-	if (seed != 0 || getrandom(&id, sizeof(id), 0) != sizeof(id))
-		id = lai_random_next(&random);
-	(void)snprintf(sender, LA_SENDER_MAX, "%016" PRIx64, id);
-}
 
 /* "": unknown. */
 static void read_boot(char *boot, size_t room)
@@ -118,15 +98,6 @@ static int fail(char **error, int result, const char *format, ...)
 }
 
 /* ---- opening ------------------------------------------------------------------------------- */
-
-static int check(const struct lai_spool_settings *settings, char **error)
-{
-	if (settings->sender && !sender_is_fine(settings->sender))
-		return fail(error, -EINVAL,
-			    "the sender id '%s' is not 1 to %d letters, digits, '.', '_' or '-'",
-			    settings->sender, LA_SENDER_MAX - 1);
-	return 0;
-}
 
 static int lock(struct lai_spool *spool, const struct lai_spool_settings *settings, char **error)
 {
@@ -165,40 +136,48 @@ static int file_failed(struct lai_spool *spool, int result, char **error)
  * Behind all that were reserved. A drive that lied about fsync may have lost reservations as well,
  * and a clean end after them: somewhere behind, where hardly anything has been.
  */
-static uint64_t new_place(const struct lai_spool_note *note, uint64_t seed)
+static int jump(uint64_t *next_seq, const struct lai_spool_state *state, uint64_t seed)
 {
 	struct lai_random random = {.state = seed};
-	uint64_t first = note->next_seq > note->reserved_seq ? note->next_seq
-							      : note->reserved_seq + 1;
+	uint64_t first =
+		state->next_seq > state->reserved_seq ? state->next_seq : state->reserved_seq + 1;
+	int error = seed ? 0 : lai_entropy(&random.state);
 
-	if (seed == 0)
-		(void)getrandom(&random.state, sizeof(random.state), 0);
-	return first + lai_random_below(&random, LAI_SPOOL_JUMP_MAX);
+	if (!error)
+		*next_seq = first + lai_random_below(&random, LAI_SPOOL_JUMP_MAX);
+	return error;
 }
 
 /* Numbers of a file that was used before. */
 static int go_on(struct lai_spool *spool, const struct lai_spool_settings *settings,
-		 const struct lai_spool_note *note, char **error)
+		 const struct lai_spool_state *state, char **error)
 {
-	bool same_boot = note->boot[0] && strcmp(note->boot, spool->note.boot) == 0;
+	bool same_boot = state->boot[0] && strcmp(state->boot, spool->state.boot) == 0;
+	int result;
 
-	if (settings->sender && strcmp(settings->sender, note->sender) != 0)
+	if (!lai_sender_id_is(lai_slice_of(state->sender)))
+		return fail(error, -EBADMSG, "%s: the file is damaged: its sender's id is none",
+			    settings->config.path);
+	if (settings->sender && strcmp(settings->sender, state->sender) != 0)
 		return fail(error, -EINVAL,
 			    "%s: this spool is that of sender '%s', not of '%s'; give that id, or "
 			    "another file",
-			    settings->config.path, note->sender, settings->sender);
-	(void)memcpy(spool->note.sender, note->sender, sizeof(note->sender));
-	(void)memcpy(spool->note.input, note->input, sizeof(note->input));
-	(void)memcpy(spool->input, note->input, sizeof(note->input));
-	spool->note.accepted_seq = note->accepted_seq;
-	spool->note.confirmed_seq = note->confirmed_seq;
-	spool->note.reserved_seq = note->reserved_seq;
-	spool->note.dropped_records = note->dropped_records;
-	spool->note.dropped_bytes = note->dropped_bytes;
-	spool->note.next_seq = note->next_seq;
-	if (!same_boot)
-		spool->note.next_seq = new_place(note, settings->seed);
-	return 0;
+			    settings->config.path, state->sender, settings->sender);
+	(void)memcpy(spool->state.sender, state->sender, sizeof(state->sender));
+	(void)memcpy(spool->state.place, state->place, sizeof(state->place));
+	(void)memcpy(spool->place, state->place, sizeof(state->place));
+	spool->state.accepted_seq = state->accepted_seq;
+	spool->state.confirmed_seq = state->confirmed_seq;
+	spool->state.reserved_seq = state->reserved_seq;
+	spool->state.dropped_records = state->dropped_records;
+	spool->state.dropped_bytes = state->dropped_bytes;
+	spool->state.next_seq = state->next_seq;
+	if (same_boot)
+		return 0;
+	result = jump(&spool->state.next_seq, state, settings->seed);
+	return result ? fail(error, result, "%s: no random numbers: %s", settings->config.path,
+			     strerror(-result))
+		      : 0;
 }
 
 /* The first block may have been confirmed in part. A damaged one is counted when it is loaded. */
@@ -206,17 +185,17 @@ static int find_partial(struct lai_spool *spool)
 {
 	struct lai_spool_block *block = NULL;
 	struct lai_spool_head head;
-	int error = lai_spool_file_next(spool, 0, spool->note.confirmed_seq, &head);
+	int error = lai_spool_file_next(spool, 0, spool->state.confirmed_seq, &head);
 
 	if (error == -ENOENT)
 		return 0;
-	if (error || head.first_seq > spool->note.confirmed_seq)
+	if (error || head.first_seq > spool->state.confirmed_seq)
 		return error;
 	error = lai_spool_file_fetch(spool, &head, &block);
 	if (error)
 		return error == -EBADMSG ? 0 : error;
 	spool->partial.first_seq = head.first_seq;
-	lai_spool_block_count(block->data, block->size, spool->note.confirmed_seq,
+	lai_spool_block_count(block->data, block->size, spool->state.confirmed_seq,
 			      &spool->partial.records, &spool->partial.bytes);
 	lai_spool_forget(spool, spool->partial.records, spool->partial.bytes);
 	lai_spool_block_give(spool, block);
@@ -230,16 +209,29 @@ static int find_records(struct lai_spool *spool)
 
 	if (error)
 		return error;
-	spool->committed_seq = spool->note.accepted_seq;
-	spool->cursor_seq = spool->note.confirmed_seq;
+	spool->committed_seq = spool->state.accepted_seq;
+	spool->cursor_seq = spool->state.confirmed_seq;
 	spool->fetched_seq = rows ? spool->cursor_seq : spool->committed_seq;
 	return find_partial(spool);
+}
+
+/* A new file. */
+static int begin(struct lai_spool *spool, const struct lai_spool_settings *settings)
+{
+	int result = 0;
+
+	spool->state.next_seq = settings->first_seq ? settings->first_seq : 1;
+	if (settings->sender)
+		(void)snprintf(spool->state.sender, LA_SENDER_MAX, "%s", settings->sender);
+	else
+		result = lai_sender_id_make(spool->state.sender, settings->seed);
+	return result ? result : lai_spool_file_write_state(spool, &spool->state);
 }
 
 static int open_file(struct lai_spool *spool, const struct lai_spool_settings *settings,
 		     char **error)
 {
-	struct lai_spool_note note = {0};
+	struct lai_spool_state state = {0};
 	int result = lai_database_open(&spool->database, settings->config.path, settings->vfs,
 				       settings->config.durability);
 
@@ -248,17 +240,12 @@ static int open_file(struct lai_spool *spool, const struct lai_spool_settings *s
 	if (result)
 		return file_failed(spool, result, error);
 	if (!settings->vfs)
-		read_boot(spool->note.boot, sizeof(spool->note.boot));
-	result = lai_spool_file_read_note(spool, &note);
+		read_boot(spool->state.boot, sizeof(spool->state.boot));
+	result = lai_spool_file_read_state(spool, &state);
 	if (result == -ENOENT) {
-		if (settings->sender)
-			(void)snprintf(spool->note.sender, LA_SENDER_MAX, "%s", settings->sender);
-		else
-			new_sender(spool->note.sender, settings->seed);
-		spool->note.next_seq = settings->first_seq ? settings->first_seq : 1;
-		result = lai_spool_file_write_note(spool, &spool->note);
+		result = begin(spool, settings);
 	} else if (result == 0) {
-		result = go_on(spool, settings, &note, error);
+		result = go_on(spool, settings, &state, error);
 		if (result)
 			return result;
 	}
@@ -293,9 +280,6 @@ int lai_spool_open(struct lai_spool **spool, const struct lai_spool_settings *se
 	int result;
 
 	*error = NULL;
-	result = check(settings, error);
-	if (result)
-		return result;
 	fresh = calloc(1, sizeof(*fresh));
 	if (!fresh)
 		return -ENOMEM;
@@ -324,16 +308,16 @@ int lai_spool_open(struct lai_spool **spool, const struct lai_spool_settings *se
 
 void lai_spool_close(struct lai_spool *spool)
 {
-	struct lai_spool_note note;
+	struct lai_spool_state state;
 
 	if (!spool)
 		return;
 	if (lai_spool_commit(spool) == 0) {
 		/* Nothing is reserved any more: the next run goes on with the next number. */
-		note = spool->note;
-		note.reserved_seq = note.next_seq - 1;
-		if (note.reserved_seq != spool->note.reserved_seq)
-			(void)lai_spool_file_write_note(spool, &note);
+		state = spool->state;
+		state.reserved_seq = state.next_seq - 1;
+		if (state.reserved_seq != spool->state.reserved_seq)
+			(void)lai_spool_file_write_state(spool, &state);
 		if (spool->records == 0)
 			lai_spool_file_shrink(spool, SHRINK_AT_CLOSE);
 	}
@@ -342,25 +326,25 @@ void lai_spool_close(struct lai_spool *spool)
 
 /* ---- numbers ------------------------------------------------------------------------------- */
 
-int lai_spool_note(struct lai_spool *spool, const char *text)
+int lai_spool_set_place(struct lai_spool *spool, const char *text)
 {
-	if (strlen(text) >= sizeof(spool->note.input))
+	if (strlen(text) >= sizeof(spool->state.place))
 		return -EMSGSIZE;
-	if (strcmp(spool->note.input, text) == 0)
+	if (strcmp(spool->state.place, text) == 0)
 		return 0;
-	(void)snprintf(spool->note.input, sizeof(spool->note.input), "%s", text);
+	(void)snprintf(spool->state.place, sizeof(spool->state.place), "%s", text);
 	spool->dirty = true;
 	return 0;
 }
 
-const char *lai_spool_noted(const struct lai_spool *spool)
+const char *lai_spool_place(const struct lai_spool *spool)
 {
-	return spool->input;
+	return spool->place;
 }
 
 const char *lai_spool_sender(const struct lai_spool *spool)
 {
-	return spool->note.sender;
+	return spool->state.sender;
 }
 
 const char *lai_spool_why(const struct lai_spool *spool)
@@ -371,6 +355,12 @@ const char *lai_spool_why(const struct lai_spool *spool)
 size_t lai_spool_uncommitted(const struct lai_spool *spool)
 {
 	return spool->pending.bytes;
+}
+
+void lai_spool_damaged(const struct lai_spool *spool, uint64_t *records, uint64_t *bytes)
+{
+	*records = spool->damaged_records;
+	*bytes = spool->damaged_bytes;
 }
 
 /* Of the records that wait; of rows that were not read yet it is not known better than "behind". */
@@ -394,18 +384,18 @@ static uint64_t oldest(const struct lai_spool *spool)
 void lai_spool_info(const struct lai_spool *spool, struct la_spool_info *info)
 {
 	*info = (struct la_spool_info){
-		.accepted_seq = spool->note.accepted_seq,
-		.confirmed_seq = spool->note.confirmed_seq,
+		.accepted_seq = spool->state.accepted_seq,
+		.confirmed_seq = spool->state.confirmed_seq,
 		.records = spool->records,
 		.bytes = spool->bytes,
-		.dropped_records = spool->note.dropped_records,
-		.dropped_bytes = spool->note.dropped_bytes,
+		.dropped_records = spool->state.dropped_records,
+		.dropped_bytes = spool->state.dropped_bytes,
 		.damaged_blocks = spool->damaged_blocks,
 		.in_use = true,
 	};
-	(void)memcpy(info->sender, spool->note.sender, sizeof(info->sender));
+	(void)memcpy(info->sender, spool->state.sender, sizeof(info->sender));
 	if (spool->records > 0) {
 		info->first_seq = oldest(spool);
-		info->last_seq = spool->note.accepted_seq;
+		info->last_seq = spool->state.accepted_seq;
 	}
 }

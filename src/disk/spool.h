@@ -23,9 +23,9 @@ struct lai_spool_settings {
 	struct la_spool_config config; /* path set */
 	enum la_full_policy on_full;
 	size_t record_bytes_max;
-	const char *sender; /* id to use; NULL: the file's, or a new random one */
+	const char *sender; /* a sender's id, to use; NULL: the file's, or a new one */
 	const char *vfs;    /* NULL: SQLite's own; else the simulator's disk */
-	uint64_t seed;	    /* of a new sender id; 0: from the system */
+	uint64_t seed;	    /* the simulator's, for what is random here; 0: from the system */
 	uint64_t first_seq; /* number of the first record of a new file; 0: 1 */
 };
 
@@ -42,14 +42,14 @@ void lai_spool_close(struct lai_spool *spool);
 const char *lai_spool_sender(const struct lai_spool *spool);
 
 /* With the final NUL. */
-#define LAI_SPOOL_NOTE_MAX 256
+#define LA_PLACE_MAX 256
 
 /*
  * Where the caller's input stands behind all that was put: written in the transaction of the last of
- * it, and never before. 0; -EMSGSIZE. lai_spool_noted(): as it is in the file; "" for none.
+ * it, and never before. 0; -EMSGSIZE. lai_spool_place(): as it is in the file; "" for none.
  */
-int lai_spool_note(struct lai_spool *spool, const char *text);
-const char *lai_spool_noted(const struct lai_spool *spool);
+int lai_spool_set_place(struct lai_spool *spool, const char *text);
+const char *lai_spool_place(const struct lai_spool *spool);
 
 /*
  * Takes a record; *seq is its number. Numbers only grow and never come twice, also after loss of
@@ -87,5 +87,7 @@ void lai_spool_unload(struct lai_spool *spool);
 void lai_spool_confirm(struct lai_spool *spool, uint64_t seq);
 
 void lai_spool_info(const struct lai_spool *spool, struct la_spool_info *info);
+/* What waited in the damaged blocks that were passed over. */
+void lai_spool_damaged(const struct lai_spool *spool, uint64_t *records, uint64_t *bytes);
 
 #endif

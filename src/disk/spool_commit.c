@@ -67,7 +67,7 @@ static uint64_t missing(uint64_t needed, uint64_t there)
 static bool fits(struct lai_spool *spool, uint64_t bytes)
 {
 	uint64_t free_now = free_bytes(spool), unused = 0, grows;
-	uint64_t needed = bytes + bytes / 8 + ROOM_TO_DELETE; /* heads of pages, and the note */
+	uint64_t needed = bytes + bytes / 8 + ROOM_TO_DELETE; /* heads of pages, and the state */
 	int log = 0, written = -1;
 
 	if (free_now >= ROOM_AMPLE + 2 * needed)
@@ -88,17 +88,17 @@ static bool fits(struct lai_spool *spool, uint64_t bytes)
 /* The numbers of what is to be committed are ours alone, for ever, before anybody sees them. */
 static int reserve(struct lai_spool *spool)
 {
-	struct lai_spool_note note = lai_spool_file_note(spool, NULL);
+	struct lai_spool_state state = lai_spool_file_state(spool, NULL);
 	int error;
 
-	if (!spool->pending.head || spool->note.accepted_seq <= spool->note.reserved_seq)
+	if (!spool->pending.head || spool->state.accepted_seq <= spool->state.reserved_seq)
 		return 0;
-	note.reserved_seq = spool->note.accepted_seq + RESERVE_RECORDS;
-	error = lai_spool_file_write_note(spool, &note);
+	state.reserved_seq = spool->state.accepted_seq + RESERVE_RECORDS;
+	error = lai_spool_file_write_state(spool, &state);
 	if (!error)
 		error = lai_database_sync(&spool->database);
 	if (!error)
-		spool->note.reserved_seq = note.reserved_seq;
+		spool->state.reserved_seq = state.reserved_seq;
 	return error;
 }
 

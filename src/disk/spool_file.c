@@ -6,7 +6,7 @@
  *      block    a row per block, by its first number
  *
  * Rows are deleted in the same transaction that notes how far is confirmed; of a block that is
- * confirmed in part the note alone knows.
+ * confirmed in part the state alone knows.
  */
 #include "disk/spool_inside.h"
 
@@ -103,7 +103,7 @@ int lai_spool_file_open(struct lai_spool *spool)
 		{&spool->remove_confirmed,
 		 "DELETE FROM block WHERE first_seq <= ?1 AND last_seq <= ?1"},
 		{&spool->remove_range, "DELETE FROM block WHERE first_seq BETWEEN ?1 AND ?2"},
-		{&spool->note_write,
+		{&spool->state_write,
 		 "INSERT OR REPLACE INTO spool (id, sender, accepted_seq, confirmed_seq,"
 		 " next_seq, reserved_seq, dropped_records, dropped_bytes, boot, input)"
 		 " VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
@@ -120,7 +120,7 @@ int lai_spool_file_open(struct lai_spool *spool)
 	return error;
 }
 
-/* ---- the note ----------------------------------------------------------------------------- */
+/* ---- the state ----------------------------------------------------------------------------- */
 
 static void copy_text(char *to, size_t room, sqlite3_stmt *statement, int column)
 {
@@ -129,7 +129,7 @@ static void copy_text(char *to, size_t room, sqlite3_stmt *statement, int column
 	(void)snprintf(to, room, "%s", text ? (const char *)text : "");
 }
 
-int lai_spool_file_read_note(struct lai_spool *spool, struct lai_spool_note *note)
+int lai_spool_file_read_state(struct lai_spool *spool, struct lai_spool_state *state)
 {
 	sqlite3_stmt *statement = NULL;
 	int error = lai_database_prepare(&spool->database, &statement,
@@ -142,15 +142,15 @@ int lai_spool_file_read_note(struct lai_spool *spool, struct lai_spool_note *not
 		return error;
 	result = sqlite3_step(statement);
 	if (result == SQLITE_ROW) {
-		note->accepted_seq = (uint64_t)sqlite3_column_int64(statement, 0);
-		note->confirmed_seq = (uint64_t)sqlite3_column_int64(statement, 1);
-		note->reserved_seq = (uint64_t)sqlite3_column_int64(statement, 2);
-		note->next_seq = (uint64_t)sqlite3_column_int64(statement, 3);
-		note->dropped_records = (uint64_t)sqlite3_column_int64(statement, 4);
-		note->dropped_bytes = (uint64_t)sqlite3_column_int64(statement, 5);
-		copy_text(note->sender, sizeof(note->sender), statement, 6);
-		copy_text(note->boot, sizeof(note->boot), statement, 7);
-		copy_text(note->input, sizeof(note->input), statement, 8);
+		state->accepted_seq = (uint64_t)sqlite3_column_int64(statement, 0);
+		state->confirmed_seq = (uint64_t)sqlite3_column_int64(statement, 1);
+		state->reserved_seq = (uint64_t)sqlite3_column_int64(statement, 2);
+		state->next_seq = (uint64_t)sqlite3_column_int64(statement, 3);
+		state->dropped_records = (uint64_t)sqlite3_column_int64(statement, 4);
+		state->dropped_bytes = (uint64_t)sqlite3_column_int64(statement, 5);
+		copy_text(state->sender, sizeof(state->sender), statement, 6);
+		copy_text(state->boot, sizeof(state->boot), statement, 7);
+		copy_text(state->place, sizeof(state->place), statement, 8);
 	} else {
 		error = result == SQLITE_DONE ? -ENOENT
 					      : lai_database_failed(&spool->database, result);
@@ -159,19 +159,19 @@ int lai_spool_file_read_note(struct lai_spool *spool, struct lai_spool_note *not
 	return error;
 }
 
-int lai_spool_file_write_note(struct lai_spool *spool, const struct lai_spool_note *note)
+int lai_spool_file_write_state(struct lai_spool *spool, const struct lai_spool_state *state)
 {
-	sqlite3_stmt *write = spool->note_write;
+	sqlite3_stmt *write = spool->state_write;
 
-	(void)sqlite3_bind_text(write, 1, note->sender, -1, SQLITE_STATIC);
-	(void)sqlite3_bind_int64(write, 2, (int64_t)note->accepted_seq);
-	(void)sqlite3_bind_int64(write, 3, (int64_t)note->confirmed_seq);
-	(void)sqlite3_bind_int64(write, 4, (int64_t)note->next_seq);
-	(void)sqlite3_bind_int64(write, 5, (int64_t)note->reserved_seq);
-	(void)sqlite3_bind_int64(write, 6, (int64_t)note->dropped_records);
-	(void)sqlite3_bind_int64(write, 7, (int64_t)note->dropped_bytes);
-	(void)sqlite3_bind_text(write, 8, note->boot, -1, SQLITE_STATIC);
-	(void)sqlite3_bind_text(write, 9, note->input, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_text(write, 1, state->sender, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(write, 2, (int64_t)state->accepted_seq);
+	(void)sqlite3_bind_int64(write, 3, (int64_t)state->confirmed_seq);
+	(void)sqlite3_bind_int64(write, 4, (int64_t)state->next_seq);
+	(void)sqlite3_bind_int64(write, 5, (int64_t)state->reserved_seq);
+	(void)sqlite3_bind_int64(write, 6, (int64_t)state->dropped_records);
+	(void)sqlite3_bind_int64(write, 7, (int64_t)state->dropped_bytes);
+	(void)sqlite3_bind_text(write, 8, state->boot, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_text(write, 9, state->place, -1, SQLITE_STATIC);
 	return lai_database_step(&spool->database, write);
 }
 
@@ -189,7 +189,7 @@ int lai_spool_file_count(struct lai_spool *spool, uint64_t *rows, uint64_t *reco
 
 	if (error)
 		return error;
-	(void)sqlite3_bind_int64(statement, 1, (int64_t)spool->note.confirmed_seq);
+	(void)sqlite3_bind_int64(statement, 1, (int64_t)spool->state.confirmed_seq);
 	result = sqlite3_step(statement);
 	if (result == SQLITE_ROW) {
 		*rows = (uint64_t)sqlite3_column_int64(statement, 0);
@@ -280,52 +280,52 @@ static int insert(struct lai_spool *spool, struct lai_spool_block *block)
 }
 
 /* Numbers of blocks that stay pending were seen by nobody: the next run may give them again. */
-struct lai_spool_note lai_spool_file_note(const struct lai_spool *spool,
+struct lai_spool_state lai_spool_file_state(const struct lai_spool *spool,
 					  const struct lai_spool_block *last)
 {
 	const struct lai_spool_block *left = last ? last->next : spool->pending.head;
-	struct lai_spool_note note = spool->note;
+	struct lai_spool_state state = spool->state;
 
-	note.accepted_seq = last ? last->head.last_seq : spool->committed_seq;
+	state.accepted_seq = last ? last->head.last_seq : spool->committed_seq;
 	if (left) {
-		note.next_seq = left->head.first_seq;
-		memcpy(note.input, spool->input, sizeof(note.input)); /* it stands behind those */
+		state.next_seq = left->head.first_seq;
+		memcpy(state.place, spool->place, sizeof(state.place)); /* it stands behind those */
 	}
-	return note;
+	return state;
 }
 
-/* Rows that are confirmed or dropped, and the note that says so. */
-static int settle(struct lai_spool *spool, const struct lai_spool_note *note)
+/* Rows that are confirmed or dropped, and the state that says so. */
+static int settle(struct lai_spool *spool, const struct lai_spool_state *state)
 {
 	int error;
 
-	(void)sqlite3_bind_int64(spool->remove_confirmed, 1, (int64_t)note->confirmed_seq);
+	(void)sqlite3_bind_int64(spool->remove_confirmed, 1, (int64_t)state->confirmed_seq);
 	error = lai_database_step(&spool->database, spool->remove_confirmed);
 	for (size_t i = 0; !error && i < spool->drop_count; i++) {
 		(void)sqlite3_bind_int64(spool->remove_range, 1, (int64_t)spool->drops[i].from);
 		(void)sqlite3_bind_int64(spool->remove_range, 2, (int64_t)spool->drops[i].to);
 		error = lai_database_step(&spool->database, spool->remove_range);
 	}
-	return error ? error : lai_spool_file_write_note(spool, note);
+	return error ? error : lai_spool_file_write_state(spool, state);
 }
 
 /* With the pending blocks up to this one; NULL: with none. */
 static int transaction(struct lai_spool *spool, const struct lai_spool_block *last)
 {
 	struct lai_spool_block *block = last ? spool->pending.head : NULL;
-	struct lai_spool_note note = lai_spool_file_note(spool, last);
+	struct lai_spool_state state = lai_spool_file_state(spool, last);
 	int error = lai_database_run(&spool->database, "BEGIN IMMEDIATE");
 
 	if (error)
 		return error;
 	/* Deleted rows make room for new ones. */
-	error = settle(spool, &note);
+	error = settle(spool, &state);
 	for (; !error && block; block = block == last ? NULL : block->next)
 		error = insert(spool, block);
 	if (!error)
 		error = lai_database_run(&spool->database, "COMMIT");
 	if (!error)
-		memcpy(spool->input, note.input, sizeof(note.input));
+		memcpy(spool->place, state.place, sizeof(state.place));
 	/* Not by our function: it would say no, and forget why. SQLite has often done it itself. */
 	if (error && !sqlite3_get_autocommit(spool->database.handle))
 		(void)sqlite3_exec(spool->database.handle, "ROLLBACK", NULL, NULL, NULL);

@@ -60,31 +60,31 @@ struct lai_spool_range {
 };
 
 /* The one row of table spool. */
-struct lai_spool_note {
+struct lai_spool_state {
 	uint64_t accepted_seq, confirmed_seq;
 	uint64_t next_seq, reserved_seq; /* see spool_commit.c */
 	uint64_t dropped_records, dropped_bytes;
 	char sender[LA_SENDER_MAX];
 	char boot[40]; /* of the host, when reserved_seq was written; "": unknown */
-	char input[LAI_SPOOL_NOTE_MAX]; /* where the caller's input stands behind accepted_seq */
+	char input[LA_PLACE_MAX]; /* where the caller's input stands behind accepted_seq */
 };
 
 struct lai_spool {
 	struct lai_database database;
 	struct lai_spool_lock lock;
-	sqlite3_stmt *insert, *remove_confirmed, *remove_range, *note_write, *next, *data;
+	sqlite3_stmt *insert, *remove_confirmed, *remove_range, *state_write, *next, *data;
 	enum la_full_policy on_full;
 	enum la_durability durability;
 	uint64_t quota_bytes;
 	size_t record_bytes_max;
 
-	struct lai_spool_note note;	/* as it is to be written */
-	char input[LAI_SPOOL_NOTE_MAX]; /* as it is in the file */
+	struct lai_spool_state state;	/* as it is to be written */
+	char input[LA_PLACE_MAX]; /* as it is in the file */
 	bool on_vfs;			/* the simulator's */
 	bool dirty;			/* it differs from the file */
 	uint64_t committed_seq;
 	uint64_t records, bytes; /* waiting: not confirmed, not dropped */
-	uint64_t damaged_blocks;
+	uint64_t damaged_blocks, damaged_records, damaged_bytes; /* met, and what waited in them */
 
 	struct lai_spool_queue pending, ready;
 	struct lai_spool_block *spare;
@@ -117,10 +117,10 @@ void lai_spool_forget_block(struct lai_spool *spool, const struct lai_spool_head
    prepares the statements. -EINVAL: an SQLite file of something else. */
 int lai_spool_file_open(struct lai_spool *spool);
 /* -ENOENT: there is none yet. */
-int lai_spool_file_read_note(struct lai_spool *spool, struct lai_spool_note *note);
-int lai_spool_file_write_note(struct lai_spool *spool, const struct lai_spool_note *note);
+int lai_spool_file_read_state(struct lai_spool *spool, struct lai_spool_state *state);
+int lai_spool_file_write_state(struct lai_spool *spool, const struct lai_spool_state *state);
 /* What is to be written when the pending blocks up to this one (NULL: none) are committed. */
-struct lai_spool_note lai_spool_file_note(const struct lai_spool *spool,
+struct lai_spool_state lai_spool_file_state(const struct lai_spool *spool,
 					  const struct lai_spool_block *last);
 /* How many rows hold more than what is confirmed; the records and bytes in them. */
 int lai_spool_file_count(struct lai_spool *spool, uint64_t *rows, uint64_t *records,

@@ -162,7 +162,7 @@ static bool is_damage(int result)
 
 /* A note that cannot be read: all records count as waiting, which delivers some twice rather than
    none. */
-static int read_note(struct look *look)
+static int read_state(struct look *look)
 {
 	struct la_spool_info *info = &look->info;
 	sqlite3_stmt *statement = NULL;
@@ -343,7 +343,7 @@ int la_spool_export(const char *path,
 	if (!result)
 		result = check_kind(&look);
 	if (!result)
-		result = read_note(&look);
+		result = read_state(&look);
 	if (!result)
 		result = prepare(&look);
 	if (!result)

@@ -39,10 +39,13 @@ static struct lai_spool_loaded *size_at(struct lai_spool_sizes *sizes, uint64_t 
 /* A block that is not what it should be. It stays in its row until what is behind is confirmed. */
 static int pass_over(struct lai_spool *spool, const struct lai_spool_head *head)
 {
+	uint64_t records = spool->records, bytes = spool->bytes;
 	char *why;
 
 	lai_spool_forget_block(spool, head, false);
 	spool->damaged_blocks++;
+	spool->damaged_records += records - spool->records;
+	spool->damaged_bytes += bytes - spool->bytes;
 	spool->dirty = true;
 	if (asprintf(&why, "%s: the block with the records %llu to %llu is damaged and passed over",
 		     spool->database.path, (unsigned long long)head->first_seq,
@@ -135,12 +138,12 @@ void lai_spool_confirm(struct lai_spool *spool, uint64_t seq)
 	spool->can_unload = false;
 	if (seq > spool->cursor_seq)
 		seq = spool->cursor_seq;
-	if (seq <= spool->note.confirmed_seq)
+	if (seq <= spool->state.confirmed_seq)
 		return;
 	while (loaded->begin < loaded->end && size_at(loaded, loaded->begin)->seq <= seq) {
 		lai_spool_forget(spool, 1, size_at(loaded, loaded->begin)->size);
 		loaded->begin++;
 	}
-	spool->note.confirmed_seq = seq;
+	spool->state.confirmed_seq = seq;
 	spool->dirty = true;
 }

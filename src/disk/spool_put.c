@@ -103,12 +103,12 @@ static int append(struct lai_spool *spool, const struct iovec *iov, int count, s
 
 	if (!block)
 		return -ENOMEM;
-	lai_spool_block_append(block, spool->note.next_seq, iov, count, size);
+	lai_spool_block_append(block, spool->state.next_seq, iov, count, size);
 	spool->pending.bytes += LAI_SPOOL_RECORD_HEAD + size;
 	spool->records++;
 	spool->bytes += size;
-	spool->note.accepted_seq = spool->note.next_seq++;
-	*seq = spool->note.accepted_seq;
+	spool->state.accepted_seq = spool->state.next_seq++;
+	*seq = spool->state.accepted_seq;
 	return 0;
 }
 
@@ -128,8 +128,8 @@ int lai_spool_put(struct lai_spool *spool, const struct iovec *iov, int count, u
 		return -EAGAIN;
 	if (is_full(spool, size)) {
 		if (spool->on_full == LA_FULL_DROP_NEW) {
-			spool->note.dropped_records++;
-			spool->note.dropped_bytes += size;
+			spool->state.dropped_records++;
+			spool->state.dropped_bytes += size;
 			spool->dirty = true;
 			*seq = 0;
 			return 0;

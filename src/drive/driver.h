@@ -10,19 +10,16 @@
 #ifndef LAI_DRIVE_DRIVER_H
 #define LAI_DRIVE_DRIVER_H
 
-#include "io/net.h"
+#include "drive/hands.h"
 #include "link/link.h"
 
 struct lai_driver {
 	struct lai_net *net;
 	struct lai_link *link;
 	struct lai_socket_options options;
-	int socket;		       /* the connection's, or -1 */
-	struct lai_address local;      /* of the connection; the kernel forgets it at death */
+	struct lai_hands hands;	       /* the connection's */
 	int racing[LAI_ADDRESSES_MAX]; /* by attempt, or -1 */
-	uint32_t watched;
-	bool blocked;	/* the send buffer was full */
-	bool ack_asked; /* a LAI_ACKED is on its way, probably */
+	bool ack_asked;		       /* a LAI_ACKED is on its way, probably */
 	uint64_t asked_ns;
 	uint64_t slept_ns;
 };

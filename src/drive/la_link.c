@@ -34,7 +34,7 @@ int lai_link_new_in(struct la_link **link, const struct la_link_config *config,
 		return -ENOMEM;
 	status = lai_la_link_settle(made, &filled, &options, error);
 	if (status == 0 && made->endpoints[0].wire->has_receipts)
-		status = lai_la_link_open_spool(made, &filled, place->vfs, error);
+		status = lai_la_link_open_spool(made, &filled, place, error);
 	if (status == 0) {
 		made->net = place->net;
 		status = init_core(made, &filled);
@@ -118,11 +118,6 @@ void la_link_free(struct la_link *link)
 
 /* ---- running it ------------------------------------------------------------------------- */
 
-static uint64_t now_of(const struct la_link *link)
-{
-	return link->net->ops->now(link->net);
-}
-
 int la_link_fd(const struct la_link *link)
 {
 	return link->net->ops->fd(link->net);
@@ -132,7 +127,8 @@ uint64_t la_link_deadline(const struct la_link *link)
 {
 	/* Submitted since the last dispatch: nothing has been told to the kernel yet. */
 	if (link->core.action_count > 0 ||
-	    (!link->driver.blocked && lai_link_wants_write(&link->core, now_of(link))))
+	    (!link->driver.hands.send_blocked &&
+	     lai_link_wants_write(&link->core, lai_net_now(link->net))))
 		return 0;
 	return lai_time_min(lai_link_deadline(&link->core), lai_la_link_records_deadline(link));
 }
@@ -142,7 +138,7 @@ static bool ready_to_finish(struct la_link *link)
 {
 	if (!lai_la_link_is_dialogue(link))
 		return lai_replay_terminate(&link->core.cargo.replay);
-	return lai_la_link_all_loaded(link) || now_of(link) >= link->finish_by_ns;
+	return lai_la_link_all_loaded(link) || lai_net_now(link->net) >= link->finish_by_ns;
 }
 
 static void try_finish(struct la_link *link)
@@ -150,13 +146,13 @@ static void try_finish(struct la_link *link)
 	if (!link->unterminated || !ready_to_finish(link))
 		return;
 	link->unterminated = false;
-	lai_link_finish(&link->core, link->finish_by_ns, now_of(link));
+	lai_link_finish(&link->core, link->finish_by_ns, lai_net_now(link->net));
 }
 
 static int step(struct la_link *link, uint64_t until_ns)
 {
 	link->stepping = true;
-	lai_link_start(&link->core, now_of(link));
+	lai_link_start(&link->core, lai_net_now(link->net));
 	lai_driver_act(&link->driver);
 	lai_la_link_pump(link);
 	lai_driver_step(&link->driver, until_ns);
@@ -172,27 +168,25 @@ int la_link_dispatch(struct la_link *link)
 	return step(link, 0);
 }
 
+/* Of a stream bytes are counted; a record may have none. */
 static bool all_delivered(const struct la_link *link)
 {
 	struct la_totals totals;
 
-	if (!lai_la_link_is_dialogue(link))
-		return lai_link_delivered(&link->core);
 	la_link_totals(link, &totals);
-	return totals.delivered_records == totals.accepted_records;
+	return totals.delivered_bytes == totals.accepted_bytes &&
+	       (!lai_la_link_is_dialogue(link) ||
+		totals.delivered_records == totals.accepted_records);
 }
 
-/* Nothing waits: everything was delivered, or will never be. */
-static bool settled(const struct la_link *link)
+/* Everything was delivered, or will never be. */
+static bool nothing_waits(const struct la_link *link)
 {
 	struct la_totals totals;
 
-	if (link->core.state == LA_LINK_DONE || !lai_la_link_is_dialogue(link))
-		return link->core.state == LA_LINK_DONE || lai_link_delivered(&link->core);
 	la_link_totals(link, &totals);
-	return totals.delivered_records + totals.dropped_records + totals.buried_records +
-		       totals.abandoned_records ==
-	       totals.accepted_records;
+	return link->core.state == LA_LINK_DONE ||
+	       (totals.waiting_bytes == 0 && totals.waiting_records == 0);
 }
 
 /* Steps until the condition holds or the time is over; a connection has to end to
@@ -200,14 +194,14 @@ static bool settled(const struct la_link *link)
 static int run_until(struct la_link *link, bool (*holds)(const struct la_link *),
 		     uint64_t timeout_ns)
 {
-	uint64_t until_ns = lai_time_after(now_of(link), timeout_ns);
+	uint64_t until_ns = lai_time_after(lai_net_now(link->net), timeout_ns);
 
 	(void)la_link_dispatch(link);
 	while (!holds(link)) {
-		if (now_of(link) >= until_ns)
+		if (lai_net_now(link->net) >= until_ns)
 			return -ETIMEDOUT;
-		if (holds == settled && link->core.config.proof == LA_PROOF_CONSUMED)
-			lai_link_checkpoint(&link->core, now_of(link));
+		if (holds == nothing_waits && link->core.config.proof == LA_PROOF_CONSUMED)
+			lai_link_checkpoint(&link->core, lai_net_now(link->net));
 		(void)step(link, lai_time_min(until_ns, la_link_deadline(link)));
 	}
 	return 0;
@@ -225,7 +219,7 @@ size_t la_link_reserve(struct la_link *link, void **room)
 	if (lai_la_link_closed_for_input(link) || lai_la_link_is_dialogue(link))
 		return 0;
 	if (!link->stepping) {
-		lai_link_crowd(&link->core, now_of(link));
+		lai_link_crowd(&link->core, lai_net_now(link->net));
 		lai_driver_act(&link->driver);
 	}
 	return lai_replay_room(&link->core.cargo.replay, room);
@@ -276,14 +270,14 @@ ssize_t la_link_submit(struct la_link *link, const void *data, size_t size)
 
 int la_link_flush(struct la_link *link, uint64_t timeout_ns)
 {
-	int status = run_until(link, settled, timeout_ns);
+	int status = run_until(link, nothing_waits, timeout_ns);
 
 	return status == 0 && !all_delivered(link) ? -EPIPE : status;
 }
 
 void la_link_finish(struct la_link *link, uint64_t timeout_ns)
 {
-	link->finish_by_ns = lai_time_after(now_of(link), timeout_ns);
+	link->finish_by_ns = lai_time_after(lai_net_now(link->net), timeout_ns);
 	link->unterminated = true;
 	try_finish(link);
 	lai_driver_act(&link->driver);
@@ -292,7 +286,7 @@ void la_link_finish(struct la_link *link, uint64_t timeout_ns)
 void la_link_abort(struct la_link *link)
 {
 	lai_driver_look(&link->driver);
-	lai_link_abort(&link->core, now_of(link));
+	lai_link_abort(&link->core, lai_net_now(link->net));
 	lai_driver_act(&link->driver);
 }
 
@@ -332,5 +326,5 @@ void la_link_report(const struct la_link *link, struct la_report *report)
 
 int la_link_socket(const struct la_link *link)
 {
-	return link->driver.socket;
+	return link->driver.hands.socket;
 }

@@ -39,6 +39,7 @@ struct la_link {
 struct lai_link_place {
 	struct lai_net *net;
 	const char *vfs; /* of the spool; NULL: the kernel's files */
+	uint64_t seed;	 /* of a new sender id, and where the spool's numbers go on; 0: random */
 };
 
 /* As la_link_new(), there; both stay the caller's. */

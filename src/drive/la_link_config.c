@@ -2,6 +2,8 @@
 /* A link's settings: defaults, what fits together and what does not, copies of all texts. */
 #include "drive/la_link_inside.h"
 
+#include "base/sender_id.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,14 +231,6 @@ static int keep_texts(struct la_link *link, struct la_link_config *config)
 
 /* ---- stomp:// --------------------------------------------------------------------------- */
 
-static bool is_sender(const char *text)
-{
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				      "0123456789._-";
-
-	return *text && strlen(text) < LA_SENDER_MAX && text[strspn(text, allowed)] == '\0';
-}
-
 static int check_headers(const struct la_stomp_config *stomp, char **error)
 {
 	static const char *const ours[] = {"destination", "record-id",	    "receipt",
@@ -309,7 +303,7 @@ static int check_dialogue(const struct la_link *link, struct la_link_config *con
 		return lai_la_link_refuse(
 			error, "the password would travel in clear text to another host: "
 			       "use stomps://, or allow it (--plain-password)");
-	if (stomp->sender && !is_sender(stomp->sender))
+	if (stomp->sender && !lai_sender_id_is(lai_slice_of(stomp->sender)))
 		return lai_la_link_refuse(error, "a sender's id has 1 to 63 characters: letters, "
 						 "digits, '.', '_' and '-'");
 	if (stomp->receipts >= LA_RECEIPTS_COUNT || config->spool.durability >= LA_DURABILITY_COUNT)

@@ -23,7 +23,7 @@ bool lai_la_link_closed_for_input(const struct la_link *link);
 
 /* la_link_records.c: the way of a record from la_link_put() to the outbox, and back. */
 int lai_la_link_open_spool(struct la_link *link, const struct la_link_config *config,
-			   const char *vfs, char **error);
+			   const struct lai_link_place *place, char **error);
 /* Commits what was put, loads what finds room, tells the spool what is confirmed. */
 void lai_la_link_pump(struct la_link *link);
 bool lai_la_link_all_loaded(struct la_link *link);

@@ -6,11 +6,12 @@
  */
 #include "drive/la_link_inside.h"
 
+#include "base/sender_id.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 /* After a commit that failed. */
@@ -27,18 +28,12 @@ static uint64_t now_of(const struct la_link *link)
 
 /* ---- the beginning ---------------------------------------------------------------------- */
 
-static void make_sender(struct la_link *link, const struct la_link_config *config)
+static int make_sender(struct la_link *link, const struct la_link_config *config, uint64_t seed)
 {
-	uint64_t random = config->seed;
-
-	if (config->stomp.sender) {
-		snprintf(link->sender, sizeof(link->sender), "%s", config->stomp.sender);
-		return;
-	}
-	/* Two senders of one id would be one to the server: here the seed is no substitute. */
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		random = config->seed;
-	snprintf(link->sender, sizeof(link->sender), "%016llx", (unsigned long long)random);
+	if (!config->stomp.sender)
+		return lai_sender_id_make(link->sender, seed);
+	snprintf(link->sender, sizeof(link->sender), "%s", config->stomp.sender);
+	return 0;
 }
 
 /*
@@ -71,24 +66,23 @@ static void take_over(struct la_link *link)
 }
 
 int lai_la_link_open_spool(struct la_link *link, const struct la_link_config *config,
-			   const char *vfs, char **error)
+			   const struct lai_link_place *place, char **error)
 {
 	const struct lai_spool_settings settings = {
 		.config = config->spool,
 		.on_full = config->on_full,
 		.record_bytes_max = config->record_bytes_max,
 		.sender = config->stomp.sender,
-		.vfs = vfs,
-		.seed = config->seed,
-		.first_seq = first_seq(config, vfs != NULL),
+		.vfs = place->vfs,
+		.seed = place->seed,
+		.first_seq = first_seq(config, place->vfs != NULL),
 	};
 	char *why = NULL;
 	int status = 0;
 
 	if (!config->spool.path) {
-		make_sender(link, config);
 		link->last_seq = first_seq(config, false) - 1;
-		return 0;
+		return make_sender(link, config, place->seed);
 	}
 	status = lai_spool_open(&link->spool, &settings, &why);
 	if (status == 0)
@@ -280,6 +274,7 @@ uint64_t lai_la_link_records_deadline(const struct la_link *link)
 
 void lai_la_link_records_totals(const struct la_link *link, struct la_totals *totals)
 {
+	uint64_t damaged_records, damaged_bytes;
 	struct la_spool_info info;
 
 	*totals = link->core.cargo.outbox.totals;
@@ -290,10 +285,16 @@ void lai_la_link_records_totals(const struct la_link *link, struct la_totals *to
 		totals->recovered_records = link->accepted.recovered_records;
 		totals->dropped_records += info.dropped_records - link->dropped_before_records;
 		totals->dropped_bytes += info.dropped_bytes - link->dropped_before_bytes;
+		lai_spool_damaged(link->spool, &damaged_records, &damaged_bytes);
+		totals->abandoned_records += damaged_records;
+		totals->abandoned_bytes += damaged_bytes;
 	}
 	totals->waiting_bytes = totals->accepted_bytes - totals->delivered_bytes -
 				totals->dropped_bytes - totals->buried_bytes -
 				totals->abandoned_bytes;
+	totals->waiting_records = totals->accepted_records - totals->delivered_records -
+				  totals->dropped_records - totals->buried_records -
+				  totals->abandoned_records;
 }
 
 /* The core speaks of two pieces, the user of one body. */

@@ -453,6 +453,43 @@ static void test_flush(void **state)
 	server_free(&server);
 }
 
+/* What was dropped will never be delivered: flush must not wait for it. */
+static void test_flush_after_drops(void **state)
+{
+	static const struct script scripts[] = {{READ_TO_EOF, 0}};
+	static const enum la_full_policy policies[] = {LA_FULL_DROP_NEW, LA_FULL_DROP_OLDEST};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+		struct server server;
+		struct la_link_config config;
+		struct la_totals totals;
+		struct la_link *link;
+
+		server_start(&server, "lines", scripts, 1);
+		config = config_for(server.url, NULL);
+		config.on_full = policies[i];
+		config.buffer_bytes = config.record_bytes_max = 4096;
+		link = link_new(&config);
+		for (int line = 0; line < 1000; line++)
+			assert_int_equal(la_link_submit(link, "0123456789\n", 11), 11);
+		assert_int_equal(la_link_flush(link, BOUND_NS), -EPIPE);
+		la_link_totals(link, &totals);
+		assert_true(totals.dropped_bytes > 0);
+		assert_true(totals.delivered_bytes > 0);
+		assert_int_equal(totals.waiting_bytes, 0);
+		assert_int_equal(totals.accepted_bytes,
+				 totals.delivered_bytes + totals.dropped_bytes);
+		assert_int_equal(la_link_state(link), LA_LINK_UP);
+		la_link_finish(link, BOUND_NS);
+		assert_int_equal(la_link_wait(link, BOUND_NS), -EIO);
+		server_join(&server);
+		assert_int_equal(server.size[0], totals.delivered_bytes);
+		la_link_free(link);
+		server_free(&server);
+	}
+}
+
 /* The proof costs a connection, and is asked for before there is one. */
 static void test_flush_consumed(void **state)
 {
@@ -1168,6 +1205,7 @@ int main(void)
 		CLAIM("the deadline is now after a submit", test_deadline_after_submit),
 		CLAIM("reserve and commit; the last line gets its newline", test_reserve),
 		CLAIM("flush: acknowledged, a hundred times", test_flush),
+		CLAIM("flush ends though some was dropped, and says so", test_flush_after_drops),
 		CLAIM("flush with proof consumed, before there is a connection",
 		      test_flush_consumed),
 		CLAIM("a server by its name", test_by_name),

@@ -137,6 +137,11 @@ struct lai_net {
 /* Calls an operation on the network of anything that has a member `net`. */
 #define LAI_NET(owner, operation, ...) ((owner)->net->ops->operation((owner)->net, ##__VA_ARGS__))
 
+static inline uint64_t lai_net_now(struct lai_net *net)
+{
+	return net->ops->now(net);
+}
+
 /* A jump between the two clocks that is no rounding: the host has slept. */
 #define LAI_SLEEP_MIN_NS (500 * LAI_MS)
 

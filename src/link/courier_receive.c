@@ -150,21 +150,34 @@ static struct lai_slice first_line(struct lai_slice text)
 	return text;
 }
 
+static void append_words(struct lai_courier *courier, struct lai_slice text)
+{
+	size_t used = strlen(courier->words), room = sizeof(courier->words) - 1 - used;
+	size_t size = text.size < room ? text.size : room;
+
+	if (size > 0)
+		memcpy(courier->words + used, text.data, size);
+	courier->words[used + size] = '\0';
+}
+
+/* The message, and the first line of the body where it says more: RabbitMQ gives the reason there. */
 static void keep_words(struct lai_courier *courier, const struct lai_stomp_frame *frame)
 {
-	struct lai_slice text = lai_stomp_header(frame, "message");
-	size_t size;
+	struct lai_slice message = lai_stomp_header(frame, "message");
+	struct lai_slice line = first_line(frame->body);
 
-	if (text.size > 0 &&
-	    lai_stomp_unescape(text, courier->version, courier->words, sizeof(courier->words)) >= 0)
+	courier->words[0] = '\0';
+	/* Too long, or escaped in a way of its own: as it came. */
+	if (message.size > 0 && lai_stomp_unescape(message, courier->version, courier->words,
+						   sizeof(courier->words)) < 0) {
+		courier->words[0] = '\0';
+		append_words(courier, message);
+	}
+	if (line.size == 0 || lai_slice_is(line, courier->words))
 		return;
-	/* Nothing to unescape, too long, or escaped in a way of its own: as it came. */
-	if (text.size == 0)
-		text = first_line(frame->body);
-	size = text.size < sizeof(courier->words) ? text.size : sizeof(courier->words) - 1;
-	if (size > 0)
-		memcpy(courier->words, text.data, size);
-	courier->words[size] = '\0';
+	if (courier->words[0])
+		append_words(courier, LAI_SLICE(": "));
+	append_words(courier, line);
 }
 
 /* This record is refused for ever. false: it is not in flight. */

@@ -427,7 +427,7 @@ struct words_case {
 };
 
 static const struct words_case words_cases[] = {
-	{"ERROR\nmessage:go away\n\nlong story^", "go away", 0},
+	{"ERROR\nmessage:go away\n\nlong story^", "go away: long story", 0},
 	{"ERROR\nmessage:a\\cb\\\\c\n\n^", "a:b\\c", 0},
 	{"ERROR\nmessage:odd \\x\n\n^", "odd \\x", 0},
 	{"ERROR\nretry-after:30\n\nfirst line\r\nsecond^", "first line", 30},
@@ -797,7 +797,7 @@ static void test_blame(void **state)
 		assert_int_equal(desk.outbox.totals.buried_records, c->buried > 0);
 		if (c->buried) {
 			assert_string_equal(desk.refused_body, "body");
-			assert_string_equal(desk.refused_message, "bad");
+			assert_string_equal(desk.refused_message, "bad: why");
 			assert_string_equal(desk.refused_details, "why");
 		}
 		desk_close(&desk);

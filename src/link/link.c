@@ -108,7 +108,7 @@ void lai_link_crowd(struct lai_link *link, uint64_t now_ns)
 	lai_link_check_queue(link, now_ns);
 	if (!link->connected || !lai_cargo_crowded(&link->cargo))
 		return;
-	lai_link_ask(link, LAI_LINK_LOOK);
+	lai_link_ask(link, LAI_LINK_CONN)->conn = LAI_CONN_LOOK;
 	/* Only the end of a connection proves that the peer consumed what is kept. */
 	if (link->config.proof == LA_PROOF_CONSUMED && lai_cargo_full(&link->cargo) &&
 	    lai_cargo_nothing_to_send(&link->cargo, now_ns))

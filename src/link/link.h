@@ -21,21 +21,13 @@ enum lai_link_action_kind {
 	LAI_LINK_RESOLVE_CANCEL, /* its answer is not wanted any more */
 	LAI_LINK_CONNECT,	 /* attempt, address: lai_link_on_attempt() */
 	LAI_LINK_DISCARD,	 /* attempt: close its socket, RST if it is connected */
-	/* Those of the connection, as in conn.h. */
-	LAI_LINK_LOOK,
-	LAI_LINK_WHY_SILENT,
-	LAI_LINK_READ_REST,
-	LAI_LINK_HURRY,
-	LAI_LINK_CALM,
-	LAI_LINK_SEND_FIN,
-	LAI_LINK_CLOSE,
-	LAI_LINK_LINGER,
-	LAI_LINK_ABORT,
+	LAI_LINK_CONN,		 /* conn: what the connection asks for, a set of LAI_CONN_* */
 };
 
 struct lai_link_action {
 	enum lai_link_action_kind kind;
 	int attempt;
+	unsigned conn;
 	const struct lai_endpoint *endpoint;
 	struct lai_address address;
 };

@@ -114,36 +114,15 @@ static void connection_over(struct lai_link *link, uint64_t now_ns)
 		lai_link_wait_or_give_up(link, now_ns);
 }
 
-static void collect_actions(struct lai_link *link)
-{
-	static const struct {
-		unsigned bit;
-		enum lai_link_action_kind kind;
-	} order[] = {
-		{LAI_CONN_LOOK, LAI_LINK_LOOK},
-		{LAI_CONN_WHY_SILENT, LAI_LINK_WHY_SILENT},
-		{LAI_CONN_READ_REST, LAI_LINK_READ_REST},
-		{LAI_CONN_HURRY, LAI_LINK_HURRY},
-		{LAI_CONN_CALM, LAI_LINK_CALM},
-		{LAI_CONN_SEND_FIN, LAI_LINK_SEND_FIN},
-		{LAI_CONN_CLOSE, LAI_LINK_CLOSE},
-		{LAI_CONN_LINGER, LAI_LINK_LINGER},
-		{LAI_CONN_ABORT, LAI_LINK_ABORT},
-	};
-	unsigned actions = lai_conn_take(&link->conn);
-
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if (actions & order[i].bit)
-			lai_link_ask(link, order[i].kind);
-}
-
 /* After every event of the connection: its actions go out, its state shows in ours. */
 static void follow_connection(struct lai_link *link, uint64_t now_ns)
 {
 	const struct lai_conn *conn = &link->conn;
 	enum la_link_state state = LA_LINK_UP;
+	unsigned actions = lai_conn_take(&link->conn);
 
-	collect_actions(link);
+	if (actions != 0)
+		lai_link_ask(link, LAI_LINK_CONN)->conn = actions;
 	if (conn->send.state != LAI_SEND_OPEN || conn->fin_expected_by_ns != LA_NEVER)
 		state = LA_LINK_CLOSING;
 	else if (link->up_ns == LA_NEVER)

@@ -98,25 +98,34 @@ static void end(struct story *story)
 	lai_link_done(&story->link);
 }
 
-static void on_action(struct story *story, const struct lai_link_action *action)
+static void note_action(struct story *story, const char *name)
 {
-	static const char *const names[] = {
-		[LAI_LINK_CONNECT] = "connect", [LAI_LINK_DISCARD] = "discard",
-		[LAI_LINK_LOOK] = "look",	[LAI_LINK_READ_REST] = "read-rest",
-		[LAI_LINK_SEND_FIN] = "fin",	[LAI_LINK_CLOSE] = "close",
-		[LAI_LINK_ABORT] = "abort",
-	};
 	size_t used = strlen(story->actions);
 
-	if (action->kind == LAI_LINK_LOOK && story->link.connected) {
-		lai_link_on_view(&story->link, &story->view, story->now_ns);
-		return;
+	snprintf(story->actions + used, sizeof(story->actions) - used, "%s%s", used ? " " : "",
+		 name);
+}
+
+static void on_action(struct story *story, const struct lai_link_action *action)
+{
+	if (action->kind == LAI_LINK_CONNECT)
+		note_action(story, "connect");
+	if (action->kind == LAI_LINK_DISCARD)
+		note_action(story, "discard");
+	if (action->conn & LAI_CONN_LOOK) {
+		if (story->link.connected)
+			lai_link_on_view(&story->link, &story->view, story->now_ns);
+		else
+			note_action(story, "look");
 	}
-	if (action->kind == LAI_LINK_READ_REST)
+	if (action->conn & LAI_CONN_READ_REST)
 		lai_link_on_rest_read(&story->link, story->now_ns);
-	else
-		snprintf(story->actions + used, sizeof(story->actions) - used, "%s%s",
-			 used ? " " : "", names[action->kind]);
+	if (action->conn & LAI_CONN_SEND_FIN)
+		note_action(story, "fin");
+	if (action->conn & LAI_CONN_CLOSE)
+		note_action(story, "close");
+	if (action->conn & LAI_CONN_ABORT)
+		note_action(story, "abort");
 }
 
 /* Carries out what is asked, writes what can be written; everything is acknowledged at once. */

@@ -105,15 +105,29 @@ static void end(struct story *story)
 	lai_link_done(&story->link);
 }
 
-static const char *const action_names[] = {
-	[LAI_LINK_RESOLVE] = "resolve",	    [LAI_LINK_RESOLVE_CANCEL] = "cancel",
-	[LAI_LINK_CONNECT] = "connect",	    [LAI_LINK_DISCARD] = "discard",
-	[LAI_LINK_LOOK] = "look",	    [LAI_LINK_WHY_SILENT] = "why",
-	[LAI_LINK_READ_REST] = "read-rest", [LAI_LINK_HURRY] = "hurry",
-	[LAI_LINK_CALM] = "calm",	    [LAI_LINK_SEND_FIN] = "fin",
-	[LAI_LINK_CLOSE] = "close",	    [LAI_LINK_LINGER] = "linger",
-	[LAI_LINK_ABORT] = "abort",
-};
+static void append(char text[TEXT_MAX], const char *one)
+{
+	strncat(text, text[0] ? ", " : "", TEXT_MAX - strlen(text) - 1);
+	strncat(text, one, TEXT_MAX - strlen(text) - 1);
+}
+
+static void append_conn(char text[TEXT_MAX], unsigned actions)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} order[] = {
+		{LAI_CONN_LOOK, "look"},	   {LAI_CONN_WHY_SILENT, "why"},
+		{LAI_CONN_READ_REST, "read-rest"}, {LAI_CONN_HURRY, "hurry"},
+		{LAI_CONN_CALM, "calm"},	   {LAI_CONN_SEND_FIN, "fin"},
+		{LAI_CONN_CLOSE, "close"},	   {LAI_CONN_LINGER, "linger"},
+		{LAI_CONN_ABORT, "abort"},
+	};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (actions & order[i].bit)
+			append(text, order[i].name);
+}
 
 /* Takes all actions: "connect 0 192.0.2.1:80, discard 1, look". */
 static void expect_actions(struct story *story, const char *expected)
@@ -122,17 +136,23 @@ static void expect_actions(struct story *story, const char *expected)
 	char text[TEXT_MAX] = "", one[128], address[LA_ADDRESS_TEXT_MAX];
 
 	while (lai_link_next(&story->link, &action)) {
-		if (action.kind == LAI_LINK_CONNECT)
+		switch (action.kind) {
+		case LAI_LINK_CONNECT:
 			snprintf(one, sizeof(one), "connect %d %s", action.attempt,
 				 lai_address_format(address, &action.address));
-		else if (action.kind == LAI_LINK_DISCARD)
+			append(text, one);
+			break;
+		case LAI_LINK_DISCARD:
 			snprintf(one, sizeof(one), "discard %d", action.attempt);
-		else if (action.kind == LAI_LINK_RESOLVE)
+			append(text, one);
+			break;
+		case LAI_LINK_RESOLVE:
 			snprintf(one, sizeof(one), "resolve %s", action.endpoint->text);
-		else
-			snprintf(one, sizeof(one), "%s", action_names[action.kind]);
-		strncat(text, text[0] ? ", " : "", sizeof(text) - strlen(text) - 1);
-		strncat(text, one, sizeof(text) - strlen(text) - 1);
+			append(text, one);
+			break;
+		case LAI_LINK_RESOLVE_CANCEL: append(text, "cancel"); break;
+		case LAI_LINK_CONN: append_conn(text, action.conn); break;
+		}
 	}
 	assert_string_equal(text, expected);
 }

@@ -175,6 +175,21 @@ static int sockets_open(const struct world *world)
 	return count;
 }
 
+static void carry_out_conn(struct world *world, unsigned actions)
+{
+	LAW(world->socket, "whatever a connection asks for is done on a socket");
+	if ((actions & LAI_CONN_LOOK) && world->link.connected)
+		look(world);
+	if (actions & LAI_CONN_WHY_SILENT)
+		lai_link_on_why_silent(&world->link, 0, world->now_ns);
+	if (actions & LAI_CONN_READ_REST)
+		lai_link_on_rest_read(&world->link, world->now_ns);
+	if (actions & LAI_CONN_SEND_FIN)
+		world->fin_sent = true;
+	if (actions & (LAI_CONN_CLOSE | LAI_CONN_LINGER | LAI_CONN_ABORT))
+		world->socket = false;
+}
+
 static void carry_out(struct world *world, const struct lai_link_action *action)
 {
 	switch (action->kind) {
@@ -191,27 +206,7 @@ static void carry_out(struct world *world, const struct lai_link_action *action)
 		world->racing[action->attempt] = true;
 		break;
 	case LAI_LINK_DISCARD: world->racing[action->attempt] = false; break;
-	case LAI_LINK_LOOK:
-		if (world->link.connected)
-			look(world);
-		break;
-	case LAI_LINK_WHY_SILENT: lai_link_on_why_silent(&world->link, 0, world->now_ns); break;
-	case LAI_LINK_READ_REST:
-		LAW(world->socket, "the rest is read from a socket");
-		lai_link_on_rest_read(&world->link, world->now_ns);
-		break;
-	case LAI_LINK_HURRY:
-	case LAI_LINK_CALM: LAW(world->socket, "a socket to hurry"); break;
-	case LAI_LINK_SEND_FIN:
-		LAW(world->socket, "a socket to send the FIN on");
-		world->fin_sent = true;
-		break;
-	case LAI_LINK_CLOSE:
-	case LAI_LINK_LINGER:
-	case LAI_LINK_ABORT:
-		LAW(world->socket, "a socket is closed once");
-		world->socket = false;
-		break;
+	case LAI_LINK_CONN: carry_out_conn(world, action->conn); break;
 	}
 }
 

@@ -2,19 +2,15 @@
 /* stomp_session_frames.c - what a client's frames mean: its login, its records, its farewell. */
 #include "serve/stomp_session_inside.h"
 
+#include "base/sender_id.h"
+
 #include <errno.h>
 #include <stdio.h>
 
-/* A sender's id without its NUL, as lastack send makes them, and of a record without one. */
-#define SENDER_MAX 63
-/* Of that, for the user's name: "-", 16 hexadecimal digits, "-" and 20 digits stand behind it. */
+/* Of the id of a record without one, for the user's name: "-", 16 hexadecimal digits, "-" and 20
+   digits stand behind it. */
 #define SENDER_USER_MAX 24
 #define SENTENCE_MAX 192
-
-static bool is(struct lai_slice text, struct lai_slice literal)
-{
-	return text.size == literal.size && memcmp(text.data, literal.data, literal.size) == 0;
-}
 
 static void refuse(struct lai_stomp_session *session, enum la_session_end end, const char *details,
 		   const struct lai_stomp_frame *frame, uint64_t now_ns)
@@ -127,14 +123,16 @@ enum header { OTHER, DESTINATION, RECORD_ID, RECEIPT, CONTENT_LENGTH, TRANSACTIO
 static enum header header_of(struct lai_slice name)
 {
 	switch (name.size) {
-	case sizeof("receipt") - 1: return is(name, LAI_SLICE("receipt")) ? RECEIPT : OTHER;
-	case sizeof("record-id") - 1: return is(name, LAI_SLICE("record-id")) ? RECORD_ID : OTHER;
+	case sizeof("receipt") - 1:
+		return lai_slice_equal(name, LAI_SLICE("receipt")) ? RECEIPT : OTHER;
+	case sizeof("record-id") - 1:
+		return lai_slice_equal(name, LAI_SLICE("record-id")) ? RECORD_ID : OTHER;
 	case sizeof("destination") - 1:
-		if (is(name, LAI_SLICE("destination")))
+		if (lai_slice_equal(name, LAI_SLICE("destination")))
 			return DESTINATION;
-		return is(name, LAI_SLICE("transaction")) ? TRANSACTION : OTHER;
+		return lai_slice_equal(name, LAI_SLICE("transaction")) ? TRANSACTION : OTHER;
 	case sizeof("content-length") - 1:
-		return is(name, LAI_SLICE("content-length")) ? CONTENT_LENGTH : OTHER;
+		return lai_slice_equal(name, LAI_SLICE("content-length")) ? CONTENT_LENGTH : OTHER;
 	default: return OTHER;
 	}
 }
@@ -156,12 +154,6 @@ static void read_headers(struct sending *sending, const struct lai_stomp_frame *
 	}
 }
 
-static bool is_sender_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '.' || c == '_' || c == '-';
-}
-
 /* Reads "SENDER-SEQ", split at the last '-'. False: it is something else. */
 static bool read_record_id(struct lai_slice id, struct lai_slice *sender, uint64_t *seq)
 {
@@ -172,11 +164,9 @@ static bool read_record_id(struct lai_slice id, struct lai_slice *sender, uint64
 		return false;
 	end = id.data + id.size;
 	dash = memrchr(id.data, '-', id.size);
-	if (!dash || dash == id.data || dash - id.data > SENDER_MAX || dash + 1 == end)
+	if (!dash || dash + 1 == end ||
+	    !lai_sender_id_is((struct lai_slice){id.data, (size_t)(dash - id.data)}))
 		return false;
-	for (const char *c = id.data; c < dash; c++)
-		if (!is_sender_char(*c))
-			return false;
 	for (const char *c = dash + 1; c < end; c++) {
 		unsigned digit = (unsigned char)*c - (unsigned)'0';
 
@@ -456,7 +446,8 @@ void lai_stomp_session_name_sender(struct lai_stomp_session *session)
 	size_t length = 0;
 
 	for (; length < SENDER_USER_MAX && user[length]; length++)
-		name[length] = is_sender_char(user[length]) ? user[length] : '_';
+		name[length] =
+			lai_sender_id_is((struct lai_slice){&user[length], 1}) ? user[length] : '_';
 	name[length] = '\0';
 	(void)snprintf(session->sender, sizeof(session->sender), "%s-%llx-%llu", name,
 		       (unsigned long long)session->epoch, (unsigned long long)session->serial);

@@ -79,7 +79,7 @@ t_ok "a second time: changed" said "'ann' is changed in $users"
 t_is "in its place, the others as they were" "$(sed 's/\(..*:\).*/\1/' "$users" | tr '\n' ' ')" "ann: # a comment zoe: bob: "
 t_right "the new password" "$users" ann three
 t_right "and that of the other" "$users" bob two
-t_is "for its owner alone again" "$(stat -c %a "$users")" 600
+t_is "the group may read as before, everybody else not" "$(stat -c %a "$users")" 640
 ln -s users "$T_DIR/link"
 passwd bob --users "$T_DIR/link" --delete
 t_is "--delete: status 0" $? 0

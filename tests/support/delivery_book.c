@@ -104,6 +104,21 @@ struct t_entry *t_book_find(struct t_book *book, const void *body, size_t size)
 	return &book->entries[sender][number];
 }
 
+/* What it begins with, for people: "s1.17". */
+static const char *head_of(const void *body, size_t size)
+{
+	static char head[32];
+	const char *bytes = body;
+	size_t at = 0;
+
+	while (at < size && at < sizeof(head) - 1 && bytes[at] != ':') {
+		head[at] = bytes[at] >= ' ' && bytes[at] < 0x7f ? bytes[at] : '?';
+		at++;
+	}
+	head[at] = '\0';
+	return head;
+}
+
 /* ---- promises ---------------------------------------------------------------------------- */
 
 void t_book_owe(struct t_book *book, unsigned sender, uint64_t now_ns)
@@ -139,18 +154,18 @@ void t_book_found(struct t_book *book, unsigned server, const char *id,
 
 	if (!entry) {
 		t_book_break(book, T_DELIVERY_TRUE,
-			       "server %u has %s of %zu bytes, which nobody put: '%.24s'", server,
-			       id, size, (const char *)body);
+			       "server %u has %s of %zu bytes, which nobody put: '%s'", server,
+			       id, size, head_of(body, size));
 		return;
 	}
 	if (++entry->found[server] > 1 && !foreign)
-		t_book_break(book, T_DELIVERY_ONCE, "server %u has record %s '%.24s' twice",
-			       server, id, (const char *)body);
+		t_book_break(book, T_DELIVERY_ONCE, "server %u has record %s '%s' twice",
+			       server, id, head_of(body, size));
 	if (!entry->id[0])
 		(void)snprintf(entry->id, sizeof(entry->id), "%s", id);
 	else if (strcmp(entry->id, id) != 0)
-		t_book_break(book, T_DELIVERY_TRUE, "record '%.24s' came as %s and as %s",
-			       (const char *)body, entry->id, id);
+		t_book_break(book, T_DELIVERY_TRUE, "record '%s' came as %s and as %s",
+			       head_of(body, size), entry->id, id);
 	if (foreign && entry->poison)
 		t_book_break(book, T_DELIVERY_BURIED, "the broker took poison");
 }
@@ -160,11 +175,11 @@ void t_book_buried(struct t_book *book, const void *body, size_t size)
 	struct t_entry *entry = t_book_find(book, body, size);
 
 	if (!entry)
-		t_book_break(book, T_DELIVERY_BURIED, "buried what nobody put: '%.24s'",
-			       (const char *)body);
+		t_book_break(book, T_DELIVERY_BURIED, "buried what nobody put: '%s'",
+			       head_of(body, size));
 	else if (!entry->poison || !book->plan->foreign)
-		t_book_break(book, T_DELIVERY_BURIED, "buried a good record: '%.24s'",
-			       (const char *)body);
+		t_book_break(book, T_DELIVERY_BURIED, "buried a good record: '%s'",
+			       head_of(body, size));
 	else
 		entry->buried++;
 }

@@ -286,7 +286,8 @@ void t_sender_start(struct t_sender *sender)
 	};
 	config.on_event = on_event;
 	config.arg = sender;
-	place = (struct lai_link_place){sender->base.net, lai_sim_disk_vfs(sender->base.disk)};
+	place = (struct lai_link_place){sender->base.net, lai_sim_disk_vfs(sender->base.disk),
+					config.seed};
 	sender->link = NULL;
 	sender->puts = sender->delivered = 0;
 	sender->finishing = false;

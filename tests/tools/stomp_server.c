@@ -243,11 +243,12 @@ static const char *header(const char *head, const char *name)
 static void connected(int64_t now)
 {
 	char frame[1024];
+	const char *version = conn.faulty ? options.version : "1.2";
 	int size = snprintf(frame, sizeof(frame), "CONNECTED\n");
 
-	if (*options.version)
+	if (*version)
 		size += snprintf(frame + size, sizeof(frame) - (size_t)size, "version:%s\n",
-				 options.version);
+				 version);
 	if (options.server)
 		size += snprintf(frame + size, sizeof(frame) - (size_t)size, "server:%s\n",
 				 options.server);
