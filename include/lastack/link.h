@@ -244,12 +244,13 @@ int la_link_put(struct la_link *link, const void *body, size_t size);
 int la_link_sync(struct la_link *link);
 
 /*
- * Where the input stands, in the caller's words (at most 255 bytes): kept in the spool in the same
- * transaction as the records put so far, so that after a crash the input can go on behind them.
- * la_link_noted(): what the last run left; "" for nothing. Without a spool they do nothing.
+ * Where the input stands, in the caller's words: kept in the spool in the same transaction as the
+ * records put so far, so that after a crash the input can go on behind them. la_link_place(): as it
+ * is in the file, and so what the last run left; "" for nothing. Without a spool they do nothing.
+ * 0; -EMSGSIZE: it has no room in LA_PLACE_MAX, and the old place stays.
  */
-int la_link_note(struct la_link *link, const char *text);
-const char *la_link_noted(const struct la_link *link);
+int la_link_set_place(struct la_link *link, const char *place);
+const char *la_link_place(const struct la_link *link);
 
 /* The id of this sender; "" if the scheme has none. */
 const char *la_link_sender(const struct la_link *link);

@@ -44,6 +44,8 @@ struct la_spool_config {
 
 /* A sender's id: letters, digits, '.', '_', '-'. With the final NUL. */
 #define LA_SENDER_MAX 64
+/* Where a sender's input stands, in the sender's words. With the final NUL. */
+#define LA_PLACE_MAX 256
 
 struct la_spool_info {
 	char sender[LA_SENDER_MAX];   /* id of the sender whose records these are */
@@ -54,7 +56,7 @@ struct la_spool_info {
 	uint64_t dropped_records, dropped_bytes; /* by the quota */
 	uint64_t damaged_blocks; /* groups of records whose checksum is wrong, or unreadable */
 	bool in_use;		 /* a sender has it open now */
-	char input[256];	 /* where its input stood, in its own words (la_link_note()) */
+	char place[LA_PLACE_MAX]; /* where its input stood, in its words (la_link_set_place()) */
 };
 
 /*

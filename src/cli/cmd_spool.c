@@ -133,7 +133,7 @@ static void show_json(struct lai_text *text, const char *path, const struct la_s
 	lai_json_string(&json, "file", path);
 	lai_json_string(&json, "sender", info->sender);
 	lai_json_bool(&json, "in_use", info->in_use);
-	lai_json_string(&json, "input", info->input);
+	lai_json_string(&json, "place", info->place);
 #define X(name, field) lai_json_u64(&json, #field, info->field);
 	NUMBERS(X)
 #undef X
@@ -152,6 +152,7 @@ static void show_row(struct lai_text *text, const char *path, const struct la_sp
 	static const struct lai_column list[] = {{.name = "file"},
 						 {.name = "sender"},
 						 {.name = "in-use"},
+						 {.name = "place"},
 #define X(text_name, field) {.name = (text_name)},
 						 NUMBERS(X)
 #undef X
@@ -163,6 +164,7 @@ static void show_row(struct lai_text *text, const char *path, const struct la_sp
 	lai_show_safe(lai_columns_cell(&columns), path, PATH_MAX);
 	lai_show_safe(lai_columns_cell(&columns), info->sender, PATH_MAX);
 	lai_text_append(lai_columns_cell(&columns), "%s", info->in_use ? "yes" : "no");
+	lai_show_safe(lai_columns_cell(&columns), info->place, PATH_MAX);
 #define X(name, field) lai_text_append(lai_columns_cell(&columns), "%" PRIu64, info->field);
 	NUMBERS(X)
 #undef X
@@ -180,6 +182,11 @@ static void show_table(struct lai_text *text, const char *path, const struct la_
 	lai_show_safe(text, info->sender[0] ? info->sender : "unknown", PATH_MAX);
 	lai_text_append(text, "\nin use          %s\n",
 			info->in_use ? "yes, a sender has it open" : "no");
+	if (info->place[0]) {
+		lai_text_append(text, "input stands at ");
+		lai_show_safe(text, info->place, PATH_MAX);
+		lai_text_append(text, "\n");
+	}
 	lai_text_append(text, "waiting         %" PRIu64 " records, %s", info->records,
 			lai_size_format(size, info->bytes));
 	if (info->records > 0)

@@ -204,7 +204,7 @@ static void note_place(struct sender *sender)
 	    !lai_feed_place(sender->feed, lai_buffer_used(&sender->lines), &place))
 		return;
 	lai_feed_place_format(text, &place);
-	(void)la_link_note(sender->link, text);
+	(void)la_link_set_place(sender->link, text);
 }
 
 static void read_records(struct sender *sender)
@@ -444,11 +444,11 @@ static int conclude(struct sender *sender)
 static int open_feed(struct sender *sender, char **why)
 {
 	struct lai_feed_config feed = sender->config->feed;
-	const char *noted = la_link_noted(sender->link);
+	const char *left = la_link_place(sender->link);
 	struct lai_feed_place place;
 	int status;
 
-	if (feed.follow && lai_feed_place_parse(noted, &place))
+	if (feed.follow && lai_feed_place_parse(left, &place))
 		feed.resume = &place;
 	status = lai_feed_new(&sender->feed, &feed, why);
 	if (status == 0 && feed.resume && lai_feed_resumed(sender->feed))

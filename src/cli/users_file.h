@@ -9,7 +9,7 @@
 
 /*
  * The line of this name becomes line (without newline), or is added at the end; NULL: it is taken out.
- * The new file is written beside the old one, in mode 0600 and with its owner, and takes its place in one
+ * The new file is written beside the old one, with its owner and group and what they may do, and takes its place in one
  * step; two of these at once do not lose a line. A file that does not exist is made, unless something
  * is to be taken out. *found: there was such a line.
  *

@@ -394,6 +394,7 @@ void lai_spool_info(const struct lai_spool *spool, struct la_spool_info *info)
 		.in_use = true,
 	};
 	(void)memcpy(info->sender, spool->state.sender, sizeof(info->sender));
+	(void)memcpy(info->place, spool->place, sizeof(info->place));
 	if (spool->records > 0) {
 		info->first_seq = oldest(spool);
 		info->last_seq = spool->state.accepted_seq;

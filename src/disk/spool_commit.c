@@ -67,7 +67,7 @@ static uint64_t missing(uint64_t needed, uint64_t there)
 static bool fits(struct lai_spool *spool, uint64_t bytes)
 {
 	uint64_t free_now = free_bytes(spool), unused = 0, grows;
-	uint64_t needed = bytes + bytes / 8 + ROOM_TO_DELETE; /* heads of pages, and the state */
+	uint64_t needed = bytes + bytes / 8 + ROOM_TO_DELETE; /* heads of pages, and table spool */
 	int log = 0, written = -1;
 
 	if (free_now >= ROOM_AMPLE + 2 * needed)

@@ -6,7 +6,7 @@
  *      block    a row per block, by its first number
  *
  * Rows are deleted in the same transaction that notes how far is confirmed; of a block that is
- * confirmed in part the state alone knows.
+ * confirmed in part table spool alone knows.
  */
 #include "disk/spool_inside.h"
 
@@ -32,7 +32,7 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     " dropped_records INTEGER NOT NULL,"
 			     " dropped_bytes INTEGER NOT NULL,"
 			     " boot TEXT NOT NULL,"
-			     " input TEXT NOT NULL);"
+			     " place TEXT NOT NULL);"
 			     "CREATE TABLE block ("
 			     " first_seq INTEGER PRIMARY KEY,"
 			     " last_seq INTEGER NOT NULL,"
@@ -105,7 +105,7 @@ int lai_spool_file_open(struct lai_spool *spool)
 		{&spool->remove_range, "DELETE FROM block WHERE first_seq BETWEEN ?1 AND ?2"},
 		{&spool->state_write,
 		 "INSERT OR REPLACE INTO spool (id, sender, accepted_seq, confirmed_seq,"
-		 " next_seq, reserved_seq, dropped_records, dropped_bytes, boot, input)"
+		 " next_seq, reserved_seq, dropped_records, dropped_bytes, boot, place)"
 		 " VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
 		{&spool->next, "SELECT first_seq, last_seq, records, bytes, crc32c"
 			       " FROM block WHERE first_seq > ?1 AND last_seq > ?2"
@@ -135,7 +135,7 @@ int lai_spool_file_read_state(struct lai_spool *spool, struct lai_spool_state *s
 	int error = lai_database_prepare(&spool->database, &statement,
 					 "SELECT accepted_seq, confirmed_seq, reserved_seq,"
 					 " next_seq, dropped_records, dropped_bytes,"
-					 " sender, boot, input FROM spool");
+					 " sender, boot, place FROM spool");
 	int result;
 
 	if (error)
@@ -281,7 +281,7 @@ static int insert(struct lai_spool *spool, struct lai_spool_block *block)
 
 /* Numbers of blocks that stay pending were seen by nobody: the next run may give them again. */
 struct lai_spool_state lai_spool_file_state(const struct lai_spool *spool,
-					  const struct lai_spool_block *last)
+					    const struct lai_spool_block *last)
 {
 	const struct lai_spool_block *left = last ? last->next : spool->pending.head;
 	struct lai_spool_state state = spool->state;

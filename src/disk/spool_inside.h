@@ -65,8 +65,8 @@ struct lai_spool_state {
 	uint64_t next_seq, reserved_seq; /* see spool_commit.c */
 	uint64_t dropped_records, dropped_bytes;
 	char sender[LA_SENDER_MAX];
-	char boot[40]; /* of the host, when reserved_seq was written; "": unknown */
-	char input[LA_PLACE_MAX]; /* where the caller's input stands behind accepted_seq */
+	char boot[40];		  /* of the host, when reserved_seq was written; "": unknown */
+	char place[LA_PLACE_MAX]; /* where the caller's input stands behind accepted_seq */
 };
 
 struct lai_spool {
@@ -78,10 +78,10 @@ struct lai_spool {
 	uint64_t quota_bytes;
 	size_t record_bytes_max;
 
-	struct lai_spool_state state;	/* as it is to be written */
-	char input[LA_PLACE_MAX]; /* as it is in the file */
-	bool on_vfs;			/* the simulator's */
-	bool dirty;			/* it differs from the file */
+	struct lai_spool_state state; /* as it is to be written */
+	char place[LA_PLACE_MAX];     /* as it is in the file */
+	bool on_vfs;		      /* the simulator's */
+	bool dirty;		      /* it differs from the file */
 	uint64_t committed_seq;
 	uint64_t records, bytes; /* waiting: not confirmed, not dropped */
 	uint64_t damaged_blocks, damaged_records, damaged_bytes; /* met, and what waited in them */
@@ -121,7 +121,7 @@ int lai_spool_file_read_state(struct lai_spool *spool, struct lai_spool_state *s
 int lai_spool_file_write_state(struct lai_spool *spool, const struct lai_spool_state *state);
 /* What is to be written when the pending blocks up to this one (NULL: none) are committed. */
 struct lai_spool_state lai_spool_file_state(const struct lai_spool *spool,
-					  const struct lai_spool_block *last);
+					    const struct lai_spool_block *last);
 /* How many rows hold more than what is confirmed; the records and bytes in them. */
 int lai_spool_file_count(struct lai_spool *spool, uint64_t *rows, uint64_t *records,
 			 uint64_t *bytes);

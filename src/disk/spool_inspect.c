@@ -160,7 +160,7 @@ static bool is_damage(int result)
 	}
 }
 
-/* A note that cannot be read: all records count as waiting, which delivers some twice rather than
+/* A row that cannot be read: all records count as waiting, which delivers some twice rather than
    none. */
 static int read_state(struct look *look)
 {
@@ -170,12 +170,12 @@ static int read_state(struct look *look)
 
 	error = lai_database_prepare(&look->database, &statement,
 				     "SELECT sender, accepted_seq, confirmed_seq, dropped_records,"
-				     " dropped_bytes, input FROM spool");
+				     " dropped_bytes, place FROM spool");
 	if (error)
 		return error;
 	result = sqlite3_step(statement);
 	if (result == SQLITE_ROW) {
-		const unsigned char *sender = sqlite3_column_text(statement, 0), *input;
+		const unsigned char *sender = sqlite3_column_text(statement, 0), *place;
 
 		(void)snprintf(info->sender, sizeof(info->sender), "%s",
 			       sender ? (const char *)sender : "");
@@ -183,9 +183,9 @@ static int read_state(struct look *look)
 		info->confirmed_seq = (uint64_t)sqlite3_column_int64(statement, 2);
 		info->dropped_records = (uint64_t)sqlite3_column_int64(statement, 3);
 		info->dropped_bytes = (uint64_t)sqlite3_column_int64(statement, 4);
-		input = sqlite3_column_text(statement, 5);
-		(void)snprintf(info->input, sizeof(info->input), "%s",
-			       input ? (const char *)input : "");
+		place = sqlite3_column_text(statement, 5);
+		(void)snprintf(info->place, sizeof(info->place), "%s",
+			       place ? (const char *)place : "");
 	} else if (is_damage(result)) {
 		info->damaged_blocks++;
 	} else if (result != SQLITE_DONE) {

@@ -57,7 +57,7 @@ static int work(struct lai_spool *spool, uint64_t seed, enum la_durability durab
 			if (lai_spool_load(spool, &seq, &body, &size) == 0)
 				loaded = seq;
 		if (loaded && step % 3 == 0) {
-			/* Its note may be on the disk even if the commit fails. */
+			/* Its state may be on the disk even if the commit fails. */
 			ledger->confirmed = loaded;
 			lai_spool_confirm(spool, loaded);
 		}

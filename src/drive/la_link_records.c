@@ -94,14 +94,14 @@ int lai_la_link_open_spool(struct la_link *link, const struct la_link_config *co
 	return status;
 }
 
-int la_link_note(struct la_link *link, const char *text)
+int la_link_set_place(struct la_link *link, const char *place)
 {
-	return link->spool ? lai_spool_note(link->spool, text) : 0;
+	return link->spool ? lai_spool_set_place(link->spool, place) : 0;
 }
 
-const char *la_link_noted(const struct la_link *link)
+const char *la_link_place(const struct la_link *link)
 {
-	return link->spool ? lai_spool_noted(link->spool) : "";
+	return link->spool ? lai_spool_place(link->spool) : "";
 }
 
 const char *la_link_sender(const struct la_link *link)
