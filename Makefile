@@ -59,12 +59,12 @@ tools    := $(patsubst %.c,$(BUILD)/%,$(tool_src))
 examples := $(patsubst %.c,$(BUILD)/%,$(ex_src))
 
 .DELETE_ON_ERROR:
-.PHONY: all run test test-all bench soak fuzz analyze deps deps-test install clean help layers examples test-programs
+.PHONY: all run test test-all bench soak fuzz analyze deps deps-build deps-test install clean help layers examples test-programs
 
 all: $(BUILD)/lastack $(BUILD)/liblastack.so $(BUILD)/liblastack.a examples layers
 
 ## run: what lastack does, in one minute, on real sockets (installs what is missing)
-run: deps
+run: deps-build
 	$(Q)$(MAKE) --no-print-directory $(PARALLEL) $(BUILD)/lastack examples
 	$(Q)$(BUILD)/lastack demo
 
@@ -84,7 +84,7 @@ test-all: test
 
 ## bench: every figure beside its peers', measured in the same run
 bench: deps-test
-	$(Q)tools/deps.sh bench
+	$(Q)tools/deps.sh bench interop peers
 	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all test-programs
 	$(Q)BUILD=$(BUILD) bench/run.sh
 
@@ -101,8 +101,10 @@ fuzz: deps-test
 analyze: deps-test
 	$(Q)tools/analyze.sh
 
-## deps: what building needs, from Debian (apt; says what it does; deps-test: what tests need)
+## deps: what building, tests and the peers of tests/interop need, from Debian (apt; says what it does)
 deps:
+	$(Q)tools/deps.sh build test interop
+deps-build:
 	$(Q)tools/deps.sh build
 deps-test:
 	$(Q)tools/deps.sh build test

@@ -66,7 +66,7 @@ tun_wire() {
 	receive_at="nsenter --net=/proc/$wire/ns/net"
 }
 
-# Loss and RST are drawn for each packet, at about the rates of the other wire.
+# Loss and RST are drawn for each packet; those of loopback are large and few.
 nft_wire() {
 	nft -f - <<-'RULES' 2>"$B_DIR/wire.err" || return 1
 		table inet soak {
@@ -75,7 +75,7 @@ nft_wire() {
 			chain in {
 				type filter hook input priority 0;
 				meta l4proto tcp numgen random mod 1000 < 20 counter name lost drop
-				meta l4proto tcp tcp flags & (syn|rst) == 0 numgen random mod 2000 < 1 counter name resets reject with tcp reset
+				meta l4proto tcp tcp flags & (syn|rst) == 0 numgen random mod 100 < 1 counter name resets reject with tcp reset
 			}
 		}
 	RULES
@@ -123,6 +123,8 @@ start_send() {
 		--plain-password --backoff 20ms..500ms --buffer 1M --report "$B_DIR/send.json" \
 		"stomp://soak@$SERVER_IP:$(cat "$B_DIR/port")/queue/soak" 2>"$B_DIR/send.err"
 	send=$B_PID
+	# Before that SIGUSR1 may still mean its end.
+	b_wait_for 30 grep -q '"to":"up"' "$B_DIR/send.json"
 }
 
 feed_into() { exec "$FLOW" steady "$RATE" >>"$1"; }

@@ -258,7 +258,7 @@ static void test_restart(void **state)
 	lai_spool_close(spool);
 	spool = t_open(&settings);
 	assert_int_equal(t_put_sized(spool, 4, 100, &seq), 0);
-	assert_int_equal(seq, 1001);
+	assert_true(seq > 1000);
 	lai_spool_close(spool);
 }
 

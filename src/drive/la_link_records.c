@@ -16,6 +16,8 @@
 
 /* After a commit that failed. */
 #define SPOOL_RETRY_NS (1 * LAI_S)
+/* ... if something was confirmed meanwhile. */
+#define SPOOL_ROOM_NS (20 * LAI_MS)
 /* What durability "batch" promises: loss of power takes no more than this. */
 #define SPOOL_SYNC_NS (1 * LAI_S)
 /* Confirmations alone are worth a transaction this often: after a crash they only cost repeats. */
@@ -137,11 +139,10 @@ int la_link_sync(struct la_link *link)
 		return 0;
 	link->spool_tidy_ns = now_of(link);
 	link->spool_try_ns = status == 0 ? 0 : lai_time_after(link->spool_tidy_ns, SPOOL_RETRY_NS);
-	if (status == 0) {
-		link->spool_read_out = false;
-		if (link->spool_sync_ns == LA_NEVER)
-			link->spool_sync_ns = lai_time_after(link->spool_tidy_ns, SPOOL_SYNC_NS);
-	}
+	/* One that failed may have written some: it is their confirmation that makes room. */
+	link->spool_read_out = false;
+	if (status == 0 && link->spool_sync_ns == LA_NEVER)
+		link->spool_sync_ns = lai_time_after(link->spool_tidy_ns, SPOOL_SYNC_NS);
 	say_spool(link, status != 0,
 		  status != 0 ? lai_spool_why(link->spool) : "the spool takes records again");
 	return status;
@@ -210,6 +211,9 @@ static void confirm(struct la_link *link)
 		return;
 	link->spool_confirmed = seq;
 	lai_spool_confirm(link->spool, seq);
+	/* There may be room for what did not fit. */
+	link->spool_try_ns = lai_time_min(link->spool_try_ns,
+					  lai_time_after(link->spool_tidy_ns, SPOOL_ROOM_NS));
 }
 
 static bool commit_is_due(const struct la_link *link)

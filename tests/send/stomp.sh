@@ -140,7 +140,7 @@ t_is "everything is sent again, with the ids it had" \
 broker rejects --reject --message 'go\caway' --body 'for ever' --retry-after 1 --faults 2
 send --rejected-backoff 1ms..5s "stomp://ann@127.0.0.1:$T_PORT/q" <<<one
 t_is "two refused logins, then a good one: status 0" "$STATUS" 0
-t_is "the cause has its name, twice" "$(grep -c '"cause":"login-rejected"' "$T_DIR/report")" 2
+t_is "the cause has its name, twice" "$(grep -c '"event":"report".*"cause":"login-rejected"' "$T_DIR/report")" 2
 t_ok "the user reads what the server said" said "go:away"
 waits() { sed -n 's/.*"event":"wait","delay_s":\([0-9]*\).*/\1/p' "$T_DIR/report"; }
 t_ok "retry-after: at least a second is waited each time" test "$(waits | sort -n | head -n 1)" -ge 1
@@ -149,7 +149,7 @@ send --backoff 1ms..2ms --rejected-backoff 1s..1s "stomp://ann@127.0.0.1:$T_PORT
 t_is "--rejected-backoff: its least is waited, not the other's" "$STATUS $(waits | head -n 1)" "0 1"
 broker mute --mute --faults 1
 send --login-timeout 200ms "stomp://127.0.0.1:$T_PORT/q" <<<one
-t_ok "--login-timeout: no answer to CONNECT" test "$STATUS" -eq 0 -a "$(grep -c '"cause":"login-timeout"' "$T_DIR/report")" -eq 1
+t_ok "--login-timeout: no answer to CONNECT" test "$STATUS" -eq 0 -a "$(grep -c '"event":"report".*"cause":"login-timeout"' "$T_DIR/report")" -eq 1
 broker alien --say 'HTTP/1.1 400 Bad Request
 
 ' --faults 1

@@ -27,7 +27,7 @@ t_is "a running sender's records can be counted" "$(waiting)" 5000
 run "$LASTACK" spool inspect --json "$DB"
 t_ok "it is in use" grep -q '"sender":"tester","in_use":true' "$T_DIR/got"
 run "$LASTACK" send --spool "$DB" stomp://127.0.0.1:1/queue/a </dev/null
-t_is "a second sender is refused" "$STATUS:$(grep -c 'is sending from this spool' "$T_DIR/said")" 2:1
+t_is "a second sender is refused" "$STATUS:$(grep -c 'is sending from this spool' "$T_DIR/said")" 1:1
 run "$LASTACK" spool export "$DB"
 t_ok "export beside a sender gives all of them" cmp "$T_DIR/got" "$T_DIR/records"
 t_ok "and says how many" said '5000 records'
@@ -35,15 +35,17 @@ t_ok "and says how many" said '5000 records'
 t_signal sender KILL
 t_join sender
 run "$LASTACK" spool inspect "$DB"
-t_is "after kill -9 nobody has it" "$STATUS:$(tail -n 1 "$T_DIR/got" | cut -f 2-7)" \
-	"0:tester	no	5000	18893	1	5000"
+# The numbers of a sender whose id was chosen begin with the time.
+first=$(tail -n 1 "$T_DIR/got" | cut -f 7)
+t_is "after kill -9 nobody has it" "$STATUS:$(tail -n 1 "$T_DIR/got" | cut -f 2-8)" \
+	"0:tester	no	-	5000	18893	$first	$((first + 4999))"
 t_is "a name for each column" "$(head -n 1 "$T_DIR/got" | tr '\t' '\n' | wc -l)" \
 	"$(tail -n 1 "$T_DIR/got" | tr '\t' '\n' | wc -l)"
 run "$LASTACK" spool export --output "$T_DIR/out" "$DB"
 t_ok "all records are there" cmp "$T_DIR/out" "$T_DIR/records"
 t_is "the export is private" "$(stat -c %a "$T_DIR/out")" 600
 run "$LASTACK" spool export --format json "$DB"
-t_is "as JSON with numbers" "$(sed -n 17p "$T_DIR/got")" '{"seq":17,"body":"17"}'
+t_is "as JSON with numbers" "$(sed -n 17p "$T_DIR/got")" "{\"seq\":$((first + 16)),\"body\":\"17\"}"
 run "$LASTACK" send --spool "$DB" --sender-id other stomp://127.0.0.1:1/queue/a </dev/null
 t_is "another sender's id is refused" "$STATUS:$(grep -c "that of sender 'tester'" "$T_DIR/said")" 2:1
 if command -v script >/dev/null; then

@@ -311,13 +311,17 @@ static struct flow *flow_of(const struct segment *segment, enum side from, uint6
 	return oldest;
 }
 
+/* In network order, which this sum does not mind (RFC 1071 2.B); size is even. */
 static uint32_t sum_of(const void *data, size_t size)
 {
 	const unsigned char *bytes = data;
 	uint32_t sum = 0;
+	uint16_t word;
 
-	for (size_t i = 0; i + 1 < size; i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+	for (size_t i = 0; i < size; i += sizeof(word)) {
+		memcpy(&word, bytes + i, sizeof(word));
+		sum += word;
+	}
 	return sum;
 }
 
@@ -325,7 +329,7 @@ static uint16_t checksum(uint32_t sum)
 {
 	while (sum > 0xffff)
 		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
+	return (uint16_t)~sum;
 }
 
 /* As if the end opposite of VICTIM had sent it. */
@@ -347,8 +351,9 @@ static void write_rst(const struct flow *flow, enum side victim, uint32_t seq)
 
 	ip.check = checksum(sum_of(&ip, sizeof(ip)));
 	/* With the pseudo header: addresses, protocol, length. */
-	tcp.check = checksum(sum_of(&tcp, sizeof(tcp)) + sum_of(&ip.saddr, 2 * sizeof(ip.saddr)) +
-			     IPPROTO_TCP + sizeof(tcp));
+	tcp.check = checksum(sum_of(&tcp, sizeof(tcp)) + sum_of(&ip.saddr, sizeof(ip.saddr)) +
+			     sum_of(&ip.daddr, sizeof(ip.daddr)) + htons(IPPROTO_TCP) +
+			     htons(sizeof(tcp)));
 	memcpy(bytes, &ip, sizeof(ip));
 	memcpy(bytes + sizeof(ip), &tcp, sizeof(tcp));
 	(void)!write(wire.tun[victim], bytes, sizeof(bytes));
