@@ -47,20 +47,15 @@ void lai_hands_accepted(struct lai_hands *hands, int socket, const struct lai_ad
 
 /* ---- news ------------------------------------------------------------------------------- */
 
-static uint64_t now_of(const struct lai_hands *hands)
-{
-	return lai_net_now(hands->net);
-}
-
 void lai_hands_look(struct lai_hands *hands)
 {
 	struct lai_view view;
 	int status = LAI_NET(hands, view, hands->socket, &view);
 
 	if (status == 0)
-		hands->ops->on_view(hands->owner, &view, now_of(hands));
+		hands->ops->on_view(hands->owner, &view, lai_net_now(hands->net));
 	else /* blind: no deadline could ever be judged */
-		hands->ops->on_error(hands->owner, -status, now_of(hands));
+		hands->ops->on_error(hands->owner, -status, lai_net_now(hands->net));
 }
 
 /* What TLS has against it is known as long as the socket is there. */
@@ -82,16 +77,16 @@ void lai_hands_fail(struct lai_hands *hands, int error)
 
 	note_why(hands, error);
 	if (LAI_NET(hands, view, hands->socket, &view) == 0)
-		hands->ops->on_view(hands->owner, &view, now_of(hands));
+		hands->ops->on_view(hands->owner, &view, lai_net_now(hands->net));
 	if (!lai_cause_is_soft(error, view.tcp_state))
-		hands->ops->on_error(hands->owner, error, now_of(hands));
+		hands->ops->on_error(hands->owner, error, lai_net_now(hands->net));
 }
 
 void lai_hands_on_no_bytes(struct lai_hands *hands, ssize_t status)
 {
 	if (status == 0) {
 		lai_hands_look(hands); /* the state in which the FIN found us is for the report */
-		hands->ops->on_fin(hands->owner, now_of(hands));
+		hands->ops->on_fin(hands->owner, lai_net_now(hands->net));
 	} else if (status != -EAGAIN && status != -EINTR) {
 		lai_hands_fail(hands, (int)-status);
 	}
@@ -104,9 +99,9 @@ static void hang_up(struct lai_hands *hands)
 
 	if (LAI_NET(hands, view, hands->socket, &view) != 0)
 		return;
-	hands->ops->on_view(hands->owner, &view, now_of(hands));
+	hands->ops->on_view(hands->owner, &view, lai_net_now(hands->net));
 	if (!lai_conn_over(hands->conn) && view.tcp_state == LAI_TCP_CLOSE)
-		hands->ops->on_error(hands->owner, ECONNRESET, now_of(hands));
+		hands->ops->on_error(hands->owner, ECONNRESET, lai_net_now(hands->net));
 }
 
 void lai_hands_on_ready(struct lai_hands *hands, uint32_t events)
@@ -131,7 +126,7 @@ static void why_silent(struct lai_hands *hands)
 {
 	int error = LAI_NET(hands, why_silent, &hands->local, &hands->remote, hands->device);
 
-	hands->ops->on_why_silent(hands->owner, -error, now_of(hands));
+	hands->ops->on_why_silent(hands->owner, -error, lai_net_now(hands->net));
 }
 
 /* A connection that an RST has just ended says ENOTCONN here, and the reason only when asked. */

@@ -126,7 +126,7 @@ int la_server_dispatch(struct la_server *server)
 
 void la_server_stop(struct la_server *server, uint64_t timeout_ns)
 {
-	uint64_t by_ns = lai_time_after(lai_server_now(server), timeout_ns);
+	uint64_t by_ns = lai_time_after(lai_net_now(server->net), timeout_ns);
 
 	server->stopping = true;
 	if (by_ns >= server->stop_by_ns)

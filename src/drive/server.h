@@ -26,6 +26,7 @@
 
 #include "base/heap.h"
 #include "disk/store.h"
+#include "drive/hands.h"
 #include "drive/la_server.h"
 #include "drive/server_checker.h"
 #include "drive/server_list.h"
@@ -37,30 +38,26 @@
 /* Over connections_max so many are accepted to be told why they are not served; more wait in
    the backlog. */
 #define LAI_SERVER_RESERVE 64
-/* Longest text of la_session.why. */
-#define LAI_SERVER_WHY_MAX 256
+/* Longest sentence of a trouble. */
+#define LAI_SERVER_TROUBLE_MAX 256
 
 /* The deadline of a client that has none: it keeps its place in the heap. */
 #define LAI_CLIENT_NEVER_NS (LA_NEVER - 1)
 
 struct lai_client {
+	struct la_server *server;
 	struct lai_stomp_session session;
-	struct lai_address local, remote;
-	int socket; /* -1: closed */
-	uint32_t watched;
-	bool send_blocked;
+	struct lai_hands hands;
 	bool reclaimed;
-	bool tls_failed;
 	bool verified;	    /* its name has been checked, by password or certificate */
 	bool logged_in;	    /* at some time: it has been said */
 	bool counted;	    /* in logged_in of the server */
 	uint64_t read_turn; /* the last one in which it was read */
-	uint64_t
-		drain_by_ns; /* TLS failed, and its session is over: read to the FIN until then; 0: no */
+	/* TLS failed, and its session is over: read to the FIN until then; 0: no */
+	uint64_t drain_by_ns;
 	struct lai_heap_item timer;
 	struct lai_list_link open, news, hungry, unconfirmed, paused, asking, checking, lingering;
-	struct lai_check *check;      /* its password is being checked */
-	char why[LAI_SERVER_WHY_MAX]; /* of TLS */
+	struct lai_check *check; /* its password is being checked */
 };
 
 struct la_server {
@@ -108,11 +105,6 @@ struct la_server {
 	struct la_server_totals totals; /* what the lists and the store do not know */
 	char *users_path, *into;	/* the config's texts */
 };
-
-static inline uint64_t lai_server_now(struct la_server *server)
-{
-	return LAI_NET(server, now);
-}
 
 /* server_turn.c */
 

@@ -73,7 +73,7 @@ static bool may_accept(struct la_server *server)
 {
 	size_t room = server->config.connections_max;
 
-	if (server->listener < 0 || lai_server_now(server) < server->accept_again_ns)
+	if (server->listener < 0 || lai_net_now(server->net) < server->accept_again_ns)
 		return false;
 	return !is_full(server) || server->open.count < room + LAI_SERVER_RESERVE;
 }
@@ -90,9 +90,9 @@ static bool reclaim(struct la_server *server)
 
 static void lack(struct la_server *server, int error)
 {
-	char text[LAI_SERVER_WHY_MAX];
+	char text[LAI_SERVER_TROUBLE_MAX];
 
-	server->accept_again_ns = lai_time_after(lai_server_now(server), ACCEPT_RETRY_NS);
+	server->accept_again_ns = lai_time_after(lai_net_now(server->net), ACCEPT_RETRY_NS);
 	if (server->exhausted)
 		return;
 	server->exhausted = true;
@@ -121,7 +121,7 @@ static void add(struct la_server *server, int socket, const struct lai_address *
 	}
 	if (full)
 		lai_stomp_session_refuse(&client->session, LA_SESSION_TOO_MANY_CONNECTIONS, "",
-					 lai_server_now(server));
+					 lai_net_now(server->net));
 	lai_client_sort(server, client);
 }
 

@@ -19,10 +19,11 @@ struct queue {
 	struct lai_check *first, *last;
 };
 
+/* Threads are not waited for: a hash of absurd cost would keep the program from ending. */
 struct lai_checker {
-	pthread_t threads[THREADS];
 	unsigned thread_count, under_way;
-	int news; /* eventfd */
+	unsigned holders; /* the owner and the threads, under the lock: the last one frees it */
+	int news; /* eventfd; -1: none, or the owner has gone; under the lock */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct queue asked, answered; /* both, and ending: under the lock */
@@ -76,6 +77,29 @@ void lai_check_free(struct lai_check *check)
 	free(check);
 }
 
+static void empty(struct queue *queue)
+{
+	struct lai_check *check;
+
+	while ((check = pop(queue)))
+		lai_check_free(check);
+}
+
+/* Called with the lock, which is gone afterwards. */
+static void let_go(struct lai_checker *checker)
+{
+	bool last = --checker->holders == 0;
+
+	(void)pthread_mutex_unlock(&checker->lock);
+	if (!last)
+		return;
+	empty(&checker->asked);
+	empty(&checker->answered);
+	(void)pthread_mutex_destroy(&checker->lock);
+	(void)pthread_cond_destroy(&checker->wake);
+	free(checker);
+}
+
 static void *work(void *arg)
 {
 	struct lai_checker *checker = arg;
@@ -93,25 +117,32 @@ static void *work(void *arg)
 		check->right = lai_users_check(check->hash, check->password);
 		(void)pthread_mutex_lock(&checker->lock);
 		push(&checker->answered, check);
-		(void)!write(checker->news, &one, sizeof(one));
+		if (checker->news >= 0)
+			(void)!write(checker->news, &one, sizeof(one));
 	}
-	(void)pthread_mutex_unlock(&checker->lock);
+	let_go(checker);
 	return NULL;
 }
 
 /* Signals are the business of the program whose process this is: its threads are to see them. */
 static int start(struct lai_checker *checker)
 {
+	pthread_t thread;
 	sigset_t all, before;
 	int error = 0;
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	(void)pthread_mutex_lock(&checker->lock);
 	while (error == 0 && checker->thread_count < THREADS) {
-		error = pthread_create(&checker->threads[checker->thread_count], NULL, work,
-				       checker);
-		checker->thread_count += error == 0;
+		error = pthread_create(&thread, NULL, work, checker);
+		if (error != 0)
+			break;
+		(void)pthread_detach(thread);
+		checker->thread_count++;
+		checker->holders++;
 	}
+	(void)pthread_mutex_unlock(&checker->lock);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return -error;
 }
@@ -126,6 +157,7 @@ int lai_checker_new(struct lai_checker **checker, bool in_place)
 	(void)pthread_mutex_init(&made->lock, NULL);
 	(void)pthread_cond_init(&made->wake, NULL);
 	made->news = -1;
+	made->holders = 1;
 	if (!in_place) {
 		made->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		status = made->news < 0 ? -errno : start(made);
@@ -138,31 +170,17 @@ int lai_checker_new(struct lai_checker **checker, bool in_place)
 	return 0;
 }
 
-static void empty(struct queue *queue)
-{
-	struct lai_check *check;
-
-	while ((check = pop(queue)))
-		lai_check_free(check);
-}
-
 void lai_checker_free(struct lai_checker *checker)
 {
 	if (!checker)
 		return;
 	(void)pthread_mutex_lock(&checker->lock);
 	checker->ending = true;
-	(void)pthread_cond_broadcast(&checker->wake);
-	(void)pthread_mutex_unlock(&checker->lock);
-	for (unsigned i = 0; i < checker->thread_count; i++)
-		(void)pthread_join(checker->threads[i], NULL);
-	empty(&checker->asked);
-	empty(&checker->answered);
 	if (checker->news >= 0)
 		(void)close(checker->news);
-	(void)pthread_mutex_destroy(&checker->lock);
-	(void)pthread_cond_destroy(&checker->wake);
-	free(checker);
+	checker->news = -1;
+	(void)pthread_cond_broadcast(&checker->wake);
+	let_go(checker);
 }
 
 bool lai_checker_has_room(const struct lai_checker *checker)

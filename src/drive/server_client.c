@@ -2,8 +2,6 @@
 /* One client's I/O: read, send, and what its lai_conn asks for. */
 #include "drive/server.h"
 
-#include "conn/cause.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +13,6 @@
 #define READS_OF_REST 64
 /* After a TLS handshake that failed: read away and thrown away at once. */
 #define DISCARD_BYTES (64u << 10)
-
-static uint64_t now_of(struct la_server *server)
-{
-	return lai_server_now(server);
-}
 
 /* ---- lists -------------------------------------------------------------------------------- */
 
@@ -37,7 +30,7 @@ static void count_login(struct la_server *server, struct lai_client *client, boo
 void lai_client_sort(struct la_server *server, struct lai_client *client)
 {
 	const struct lai_stomp_session *session = &client->session;
-	bool here = client->socket >= 0 && !lai_stomp_session_over(session);
+	bool here = client->hands.socket >= 0 && !lai_stomp_session_over(session);
 	bool unconfirmed =
 		lai_buffer_used(&session->tickets) > 0 || session->last_ticket > server->stored;
 
@@ -54,36 +47,29 @@ void lai_client_sort(struct la_server *server, struct lai_client *client)
 
 /* ---- the network's answers ---------------------------------------------------------------- */
 
-static void look(struct la_server *server, struct lai_client *client)
+static struct lai_stomp_session *session_of(void *client)
 {
-	struct lai_view view;
-
-	if (LAI_NET(server, view, client->socket, &view) == 0)
-		lai_stomp_session_on_view(&client->session, &view, now_of(server));
+	return &((struct lai_client *)client)->session;
 }
 
-/* What TLS has against it is known as long as the socket is there. */
-static void note_why(struct la_server *server, struct lai_client *client, int error)
+static void on_view(void *client, const struct lai_view *view, uint64_t now_ns)
 {
-	const char *why;
-
-	if (error != EPROTO && error != EKEYREJECTED)
-		return;
-	client->tls_failed = true;
-	why = LAI_NET(server, why, client->socket);
-	(void)snprintf(client->why, sizeof(client->why), "%s", why ? why : "");
+	lai_stomp_session_on_view(session_of(client), view, now_ns);
 }
 
-/* What the kernel knows of acknowledged bytes is final now: first the view, then the error. */
-static void fail(struct la_server *server, struct lai_client *client, int error)
+static void on_fin(void *client, uint64_t now_ns)
 {
-	struct lai_view view = {.tcp_state = LAI_TCP_CLOSE};
+	lai_stomp_session_on_fin(session_of(client), now_ns);
+}
 
-	note_why(server, client, error);
-	if (LAI_NET(server, view, client->socket, &view) == 0)
-		lai_stomp_session_on_view(&client->session, &view, now_of(server));
-	if (!lai_cause_is_soft(error, view.tcp_state))
-		lai_stomp_session_on_error(&client->session, error, now_of(server));
+static void on_error(void *client, int error, uint64_t now_ns)
+{
+	lai_stomp_session_on_error(session_of(client), error, now_ns);
+}
+
+static void on_why_silent(void *client, int error, uint64_t now_ns)
+{
+	lai_stomp_session_on_why_silent(session_of(client), error, now_ns);
 }
 
 static void send_waiting(struct la_server *server, struct lai_client *client)
@@ -91,17 +77,13 @@ static void send_waiting(struct la_server *server, struct lai_client *client)
 	const void *data;
 	size_t size;
 
-	while (!client->send_blocked && lai_conn_may_write(&client->session.conn) &&
+	while (!client->hands.send_blocked && lai_conn_may_write(&client->session.conn) &&
 	       (size = lai_stomp_session_to_send(&client->session, &data)) > 0) {
 		const struct iovec iov = {.iov_base = (void *)data, .iov_len = size};
-		ssize_t sent = LAI_NET(server, send, client->socket, &iov, 1, 0);
 
-		if (sent == -EAGAIN)
-			client->send_blocked = true;
-		else if (sent < 0 && sent != -EINTR)
-			fail(server, client, (int)-sent);
-		else if (sent > 0)
-			lai_stomp_session_on_sent(&client->session, (size_t)sent, now_of(server));
+		size = lai_hands_send(&client->hands, &iov, 1, 0);
+		if (size > 0)
+			lai_stomp_session_on_sent(&client->session, size, lai_net_now(server->net));
 	}
 }
 
@@ -116,18 +98,19 @@ static ssize_t receive(struct la_server *server, struct lai_client *client)
 	void *room;
 
 	if (discards > 0) {
-		size = LAI_NET(server, discard, client->socket, discards);
+		size = LAI_NET(server, discard, client->hands.socket, discards);
 		if (size > 0)
-			lai_stomp_session_on_discarded(session, (size_t)size, now_of(server));
+			lai_stomp_session_on_discarded(session, (size_t)size,
+						       lai_net_now(server->net));
 		return size;
 	}
 	room_bytes = lai_stomp_session_room(session, &room);
 	if (room_bytes == 0)
 		return -EAGAIN;
-	size = LAI_NET(server, recv, client->socket, room, room_bytes);
+	size = LAI_NET(server, recv, client->hands.socket, room, room_bytes);
 	lai_server_listen_to(server, client);
 	if (size > 0)
-		lai_stomp_session_on_read(session, (size_t)size, now_of(server));
+		lai_stomp_session_on_read(session, (size_t)size, lai_net_now(server->net));
 	return size;
 }
 
@@ -136,13 +119,15 @@ static bool read_once(struct la_server *server, struct lai_client *client)
 {
 	ssize_t size = receive(server, client);
 
-	if (size == 0) {
-		look(server, client); /* the state in which the FIN found us is for the report */
-		lai_stomp_session_on_fin(&client->session, now_of(server));
-	} else if (size < 0 && size != -EAGAIN && size != -EINTR) {
-		fail(server, client, (int)-size);
-	}
+	if (size <= 0)
+		lai_hands_on_no_bytes(&client->hands, size);
 	return size > 0 || size == -EINTR;
+}
+
+static void close_socket(struct la_server *server, struct lai_client *client, unsigned how)
+{
+	server->by_socket[client->hands.socket] = NULL;
+	lai_hands_end(&client->hands, how);
 }
 
 /* Its TLS failed, and the alert that says why is on its way: an RST now would destroy it. */
@@ -151,19 +136,16 @@ static void drain(struct la_server *server, struct lai_client *client)
 	ssize_t size = -EINTR;
 
 	for (int i = 0; i < READS_PER_TURN && (size > 0 || size == -EINTR); i++)
-		size = LAI_NET(server, discard, client->socket, DISCARD_BYTES);
-	if (size > 0 || size == -EAGAIN || size == -EINTR)
-		return;
-	LAI_NET(server, close, client->socket);
-	server->by_socket[client->socket] = NULL;
-	client->socket = -1;
+		size = LAI_NET(server, discard, client->hands.socket, DISCARD_BYTES);
+	if (size <= 0 && size != -EAGAIN && size != -EINTR)
+		close_socket(server, client, LAI_CONN_CLOSE);
 }
 
 void lai_client_read(struct la_server *server, struct lai_client *client)
 {
 	bool more = true;
 
-	if (client->socket < 0 || client->read_turn == server->turn)
+	if (client->hands.socket < 0 || client->read_turn == server->turn)
 		return;
 	client->read_turn = server->turn;
 	lai_server_note(server, client);
@@ -178,122 +160,74 @@ void lai_client_read(struct la_server *server, struct lai_client *client)
 }
 
 /* The connection is dead; what it brought may still be there. */
-static void read_rest(struct la_server *server, struct lai_client *client)
+static void read_rest(void *arg)
 {
+	struct lai_client *client = arg;
+
 	for (int i = 0; i < READS_OF_REST; i++)
-		if (receive(server, client) <= 0)
+		if (receive(client->server, client) <= 0)
 			break;
-	lai_stomp_session_on_rest_read(&client->session, now_of(server));
-}
-
-/* Both directions are over, without an error to fetch: proper if our FIN is acknowledged. */
-static void hang_up(struct la_server *server, struct lai_client *client)
-{
-	struct lai_view view;
-
-	if (LAI_NET(server, view, client->socket, &view) != 0)
-		return;
-	lai_stomp_session_on_view(&client->session, &view, now_of(server));
-	if (!lai_conn_over(&client->session.conn) && view.tcp_state == LAI_TCP_CLOSE)
-		lai_stomp_session_on_error(&client->session, ECONNRESET, now_of(server));
+	lai_stomp_session_on_rest_read(&client->session, lai_net_now(client->server->net));
 }
 
 void lai_client_on_ready(struct la_server *server, struct lai_client *client, uint32_t events)
 {
-	int error;
-
 	lai_server_note(server, client);
 	if (events & LAI_WRITABLE)
-		client->send_blocked = false;
+		client->hands.send_blocked = false;
 	/* What came before an error is read before it: recv() says both, in this order. */
 	if (client->drain_by_ns != 0 || lai_stomp_session_wants_read(&client->session)) {
 		lai_client_read(server, client);
 		return;
 	}
-	if (!(events & (LAI_ERROR | LAI_HANGUP)) || lai_conn_over(&client->session.conn))
-		return;
-	error = LAI_NET(server, error, client->socket);
-	if (error != 0)
-		fail(server, client, error);
-	else if (events & LAI_HANGUP)
-		hang_up(server, client);
+	lai_hands_on_ready(&client->hands, events);
 }
 
 /* ---- actions ------------------------------------------------------------------------------ */
 
-static void end_socket(struct la_server *server, struct lai_client *client, unsigned actions)
+static void end_socket(void *arg, unsigned how)
 {
-	bool abort = actions & LAI_CONN_ABORT;
+	struct lai_client *client = arg;
+	struct la_server *server = client->server;
 
-	if (!abort && client->tls_failed && client->drain_by_ns == 0 &&
-	    LAI_NET(server, shutdown, client->socket) == 0) {
-		client->drain_by_ns = lai_time_after(now_of(server), server->config.linger_idle_ns);
-		return;
-	}
-	if (abort)
-		LAI_NET(server, abort, client->socket);
+	if (!(how & LAI_CONN_ABORT) && client->hands.tls_failed && client->drain_by_ns == 0 &&
+	    LAI_NET(server, shutdown, client->hands.socket) == 0)
+		client->drain_by_ns =
+			lai_time_after(lai_net_now(server->net), server->config.linger_idle_ns);
 	else
-		LAI_NET(server, close, client->socket);
-	server->by_socket[client->socket] = NULL;
-	client->socket = -1;
+		close_socket(server, client, how);
 }
 
-/* A connection that an RST has just ended says ENOTCONN here, and the reason only when asked. */
-static void send_fin(struct la_server *server, struct lai_client *client, unsigned actions)
-{
-	int error = -LAI_NET(server, shutdown, client->socket), reason;
-
-	if (error <= 0 || (actions & (LAI_CONN_CLOSE | LAI_CONN_ABORT)))
-		return;
-	reason = LAI_NET(server, error, client->socket);
-	fail(server, client, reason ? reason : error);
-}
-
-static void carry_out(struct la_server *server, struct lai_client *client, unsigned actions)
-{
-	struct lai_stomp_session *session = &client->session;
-
-	if (actions & LAI_CONN_LOOK)
-		look(server, client);
-	if (actions & LAI_CONN_WHY_SILENT) {
-		int error = LAI_NET(server, why_silent, &client->local, &client->remote, NULL);
-
-		lai_stomp_session_on_why_silent(session, -error, now_of(server));
-	}
-	if (actions & LAI_CONN_READ_REST)
-		read_rest(server, client);
-	if (actions & LAI_CONN_HURRY)
-		LAI_NET(server, hurry, client->socket, session->config->limits.dead_ns / 4);
-	if (actions & LAI_CONN_CALM)
-		LAI_NET(server, hurry, client->socket, 0);
-	if (actions & LAI_CONN_SEND_FIN)
-		send_fin(server, client, actions);
-	if (actions & (LAI_CONN_CLOSE | LAI_CONN_LINGER | LAI_CONN_ABORT))
-		end_socket(server, client, actions);
-}
+static const struct lai_hands_ops hands_ops = {
+	.on_view = on_view,
+	.on_fin = on_fin,
+	.on_error = on_error,
+	.on_why_silent = on_why_silent,
+	.read_rest = read_rest,
+	.end = end_socket,
+};
 
 static void act(struct la_server *server, struct lai_client *client)
 {
 	unsigned actions;
 
-	if (client->socket < 0 || client->drain_by_ns != 0)
+	if (client->hands.socket < 0 || client->drain_by_ns != 0)
 		return;
 	send_waiting(server, client);
-	while (client->socket >= 0 && (actions = lai_conn_take(&client->session.conn)) != 0) {
-		carry_out(server, client, actions);
-		if (client->socket >= 0)
+	while (client->hands.socket >= 0 && (actions = lai_conn_take(&client->session.conn)) != 0) {
+		lai_hands_carry_out(&client->hands, actions);
+		if (client->hands.socket >= 0)
 			send_waiting(server, client);
 	}
 }
 
-static void update_watch(struct la_server *server, struct lai_client *client)
+static void update_watch(struct lai_client *client)
 {
 	bool reads = client->drain_by_ns != 0 || lai_stomp_session_wants_read(&client->session);
-	uint32_t wanted = (reads ? LAI_READABLE : 0u) | (client->send_blocked ? LAI_WRITABLE : 0u);
+	uint32_t wanted =
+		(reads ? LAI_READABLE : 0u) | (client->hands.send_blocked ? LAI_WRITABLE : 0u);
 
-	if (client->socket >= 0 && wanted != client->watched &&
-	    LAI_NET(server, watch, client->socket, wanted) == 0)
-		client->watched = wanted;
+	lai_hands_watch(&client->hands, wanted);
 }
 
 static void update_timer(struct la_server *server, struct lai_client *client)
@@ -349,25 +283,25 @@ void lai_client_tend(struct la_server *server, struct lai_client *client)
 {
 	if (client->session.state == LAI_STOMP_SESSION_CHECKING)
 		lai_server_ask(server, client);
-	if (client->drain_by_ns != 0 && client->socket >= 0 &&
-	    now_of(server) >= client->drain_by_ns)
-		end_socket(server, client, LAI_CONN_CLOSE);
+	if (client->drain_by_ns != 0 && client->hands.socket >= 0 &&
+	    lai_net_now(server->net) >= client->drain_by_ns)
+		close_socket(server, client, LAI_CONN_CLOSE);
 	act(server, client);
 	lai_client_sort(server, client);
-	if (client->socket < 0) {
+	if (client->hands.socket < 0) {
 		end(server, client);
 		return;
 	}
-	update_watch(server, client);
+	update_watch(client);
 	update_timer(server, client);
 }
 
 void lai_client_abort(struct la_server *server, struct lai_client *client)
 {
-	lai_stomp_session_abort(&client->session, now_of(server));
+	lai_stomp_session_abort(&client->session, lai_net_now(server->net));
 	act(server, client);
-	if (client->socket >= 0)
-		end_socket(server, client, LAI_CONN_ABORT);
+	if (client->hands.socket >= 0)
+		close_socket(server, client, LAI_CONN_ABORT);
 	end(server, client);
 }
 
@@ -375,10 +309,10 @@ void lai_client_reclaim(struct la_server *server, struct lai_client *client)
 {
 	client->reclaimed = true;
 	server->totals.reclaimed++;
-	lai_stomp_session_reclaim(&client->session, now_of(server));
+	lai_stomp_session_reclaim(&client->session, lai_net_now(server->net));
 	act(server, client);
-	if (client->socket >= 0)
-		end_socket(server, client, LAI_CONN_ABORT);
+	if (client->hands.socket >= 0)
+		close_socket(server, client, LAI_CONN_ABORT);
 	end(server, client);
 }
 
@@ -400,22 +334,11 @@ static int make_room(struct la_server *server, int socket)
 	return 0;
 }
 
-static void name_ends(struct la_server *server, struct lai_client *client, struct la_report *report)
-{
-	struct lai_address ignored;
-
-	/* A peer that has reset the connection already has no name; accept() told it. */
-	if (LAI_NET(server, names, client->socket, &client->local, &ignored) != 0)
-		client->local = server->local;
-	(void)lai_address_format(report->local, &client->local);
-	(void)lai_address_format(report->remote, &client->remote);
-}
-
 struct lai_client *lai_client_new(struct la_server *server, int socket,
 				  const struct lai_address *remote)
 {
 	struct lai_client *client = calloc(1, sizeof(*client));
-	uint64_t now_ns = now_of(server);
+	uint64_t now_ns = lai_net_now(server->net);
 	struct la_report report = {.serial = server->totals.connections + 1, .began_ns = now_ns};
 
 	if (!client || make_room(server, socket) != 0 ||
@@ -423,10 +346,9 @@ struct lai_client *lai_client_new(struct la_server *server, int socket,
 		free(client);
 		return NULL;
 	}
-	client->socket = socket;
-	client->remote = *remote;
-	client->watched = LAI_READABLE;
-	name_ends(server, client, &report);
+	client->server = server;
+	lai_hands_init(&client->hands, server->net, &client->session.conn, &hands_ops, client);
+	lai_hands_accepted(&client->hands, socket, remote, &server->local, &report);
 	lai_stomp_session_init(&client->session, &server->session_config, &report, server->epoch,
 			       now_ns);
 	server->totals.connections++;

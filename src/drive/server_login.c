@@ -32,7 +32,7 @@
 
 static int read_file(const char *path, char **text, size_t *size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), status = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), status = 0;
 	struct stat file;
 	ssize_t got = 0;
 	char *data;
@@ -99,7 +99,7 @@ static void answer(struct la_server *server, struct lai_client *client, enum la_
 	lai_server_listen_to(server, client);
 	if (client->session.state == LAI_STOMP_SESSION_CHECKING)
 		lai_stomp_session_on_checked(&client->session, verdict, retry_after_ns,
-					     lai_server_now(server));
+					     lai_net_now(server->net));
 	lai_client_sort(server, client);
 	lai_server_note(server, client);
 }
@@ -116,7 +116,7 @@ static bool is_known(const struct la_server *server, const char *name)
 static bool has_certificate(struct la_server *server, struct lai_client *client)
 {
 	struct lai_stomp_session *session = &client->session;
-	const char *name = LAI_NET(server, peer_name, client->socket);
+	const char *name = LAI_NET(server, peer_name, client->hands.socket);
 
 	if (!name || name[0] == '\0' || strlen(name) >= sizeof(session->user) ||
 	    (session->user[0] != '\0' && strcmp(session->user, name) != 0) ||
@@ -145,7 +145,7 @@ static bool is_being_checked(const struct la_server *server, const struct lai_ad
 	     link = lai_list_next(&server->checking, link)) {
 		const struct lai_client *client = LAI_LIST_OWNER(link, struct lai_client, checking);
 
-		if (same_host(&client->remote, address))
+		if (same_host(&client->hands.remote, address))
 			return true;
 	}
 	return false;
@@ -155,12 +155,13 @@ static bool is_being_checked(const struct la_server *server, const struct lai_ad
 static bool try_memo(struct la_server *server, struct lai_client *client, struct lai_check **check)
 {
 	struct lai_stomp_session *session = &client->session;
-	uint64_t wait_ns = lai_guard_try(server->guard, &client->remote, lai_server_now(server));
+	uint64_t wait_ns =
+		lai_guard_try(server->guard, &client->hands.remote, lai_net_now(server->net));
 	bool known = false, memorable;
 	uint8_t digest[LAI_MEMO_DIGEST_BYTES];
 	const char *hash;
 
-	if (wait_ns > 0 && is_being_checked(server, &client->remote)) {
+	if (wait_ns > 0 && is_being_checked(server, &client->hands.remote)) {
 		/* What is being checked counts as a failure, and need not be one. */
 		lai_list_add(&server->asking, &client->asking);
 		return true;
@@ -172,21 +173,22 @@ static bool try_memo(struct la_server *server, struct lai_client *client, struct
 	hash = lai_users_hash(server->users, session->user, &known);
 	memorable = lai_memo_digest(server->memo, session->user, session->password, hash, digest);
 	if (memorable && lai_memo_has(server->memo, digest)) {
-		lai_guard_succeeded(server->guard, &client->remote, lai_server_now(server));
+		lai_guard_succeeded(server->guard, &client->hands.remote, lai_net_now(server->net));
 		client->verified = true;
 		answer(server, client, LA_SESSION_OPEN, 0);
 		return true;
 	}
 	*check = lai_check_new(hash, session->password);
 	if (!*check) {
-		lai_guard_succeeded(server->guard, &client->remote, lai_server_now(server));
-		lai_stomp_session_refuse(session, LA_SESSION_NO_MEMORY, "", lai_server_now(server));
+		lai_guard_succeeded(server->guard, &client->hands.remote, lai_net_now(server->net));
+		lai_stomp_session_refuse(session, LA_SESSION_NO_MEMORY, "",
+					 lai_net_now(server->net));
 		lai_client_sort(server, client);
 		return true;
 	}
 	(*check)->known = known;
 	(*check)->memorable = memorable;
-	(*check)->address = client->remote;
+	(*check)->address = client->hands.remote;
 	if (memorable)
 		memcpy((*check)->digest, digest, sizeof(digest));
 	return false;
@@ -201,7 +203,7 @@ static void try_login(struct la_server *server, struct lai_client *client)
 		return;
 	if (!lai_checker_has_room(server->checker)) {
 		/* Not tried yet after all. */
-		lai_guard_succeeded(server->guard, &client->remote, lai_server_now(server));
+		lai_guard_succeeded(server->guard, &client->hands.remote, lai_net_now(server->net));
 		lai_check_free(check);
 		lai_list_add(&server->asking, &client->asking);
 		return;
@@ -242,7 +244,7 @@ static void take_answer(struct la_server *server, struct lai_check *check)
 	if (right && check->memorable)
 		lai_memo_add(server->memo, check->digest);
 	if (right)
-		lai_guard_succeeded(server->guard, &check->address, lai_server_now(server));
+		lai_guard_succeeded(server->guard, &check->address, lai_net_now(server->net));
 	if (client) {
 		lai_server_forget(server, client);
 		client->verified = right;
@@ -254,7 +256,7 @@ static void take_answer(struct la_server *server, struct lai_check *check)
 /* One that has waited too long has most likely gone, and those behind it have not yet. */
 static void try_waiting(struct la_server *server, struct lai_client *client)
 {
-	uint64_t now_ns = lai_server_now(server);
+	uint64_t now_ns = lai_net_now(server->net);
 
 	if (lai_time_since(client->session.began_ns, now_ns) < server->config.handshake_ns) {
 		try_login(server, client);

@@ -128,7 +128,7 @@ static void init_sessions(struct la_server *server)
 static int resolve(struct la_server *server, const struct lai_endpoint *endpoint, char **error)
 {
 	struct lai_address found[LAI_ADDRESSES_MAX];
-	uint64_t by_ns = lai_time_after(lai_server_now(server), RESOLVE_NS);
+	uint64_t by_ns = lai_time_after(lai_net_now(server->net), RESOLVE_NS);
 	struct lai_ready ready;
 	int status;
 
@@ -139,7 +139,7 @@ static int resolve(struct la_server *server, const struct lai_endpoint *endpoint
 	while (status >= 0) {
 		(void)LAI_NET(server, wait, &ready, 1, by_ns);
 		status = LAI_NET(server, resolved, found);
-		if (status != -EINPROGRESS || lai_server_now(server) >= by_ns)
+		if (status != -EINPROGRESS || lai_net_now(server->net) >= by_ns)
 			break;
 		status = 0;
 	}

@@ -94,7 +94,7 @@ static void check_trouble(struct la_server *server)
 
 static void retry(struct la_server *server)
 {
-	uint64_t now_ns = lai_server_now(server);
+	uint64_t now_ns = lai_net_now(server->net);
 
 	if (now_ns < server->retry_ns)
 		return;
@@ -115,7 +115,7 @@ static void confirm(struct la_server *server)
 
 		next = lai_list_next(&server->unconfirmed, link);
 		lai_server_listen_to(server, client);
-		lai_stomp_session_on_stored(&client->session, stored, lai_server_now(server));
+		lai_stomp_session_on_stored(&client->session, stored, lai_net_now(server->net));
 		lai_client_sort(server, client);
 		lai_server_note(server, client);
 	}
@@ -133,7 +133,7 @@ static void resume(struct la_server *server)
 
 		lai_list_remove(&server->paused, &client->paused);
 		lai_server_listen_to(server, client);
-		lai_stomp_session_resume(&client->session, lai_server_now(server));
+		lai_stomp_session_resume(&client->session, lai_net_now(server->net));
 		lai_client_sort(server, client);
 		/* Its socket may have nothing to say: what was read before may wait in TLS. */
 		lai_list_add(&server->hungry, &client->hungry);

@@ -29,7 +29,7 @@ void lai_server_say(struct la_server *server, enum la_server_event_kind kind,
 			.end = session->end,
 			.words = session->words,
 			.message = session->message,
-			.why = client->why,
+			.why = client->hands.why,
 			.reclaimed = client->reclaimed,
 			.records = session->records,
 			.received_bytes = session->conn.report.received_bytes,
@@ -125,14 +125,14 @@ static void check_sleep(struct la_server *server)
 	     link = lai_list_next(&server->open, link)) {
 		struct lai_client *client = LAI_LIST_OWNER(link, struct lai_client, open);
 
-		lai_stomp_session_on_resumed(&client->session, lai_server_now(server));
+		lai_stomp_session_on_resumed(&client->session, lai_net_now(server->net));
 		lai_server_note(server, client);
 	}
 }
 
 static void run_timers(struct la_server *server)
 {
-	uint64_t now_ns = lai_server_now(server);
+	uint64_t now_ns = lai_net_now(server->net);
 	struct lai_heap_item *first;
 
 	while ((first = lai_heap_first(&server->timers)) && first->key_ns <= now_ns) {
@@ -174,7 +174,7 @@ static void begin_stop(struct la_server *server)
 		struct lai_client *client = LAI_LIST_OWNER(link, struct lai_client, open);
 
 		lai_stomp_session_stop(&client->session, server->stop_by_ns,
-				       lai_server_now(server));
+				       lai_net_now(server->net));
 		lai_client_sort(server, client);
 		lai_server_note(server, client);
 	}
@@ -186,7 +186,7 @@ static void end_stop(struct la_server *server)
 
 	if (!server->stop_told)
 		return;
-	late = lai_server_now(server) >= server->stop_by_ns;
+	late = lai_net_now(server->net) >= server->stop_by_ns;
 	while (late && server->open.count > 0)
 		lai_client_abort(server, LAI_LIST_OWNER(lai_list_first(&server->open),
 							struct lai_client, open));
@@ -196,7 +196,7 @@ static void end_stop(struct la_server *server)
 /* Wall clock, in the kernel's world; the simulator has no other clock than the network's. */
 static uint64_t wall_us(struct la_server *server)
 {
-	return (server->epoll < 0 ? lai_server_now(server) : lai_clock_read(CLOCK_REALTIME)) /
+	return (server->epoll < 0 ? lai_net_now(server->net) : lai_clock_read(CLOCK_REALTIME)) /
 	       LAI_US;
 }
 

@@ -67,6 +67,28 @@ const char *lai_users_password_wrong(struct lai_slice password)
 	return NULL;
 }
 
+/*
+ * A hash that takes minutes would keep every other login waiting. The bounds are tens of times what
+ * their tools write by default: yescrypt's letter behind "$y$j" doubles with each step ('9'), the
+ * rounds of SHA (5,000), the logarithm of bcrypt (5 to 12).
+ */
+#define YESCRYPT_COST_MAX 'E'
+#define SHA_ROUNDS_MAX 5000000
+#define BCRYPT_COST_MAX 16
+
+static bool costs_too_much(const char *hash)
+{
+	if (strncmp(hash, "$y$j", 4) == 0)
+		return hash[4] > YESCRYPT_COST_MAX;
+	if (strncmp(hash, "$gy$j", 5) == 0)
+		return hash[5] > YESCRYPT_COST_MAX;
+	if (strncmp(hash, "$5$rounds=", 10) == 0 || strncmp(hash, "$6$rounds=", 10) == 0)
+		return strtoul(hash + 10, NULL, 10) > SHA_ROUNDS_MAX;
+	if (strncmp(hash, "$2", 2) == 0 && hash[2] && hash[3] == '$')
+		return strtoul(hash + 4, NULL, 10) > BCRYPT_COST_MAX;
+	return false;
+}
+
 const char *lai_users_hash_wrong(const char *hash)
 {
 	const char *digest = strrchr(hash, '$');
@@ -86,6 +108,8 @@ const char *lai_users_hash_wrong(const char *hash)
 	case CRYPT_SALT_METHOD_DISABLED: return "is of no method that crypt(5) knows here";
 	default: break;
 	}
+	if (costs_too_much(hash))
+		return "costs so much that one login would keep all others waiting";
 	if ((strncmp(hash, "$y$", 3) == 0 || strncmp(hash, "$gy$", 4) == 0) &&
 	    strlen(digest + 1) != YESCRYPT_DIGEST_CHARS)
 		return "is cut off: its last part is not 43 characters long";

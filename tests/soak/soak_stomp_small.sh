@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2154 # lib.sh's
 #
 # soak_stomp_small.sh: bench/soak_stomp.sh for SOAK_SECONDS (12) with more faults in less time; each of its
 # verdicts is a test.

@@ -140,7 +140,7 @@ struct flow {
 	uint16_t port[SIDE_COUNT];
 	uint32_t given_end[SIDE_COUNT]; /* end of the newest data written to this side */
 	uint32_t acked[SIDE_COUNT];	/* what this side acknowledged last */
-	bool given[SIDE_COUNT], has_acked[SIDE_COUNT], killed;
+	bool given[SIDE_COUNT], has_acked[SIDE_COUNT];
 	uint64_t used_ns;
 };
 
@@ -366,10 +366,13 @@ static void reset_end(const struct flow *flow, enum side victim)
 		write_rst(flow, victim, flow->given_end[victim]);
 }
 
-/* Not the first segments: an end that acknowledged nothing yet has no number to aim at. */
+/*
+ * An end that acknowledged nothing yet has no number to aim at. After an RST both must say something
+ * again: then it missed, as it does when the newest data went astray.
+ */
 static bool can_reset(const struct flow *flow)
 {
-	return !flow->killed && flow->has_acked[LEFT] && flow->has_acked[RIGHT];
+	return flow->has_acked[LEFT] && flow->has_acked[RIGHT];
 }
 
 static void kill_flow(struct flow *flow, uint64_t now_ns)
@@ -381,7 +384,7 @@ static void kill_flow(struct flow *flow, uint64_t now_ns)
 		reset_end(flow, LEFT);
 	if (kind != RESETS_LEFT)
 		reset_end(flow, RIGHT);
-	flow->killed = true;
+	flow->has_acked[LEFT] = flow->has_acked[RIGHT] = false;
 	wire.counts[RESETS]++;
 	wire.counts[kind]++;
 	wire.reset_ns =
@@ -399,7 +402,7 @@ static void watch(const unsigned char *bytes, size_t size, enum side from, uint6
 	flow = flow_of(&segment, from, now_ns);
 	if (segment.syn && !segment.has_ack)
 		flow->given[LEFT] = flow->given[RIGHT] = flow->has_acked[LEFT] =
-			flow->has_acked[RIGHT] = flow->killed = false;
+			flow->has_acked[RIGHT] = false;
 	if (segment.has_ack && !segment.rst) {
 		flow->acked[from] = segment.ack;
 		flow->has_acked[from] = true;
