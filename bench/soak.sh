@@ -3,10 +3,11 @@
 # shellcheck disable=SC2317 # functions that b_run calls
 #
 # soak.sh: 100,000 forced reconnects on the real kernel, then ten minutes of stomp:// on a bad wire
-# (soak_stomp.sh). A server closes, resets and half-closes in
-# rotation (soak_server.c); lastack send gets a steady stream of lines. Watched from outside: descriptors
-# of the process (/proc/PID/fd), its sockets by state (ss), its memory (VmRSS). Beside it the naive
-# client (examples/naive.c) with 1024 descriptors, for as long as they last.
+# (soak_stomp.sh).
+#
+# A server closes, resets and half-closes in rotation (soak_server.c); lastack send gets a steady stream of
+# lines. Watched from outside: descriptors of the process (/proc/PID/fd), its sockets by state (ss), its memory
+# (VmRSS). Beside it the naive client (examples/naive.c) with 1024 descriptors, for as long as they last.
 #
 #	COUNT=100000 SAMPLES=20 RATE=20000 SOAK_SECONDS=600 bench/soak.sh      SOAK_SECONDS=0: the first alone
 #

@@ -209,15 +209,18 @@ stored() {
 	fi
 }
 
+# Every line of the file is another: what is equal to it has nothing lost and nothing doubled. What is not is
+# looked at line by line.
 compare() {
 	stored >"$B_DIR/stored"
+	lost=0 doubled=0 strange=0 in_order=0
+	cmp "$B_DIR/input" "$B_DIR/stored" >"$B_DIR/cmp" 2>&1 && return
+	in_order=1
 	sort "$B_DIR/stored" >"$B_DIR/stored.sorted"
-	sort "$B_DIR/input" >"$B_DIR/input.sorted" # each of its lines is another
+	sort "$B_DIR/input" >"$B_DIR/input.sorted"
 	lost=$(comm -23 "$B_DIR/input.sorted" <(uniq "$B_DIR/stored.sorted") | wc -l)
 	strange=$(comm -13 "$B_DIR/input.sorted" <(uniq "$B_DIR/stored.sorted") | wc -l)
 	doubled=$(uniq -d "$B_DIR/stored.sorted" | wc -l)
-	cmp "$B_DIR/input" "$B_DIR/stored" >"$B_DIR/cmp" 2>&1
-	in_order=$?
 }
 
 # ---- the run ----------------------------------------------------------------------------------------

@@ -94,6 +94,7 @@ struct la_refusal {
 	const void *body;
 	size_t size;
 	const char *message; /* the server's words; not NULL */
+	bool *keep; /* set it to true if the record could be kept nowhere: it stays, and is sent again */
 };
 
 struct la_event {
@@ -105,7 +106,7 @@ struct la_event {
 	size_t size;
 	uint64_t delay_ns;
 	const struct la_refusal *refusal;
-	const char *text; /* of SPOOL; of a REPORT what the server said in its ERROR, or NULL */
+	const char *text; /* of SPOOL; of a REPORT the words of an ERROR, or why TLS failed, or NULL */
 };
 
 /* How far one STOMP receipt reaches. */
@@ -196,8 +197,9 @@ void la_link_config_default(struct la_link_config *config);
 
 /*
  * Makes a link; the first connection attempt starts at the first dispatch or wait.
- * 0: *link is the caller's, to be freed. -EINVAL: *error (if error is not NULL) is a sentence, to
- * be released with free(). -ENOMEM, or the errno of epoll_create1(): *error is NULL.
+ * 0: *link is the caller's, to be freed. -EINVAL: a setting is wrong; with a spool -EBUSY: another
+ * process has it, -EBADMSG: it is damaged, or what opening it said. *error is a sentence then, to
+ * be released with free(); error may be NULL. -ENOMEM, or what epoll_create1() said: *error is NULL.
  */
 int la_link_new(struct la_link **link, const struct la_link_config *config, char **error);
 
@@ -210,7 +212,11 @@ int la_link_fd(const struct la_link *link);
 /* CLOCK_MONOTONIC time by which la_link_dispatch() must be called; LA_NEVER: only when readable. */
 uint64_t la_link_deadline(const struct la_link *link);
 
-/* Does everything that can be done now, never blocks. 0, or 1 once the link is DONE. */
+/*
+ * Does everything that can be done now. 0, or 1 once the link is DONE. It never waits for the
+ * network. With a spool it writes what was put, and at durability full waits for the disk: a program
+ * that cannot takes batch, which waits once a second at most.
+ */
 int la_link_dispatch(struct la_link *link);
 
 /*
@@ -233,9 +239,9 @@ ssize_t la_link_commit(struct la_link *link, size_t size);
 /*
  * stomp://: gives one whole record, any bytes, to the link. 0: it is the link's to deliver; with a
  * spool it survives a crash once la_link_sync() has returned, which la_link_dispatch() calls as well.
- * -EAGAIN: full, dispatch and try again; -EMSGSIZE: over
- * record_bytes_max; -EPIPE: finishing or DONE; -EINVAL: not a stomp:// link. la_link_submit(),
- * _reserve() and _commit() are for the other schemes and say -EINVAL (0) here.
+ * -EAGAIN: full, dispatch and try again; -EMSGSIZE: over record_bytes_max; -ENOMEM; -EPIPE:
+ * finishing or DONE; -EINVAL: not a stomp:// link. la_link_submit(), _reserve() and _commit() are
+ * for the other schemes and say -EINVAL (0) here.
  */
 int la_link_put(struct la_link *link, const void *body, size_t size);
 
@@ -255,8 +261,12 @@ const char *la_link_place(const struct la_link *link);
 /* The id of this sender; "" if the scheme has none. */
 const char *la_link_sender(const struct la_link *link);
 
-/* Blocks until all accepted bytes reached the proof. 0, -ETIMEDOUT, -EPIPE if DONE without it.
-   With LA_PROOF_CONSUMED this closes the connection, the only way to get the proof. */
+/*
+ * Blocks until nothing waits. 0: all that was ever accepted reached the proof. -EPIPE: something
+ * never will, see totals: it was dropped, refused or abandoned, perhaps before this call; the link
+ * may live on. -ETIMEDOUT: something waits, and be it for the rest of its line. With
+ * LA_PROOF_CONSUMED this closes the connection, the only way to get the proof.
+ */
 int la_link_flush(struct la_link *link, uint64_t timeout_ns);
 
 /*

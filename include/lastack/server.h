@@ -107,7 +107,10 @@ struct la_server_event {
 	const char *text;
 };
 
-/* Begin with la_server_config_default(). Zero and NULL: the default. Texts are copied. */
+/*
+ * Begin with la_server_config_default(). Zero and NULL mean the default, but for listener and
+ * output: there 0 is a descriptor. Texts are copied.
+ */
 struct la_server_config {
 	const char *url; /* stomp://ADDRESS:PORT or stomps://; port 0: any free one */
 	int listener;	 /* a listening socket of the caller's (socket activation); -1: none */
@@ -144,7 +147,11 @@ struct la_server_config {
 
 void la_server_config_default(struct la_server_config *config);
 
-/* Listens and opens the store. 0; -EINVAL and others: *error is a sentence (free() it) or NULL. */
+/*
+ * Listens and opens the store; a URL with a name is looked up first, which may take 10 s. 0; -EINVAL: a
+ * setting is wrong; -ENOMEM, or another negative errno: it cannot listen or store. *error is a
+ * sentence then (NULL: out of memory), to be released with free(); error may be NULL.
+ */
 int la_server_new(struct la_server **server, const struct la_server_config *config, char **error);
 /* Aborts what is open: stop and dispatch until done before, for a proper end. NULL is fine. */
 void la_server_free(struct la_server *server);
@@ -157,7 +164,7 @@ int la_server_dispatch(struct la_server *server);
    timeout_ns from now. */
 void la_server_stop(struct la_server *server, uint64_t timeout_ns);
 /* Reads the users' file again, what is logged in stays; opens the store's files anew, for a rotation
-   from outside. 0, or -errno with *error: the old users stay. */
+   from outside. 0; or a negative errno with *error, as la_server_new(): the old users stay. */
 int la_server_reload(struct la_server *server, char **error);
 
 void la_server_totals(const struct la_server *server, struct la_server_totals *totals);
@@ -165,7 +172,8 @@ uint16_t la_server_port(const struct la_server *server);
 
 /*
  * A line "name:hash" for the users' file, yescrypt with a fresh salt, without newline; to be
- * released with free(). 0, -EINVAL: *error says what is wrong with the name or the password.
+ * released with free(). 0; -EINVAL: *error says what is wrong with the name or the password, to be
+ * released with free(), error may be NULL; -ENOMEM, or what crypt(3) said: *error is NULL.
  */
 int la_user_line(char **line, const char *name, const char *password, char **error);
 

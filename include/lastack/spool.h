@@ -62,7 +62,7 @@ struct la_spool_info {
 /*
  * Looks at a spool without changing it, even while a sender uses it. 0; -ENOENT; -EBADMSG: not a
  * spool, or so damaged that nothing can be read; -EACCES or another negative errno. *error is a
- * sentence then (NULL: out of memory), to be released with free().
+ * sentence then (NULL: out of memory), to be released with free(); error may be NULL.
  */
 int la_spool_inspect(const char *path, struct la_spool_info *info, char **error);
 

@@ -45,7 +45,7 @@ int lai_dead_letters_add(const char *path, const struct la_refusal *refusal)
 
 	if (status != 0)
 		return status;
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, MODE);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, MODE);
 	if (fd < 0)
 		status = -errno;
 	length = strlen(line);

@@ -139,11 +139,29 @@ void lai_log_begin_line(struct lai_json *json, const char *event)
 	lai_json_string(json, "event", event);
 }
 
-static void say_report(struct lai_log *log, const struct la_report *report)
+static bool is_tls(const struct la_report *report)
+{
+	return report->cause == LA_CAUSE_TLS_FAILED ||
+	       report->cause == LA_CAUSE_CERTIFICATE_REFUSED;
+}
+
+/* A server with TLS that is spoken to without has no words that it could answer. */
+static bool is_mute(const struct la_report *report)
+{
+	return report->connected && report->received_bytes == 0 &&
+	       (report->cause == LA_CAUSE_PEER_CLOSED || report->cause == LA_CAUSE_PEER_RESET);
+}
+
+/* The words of a server's ERROR are in the report as well. */
+static void say_report(struct lai_log *log, const struct la_report *report, const char *why)
 {
 	struct lai_text text = LAI_TEXT_INIT(LAI_LOG_LINE_MAX);
 
 	lai_show_report_text(&text, report);
+	if (why && is_tls(report))
+		lai_text_append(&text, "; TLS: %s", why);
+	if (log->perhaps_tls && is_mute(report))
+		lai_text_append(&text, "; it said nothing at all: does it want TLS (stomps://)?");
 	lai_log_say(log, "%s", lai_text_string(&text));
 	lai_text_done(&text);
 }
@@ -162,6 +180,8 @@ static void event_json(struct lai_log *log, const struct la_event *event)
 	case LA_EVENT_AFTERMATH:
 		lai_log_begin_line(&json, event->kind == LA_EVENT_REPORT ? "report" : "aftermath");
 		lai_show_report_json(&json, event->report);
+		if (event->text && is_tls(event->report))
+			lai_json_string(&json, "tls", event->text);
 		break;
 	case LA_EVENT_WAIT:
 		lai_log_begin_line(&json, "wait");
@@ -209,7 +229,7 @@ static void say_event(struct lai_log *log, const struct la_event *event)
 		break;
 	case LA_EVENT_REPORT:
 		if (log->verbose || is_news(log, event->report))
-			say_report(log, event->report);
+			say_report(log, event->report, event->text);
 		break;
 	case LA_EVENT_AFTERMATH:
 		lai_log_say(log, "about the silence of connection %llu: %s",

@@ -18,6 +18,7 @@ struct lai_log {
 	bool quiet, verbose;
 	bool failed;	    /* a JSON line could not be written; said once */
 	bool replies_shown; /* what the server says goes to standard output anyway */
+	bool perhaps_tls;   /* a server that ends without a word may want TLS: this is said then */
 	bool progress;	    /* stderr is a terminal that shows a line of progress */
 	bool progress_shown;
 };

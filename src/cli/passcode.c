@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/passcode.h"
 
+#include "base/error.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +10,7 @@
 
 static int refuse(char **why, const char *path, const char *what, int error)
 {
-	if (asprintf(why, "%s: %s", path, what) < 0)
-		*why = NULL;
-	return -error;
+	return lai_error(why, -error, "%s: %s", path, what);
 }
 
 static int read_line(char **passcode, const char *path, char **why)

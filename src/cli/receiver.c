@@ -41,7 +41,7 @@ static void close_listener(struct receiver *receiver)
 static void abort_all(struct receiver *receiver, enum lai_session_why why)
 {
 	for (uint32_t i = 0; i < receiver->serve.open; i++)
-		lai_session_abort(&receiver->open[i]->session, why, lai_receiver_now(receiver));
+		lai_session_abort(&receiver->open[i]->session, why, lai_net_now(receiver->net));
 	receiver->blocked = NULL;
 }
 
@@ -53,7 +53,7 @@ void lai_receiver_output_failed(struct receiver *receiver, const char *path, int
 		"not written counts as received",
 		path ? path : "standard output", strerror(error));
 	receiver->exit_code = LAI_EXIT_FAILED;
-	lai_serve_stop(&receiver->serve, lai_receiver_now(receiver));
+	lai_serve_stop(&receiver->serve, lai_net_now(receiver->net));
 	close_listener(receiver);
 	abort_all(receiver, LAI_SESSION_NOT_STORED);
 }
@@ -64,7 +64,7 @@ static const int wanted_signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP, 0};
 
 static void stop(struct receiver *receiver, int signal)
 {
-	uint64_t now_ns = lai_receiver_now(receiver);
+	uint64_t now_ns = lai_net_now(receiver->net);
 
 	if (receiver->interrupted) {
 		if (signal != SIGINT)
@@ -184,7 +184,7 @@ static void check_sleep(struct receiver *receiver)
 	bool slept = lai_net_has_slept(receiver->net, &receiver->slept_ns);
 
 	for (uint32_t i = 0; slept && i < receiver->serve.open; i++)
-		lai_session_on_resumed(&receiver->open[i]->session, lai_receiver_now(receiver));
+		lai_session_on_resumed(&receiver->open[i]->session, lai_net_now(receiver->net));
 }
 
 static void end(struct receiver *receiver, uint32_t i)
@@ -216,7 +216,7 @@ static void tend_listener(struct receiver *receiver)
 		close_listener(receiver);
 	if (receiver->listener < 0)
 		return;
-	wanted = lai_serve_may_accept(&receiver->serve, lai_receiver_now(receiver)) ? LAI_READABLE
+	wanted = lai_serve_may_accept(&receiver->serve, lai_net_now(receiver->net)) ? LAI_READABLE
 										    : 0;
 	if (wanted != receiver->listener_watched &&
 	    LAI_NET(receiver, watch, receiver->listener, wanted) == 0)
@@ -261,7 +261,7 @@ static void init_limits(struct receiver *receiver)
 			   .close_policy = LA_CLOSE_GRACEFUL,
 			   .on_peer_fin = LA_PEER_FIN_RECONNECT},
 	};
-	lai_serve_init(&receiver->serve, &limits, lai_receiver_now(receiver));
+	lai_serve_init(&receiver->serve, &limits, lai_net_now(receiver->net));
 }
 
 /* Descriptors for all connections, if the hard limit allows; else accept() will say. */

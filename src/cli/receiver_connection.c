@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One connection's I/O: accept, read, store, reply, and what its lai_conn asks for. */
 #include "cli/receiver_inside.h"
-#include "conn/cause.h"
 
 #include "base/size.h"
 #include "cli/command.h"
@@ -42,27 +41,8 @@ void lai_connection_store(struct receiver *receiver, struct connection *connecti
 			return;
 		}
 		lai_session_on_stored(&connection->session, (size_t)size,
-				      lai_receiver_now(receiver));
+				      lai_net_now(receiver->net));
 	}
-}
-
-static void look(struct receiver *receiver, struct connection *connection)
-{
-	struct lai_view view;
-
-	if (LAI_NET(receiver, view, connection->socket, &view) == 0)
-		lai_session_on_view(&connection->session, &view, lai_receiver_now(receiver));
-}
-
-/* What the kernel knows of acknowledged bytes is final now: first the view, then the error. */
-static void fail(struct receiver *receiver, struct connection *connection, int error)
-{
-	struct lai_view view = {.tcp_state = LAI_TCP_CLOSE};
-
-	if (LAI_NET(receiver, view, connection->socket, &view) == 0)
-		lai_session_on_view(&connection->session, &view, lai_receiver_now(receiver));
-	if (!lai_cause_is_soft(error, view.tcp_state))
-		lai_session_on_error(&connection->session, error, lai_receiver_now(receiver));
 }
 
 static void reply(struct receiver *receiver, struct connection *connection)
@@ -70,18 +50,13 @@ static void reply(struct receiver *receiver, struct connection *connection)
 	const void *data;
 	size_t size;
 
-	while (!connection->send_blocked &&
+	while (!connection->hands.send_blocked &&
 	       (size = lai_session_to_send(&connection->session, &data)) > 0) {
 		const struct iovec iov = {.iov_base = (void *)data, .iov_len = size};
-		ssize_t sent = LAI_NET(receiver, send, connection->socket, &iov, 1, 0);
 
-		if (sent == -EAGAIN)
-			connection->send_blocked = true;
-		else if (sent < 0 && sent != -EINTR)
-			fail(receiver, connection, (int)-sent);
-		else if (sent > 0)
-			lai_session_on_sent(&connection->session, (size_t)sent,
-					    lai_receiver_now(receiver));
+		size = lai_hands_send(&connection->hands, &iov, 1, 0);
+		if (size > 0)
+			lai_session_on_sent(&connection->session, size, lai_net_now(receiver->net));
 	}
 }
 
@@ -97,20 +72,20 @@ static bool is_limited(const struct receiver *receiver, const struct connection 
 /* How much may be read now. */
 static size_t allowance(struct receiver *receiver, struct connection *connection)
 {
-	if (!lai_session_wants_read(&connection->session) || connection->socket < 0)
+	if (!lai_session_wants_read(&connection->session) || connection->hands.socket < 0)
 		return 0;
 	if (receiver->blocked && !lai_session_discards(&connection->session))
 		return 0;
 	if (!is_limited(receiver, connection))
 		return SIZE_MAX;
-	return lai_serve_share(&receiver->serve, lai_receiver_now(receiver));
+	return lai_serve_share(&receiver->serve, lai_net_now(receiver->net));
 }
 
 static void take(struct receiver *receiver, struct connection *connection, size_t size)
 {
 	if (is_limited(receiver, connection))
 		lai_rate_take(&receiver->serve.rate, size);
-	lai_session_on_read(&connection->session, size, lai_receiver_now(receiver));
+	lai_session_on_read(&connection->session, size, lai_net_now(receiver->net));
 	lai_connection_store(receiver, connection);
 	reply(receiver, connection);
 }
@@ -119,27 +94,20 @@ static void take(struct receiver *receiver, struct connection *connection, size_
 static bool read_once(struct receiver *receiver, struct connection *connection)
 {
 	size_t allowed = allowance(receiver, connection), room_bytes;
-	uint64_t now_ns;
 	ssize_t size;
 	void *room;
 
 	room_bytes = allowed > 0 ? lai_session_room(&connection->session, &room) : 0;
 	if (room_bytes == 0)
 		return false;
-	size = LAI_NET(receiver, recv, connection->socket, room,
+	size = LAI_NET(receiver, recv, connection->hands.socket, room,
 		       room_bytes < allowed ? room_bytes : allowed);
-	if (size == 0)
-		look(receiver,
-		     connection); /* the state in which the FIN found us is for the report */
-	now_ns = lai_receiver_now(receiver);
 	if (size > 0)
 		take(receiver, connection, (size_t)size);
-	else if (size == 0)
-		lai_session_on_fin(&connection->session, now_ns);
 	else if (size == -EAGAIN)
-		lai_session_on_dry(&connection->session, now_ns);
-	else if (size != -EINTR)
-		fail(receiver, connection, (int)-size);
+		lai_session_on_dry(&connection->session, lai_net_now(receiver->net));
+	else
+		lai_hands_on_no_bytes(&connection->hands, size);
 	return size > 0 || size == -EINTR;
 }
 
@@ -154,8 +122,11 @@ static void read_some(struct receiver *receiver, struct connection *connection)
 }
 
 /* The connection is dead; what it brought may still be there. A full output cannot take it. */
-static void read_rest(struct receiver *receiver, struct connection *connection)
+static void read_rest(void *arg)
 {
+	struct connection *connection = arg;
+	struct receiver *receiver = connection->receiver;
+
 	for (int i = 0; i < READS_OF_REST && !receiver->blocked; i++) {
 		void *room;
 		size_t room_bytes = lai_session_room(&connection->session, &room);
@@ -163,92 +134,73 @@ static void read_rest(struct receiver *receiver, struct connection *connection)
 
 		if (room_bytes == 0)
 			break;
-		size = LAI_NET(receiver, recv, connection->socket, room, room_bytes);
+		size = LAI_NET(receiver, recv, connection->hands.socket, room, room_bytes);
 		if (size <= 0)
 			break;
-		lai_session_on_read(&connection->session, (size_t)size, lai_receiver_now(receiver));
+		lai_session_on_read(&connection->session, (size_t)size, lai_net_now(receiver->net));
 		lai_connection_store(receiver, connection);
 	}
-	lai_session_on_rest_read(&connection->session, lai_receiver_now(receiver));
+	lai_session_on_rest_read(&connection->session, lai_net_now(receiver->net));
 }
 
 /* ---- news ------------------------------------------------------------------------------- */
 
-/* Both directions are over, without an error to fetch: proper if our FIN is acknowledged. */
-static void hang_up(struct receiver *receiver, struct connection *connection)
+static struct lai_session *session_of(void *connection)
 {
-	struct lai_view view;
-
-	if (LAI_NET(receiver, view, connection->socket, &view) != 0)
-		return;
-	lai_session_on_view(&connection->session, &view, lai_receiver_now(receiver));
-	if (!lai_conn_over(&connection->session.conn) && view.tcp_state == LAI_TCP_CLOSE)
-		lai_session_on_error(&connection->session, ECONNRESET, lai_receiver_now(receiver));
+	return &((struct connection *)connection)->session;
 }
+
+static void on_view(void *connection, const struct lai_view *view, uint64_t now_ns)
+{
+	lai_session_on_view(session_of(connection), view, now_ns);
+}
+
+static void on_fin(void *connection, uint64_t now_ns)
+{
+	lai_session_on_fin(session_of(connection), now_ns);
+}
+
+static void on_error(void *connection, int error, uint64_t now_ns)
+{
+	lai_session_on_error(session_of(connection), error, now_ns);
+}
+
+static void on_why_silent(void *connection, int error, uint64_t now_ns)
+{
+	lai_session_on_why_silent(session_of(connection), error, now_ns);
+}
+
+static void end_socket(void *arg, unsigned how)
+{
+	struct connection *connection = arg;
+
+	connection->receiver->by_socket[connection->hands.socket] = NULL;
+	lai_hands_end(&connection->hands, how);
+}
+
+static const struct lai_hands_ops hands_ops = {
+	.on_view = on_view,
+	.on_fin = on_fin,
+	.on_error = on_error,
+	.on_why_silent = on_why_silent,
+	.read_rest = read_rest,
+	.end = end_socket,
+};
 
 void lai_connection_on_ready(struct receiver *receiver, struct connection *connection,
 			     uint32_t events)
 {
-	int error;
-
 	if (events & LAI_WRITABLE)
-		connection->send_blocked = false;
+		connection->hands.send_blocked = false;
 	/* What came before an error is read before it: recv() says both, in this order. */
 	if (lai_session_wants_read(&connection->session)) {
 		read_some(receiver, connection);
 		return;
 	}
-	if (!(events & (LAI_ERROR | LAI_HANGUP)) || lai_conn_over(&connection->session.conn))
-		return;
-	error = LAI_NET(receiver, error, connection->socket);
-	if (error != 0)
-		fail(receiver, connection, error);
-	else if (events & LAI_HANGUP)
-		hang_up(receiver, connection);
+	lai_hands_on_ready(&connection->hands, events);
 }
 
-/* ---- actions ---------------------------------------------------------------------------- */
-
-static void end_socket(struct receiver *receiver, struct connection *connection, unsigned actions)
-{
-	if (actions & LAI_CONN_ABORT)
-		LAI_NET(receiver, abort, connection->socket);
-	else
-		LAI_NET(receiver, close, connection->socket);
-	receiver->by_socket[connection->socket] = NULL;
-	connection->socket = -1;
-}
-
-static void carry_out(struct receiver *receiver, struct connection *connection, unsigned actions)
-{
-	struct lai_session *session = &connection->session;
-	int error;
-
-	if (actions & LAI_CONN_LOOK)
-		look(receiver, connection);
-	if (actions & LAI_CONN_WHY_SILENT) {
-		error = LAI_NET(receiver, why_silent, &connection->local, &connection->remote,
-				NULL);
-		lai_session_on_why_silent(session, -error, lai_receiver_now(receiver));
-	}
-	if (actions & LAI_CONN_READ_REST)
-		read_rest(receiver, connection);
-	if (actions & LAI_CONN_HURRY)
-		LAI_NET(receiver, hurry, connection->socket, session->config->limits.dead_ns / 4);
-	if (actions & LAI_CONN_CALM)
-		LAI_NET(receiver, hurry, connection->socket, 0);
-	if (actions & LAI_CONN_SEND_FIN) {
-		/* After an RST it says ENOTCONN, and the reason only when asked. */
-		error = -LAI_NET(receiver, shutdown, connection->socket);
-		if (error > 0 && !(actions & (LAI_CONN_CLOSE | LAI_CONN_ABORT))) {
-			int reason = LAI_NET(receiver, error, connection->socket);
-
-			fail(receiver, connection, reason ? reason : error);
-		}
-	}
-	if (actions & (LAI_CONN_CLOSE | LAI_CONN_LINGER | LAI_CONN_ABORT))
-		end_socket(receiver, connection, actions);
-}
+/* ---- tending ---------------------------------------------------------------------------- */
 
 static void update_watch(struct receiver *receiver, struct connection *connection)
 {
@@ -256,17 +208,15 @@ static void update_watch(struct receiver *receiver, struct connection *connectio
 	uint32_t wanted = reads ? LAI_READABLE : 0;
 
 	lai_session_pause(&connection->session, !reads);
-	if (connection->send_blocked)
+	if (connection->hands.send_blocked)
 		wanted |= LAI_WRITABLE;
-	if (connection->socket >= 0 && wanted != connection->watched &&
-	    LAI_NET(receiver, watch, connection->socket, wanted) == 0)
-		connection->watched = wanted;
+	lai_hands_watch(&connection->hands, wanted);
 }
 
 bool lai_connection_tend(struct receiver *receiver, struct connection *connection)
 {
 	struct lai_session *session = &connection->session;
-	uint64_t now_ns = lai_receiver_now(receiver);
+	uint64_t now_ns = lai_net_now(receiver->net);
 	unsigned actions;
 
 	if (now_ns >= lai_session_deadline(session))
@@ -274,13 +224,13 @@ bool lai_connection_tend(struct receiver *receiver, struct connection *connectio
 	if (lai_session_wants_try(session, now_ns))
 		read_some(receiver, connection);
 	lai_connection_store(receiver, connection);
-	while (connection->socket >= 0 && (actions = lai_conn_take(&session->conn)) != 0) {
-		carry_out(receiver, connection, actions);
-		if (connection->socket >= 0)
+	while (connection->hands.socket >= 0 && (actions = lai_conn_take(&session->conn)) != 0) {
+		lai_hands_carry_out(&connection->hands, actions);
+		if (connection->hands.socket >= 0)
 			reply(receiver, connection);
 	}
 	update_watch(receiver, connection);
-	return lai_session_over(session) && connection->socket < 0;
+	return lai_session_over(session) && connection->hands.socket < 0;
 }
 
 /* ---- beginning and
@@ -339,8 +289,8 @@ void lai_connection_free(struct receiver *receiver, struct connection *connectio
 {
 	int status;
 
-	if (connection->socket >= 0)
-		end_socket(receiver, connection, LAI_CONN_ABORT);
+	if (connection->hands.socket >= 0)
+		end_socket(connection, LAI_CONN_ABORT);
 	if (receiver->blocked == connection)
 		receiver->blocked = NULL;
 	lai_session_done(&connection->session);
@@ -352,31 +302,19 @@ void lai_connection_free(struct receiver *receiver, struct connection *connectio
 	free(connection);
 }
 
-static void name_ends(struct receiver *receiver, struct connection *connection,
-		      struct la_report *report)
-{
-	struct lai_address ignored;
-
-	/* A peer that has reset the connection already has no name; accept() told it. */
-	if (LAI_NET(receiver, names, connection->socket, &connection->local, &ignored) != 0)
-		connection->local = receiver->local;
-	(void)lai_address_format(report->local, &connection->local);
-	(void)lai_address_format(report->remote, &connection->remote);
-}
-
 static int add(struct receiver *receiver, int socket, const struct lai_address *remote)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 	struct la_report report = {.serial = receiver->serve.totals.connections + 1};
-	uint64_t now_ns = lai_receiver_now(receiver);
+	uint64_t now_ns = lai_net_now(receiver->net);
 	int status = connection ? 0 : -ENOMEM;
 
 	if (status == 0) {
-		connection->socket = socket;
-		connection->remote = *remote;
-		connection->watched = LAI_READABLE;
 		report.began_ns = now_ns;
-		name_ends(receiver, connection, &report);
+		connection->receiver = receiver;
+		lai_hands_init(&connection->hands, receiver->net, &connection->session.conn,
+			       &hands_ops, connection);
+		lai_hands_accepted(&connection->hands, socket, remote, &receiver->local, &report);
 		status = open_output(receiver, connection, report.serial);
 	}
 	if (status == 0) {
@@ -405,7 +343,7 @@ static bool is_exhaustion(int error)
 
 static void refuse_to_accept(struct receiver *receiver, int error)
 {
-	lai_serve_on_exhausted(&receiver->serve, lai_receiver_now(receiver));
+	lai_serve_on_exhausted(&receiver->serve, lai_net_now(receiver->net));
 	if (!receiver->exhausted)
 		lai_log_say(&receiver->log, "cannot accept more connections: %s; the others wait",
 			    strerror(error));
@@ -418,7 +356,7 @@ void lai_receiver_accept(struct receiver *receiver)
 		struct lai_address remote = {0};
 		int socket, status;
 
-		if (!lai_serve_may_accept(&receiver->serve, lai_receiver_now(receiver)))
+		if (!lai_serve_may_accept(&receiver->serve, lai_net_now(receiver->net)))
 			return;
 		socket = LAI_NET(receiver, accept, receiver->listener, &remote);
 		if (socket == -EAGAIN) {

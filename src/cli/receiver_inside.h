@@ -12,17 +12,15 @@
 #include "cli/log.h"
 #include "cli/receiver.h"
 #include "cli/receiver_output.h"
-#include "io/net.h"
+#include "drive/hands.h"
 #include "serve/serve.h"
 
 struct connection {
+	struct receiver *receiver;
 	struct lai_session session;
-	struct lai_address local, remote;
+	struct lai_hands hands;
 	struct lai_output *output; /* the receiver's, or own */
 	struct lai_output own;
-	int socket; /* -1: closed */
-	uint32_t watched;
-	bool send_blocked;
 };
 
 struct receiver {
@@ -47,11 +45,6 @@ struct receiver {
 	bool exhausted;	  /* the lack of descriptors has been said */
 	int exit_code;
 };
-
-static inline uint64_t lai_receiver_now(const struct receiver *receiver)
-{
-	return LAI_NET(receiver, now);
-}
 
 /* receiver.c */
 

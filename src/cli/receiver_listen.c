@@ -18,25 +18,12 @@
 static int resolve(struct receiver *receiver, struct lai_address *address)
 {
 	const struct lai_endpoint *endpoint = &receiver->config->endpoint;
-	struct lai_address found[LAI_ADDRESSES_MAX];
-	uint64_t by_ns = lai_time_after(lai_receiver_now(receiver), RESOLVE_NS);
-	struct lai_ready ready;
-	int status;
 
 	*address = endpoint->address;
 	if (address->length > 0)
 		return 0;
-	status = LAI_NET(receiver, resolve, endpoint->host, endpoint->port);
-	if (status < 0)
-		return status;
-	do {
-		(void)LAI_NET(receiver, wait, &ready, 1, by_ns);
-		status = LAI_NET(receiver, resolved, found);
-	} while (status == -EINPROGRESS && lai_receiver_now(receiver) < by_ns);
-	LAI_NET(receiver, resolve_cancel);
-	if (status > 0)
-		*address = found[0];
-	return status > 0 ? 0 : status == -EINPROGRESS ? -EAGAIN : status;
+	return lai_net_resolve(receiver->net, endpoint->host, endpoint->port,
+			       lai_time_after(lai_net_now(receiver->net), RESOLVE_NS), address);
 }
 
 int lai_receiver_listen(struct receiver *receiver)
@@ -61,8 +48,8 @@ int lai_receiver_listen(struct receiver *receiver)
 		    lai_address_format(text, &receiver->local),
 		    receiver->config->endpoint.wire->what);
 	if (receiver->config->port_file)
-		status =
-			lai_port_file_write(receiver->config->port_file, lai_address_port(&receiver->local));
+		status = lai_port_file_write(receiver->config->port_file,
+					     lai_address_port(&receiver->local));
 	if (status != 0)
 		lai_command_complain(receiver->log.name, "cannot write the port file %s: %s",
 				     receiver->config->port_file, strerror(-status));

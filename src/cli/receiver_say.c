@@ -38,6 +38,8 @@ static void report_json(struct receiver *receiver, const struct connection *conn
 	lai_json_u64(&json, "kept_tail_bytes", session->kept_tail_bytes);
 	lai_json_u64(&json, "dropped_tail_bytes", session->dropped_tail_bytes);
 	lai_json_u64(&json, "discarded_bytes", session->discarded_bytes);
+	if (connection->hands.tls_failed)
+		lai_json_string(&json, "tls", connection->hands.why);
 	lai_json_string(&json, "into", connection->output->path ? connection->output->path : "-");
 	lai_json_end(&json);
 	lai_log_write_line(&receiver->log, &json);
@@ -71,6 +73,8 @@ void lai_receiver_say_report(struct receiver *receiver, const struct connection 
 		report_json(receiver, connection);
 	lai_text_append(&text, "connection %" PRIu64 " from ", report.serial);
 	lai_show_report_text(&text, &report);
+	if (connection->hands.why[0])
+		lai_text_append(&text, "; TLS: %s", connection->hands.why);
 	append_session(&text, &connection->session);
 	lai_log_say(&receiver->log, "%s", lai_text_string(&text));
 	lai_text_done(&text);

@@ -14,6 +14,7 @@
 #include "cli/port_holder.h"
 #include "cli/self_check.h"
 #include "cli/service.h"
+#include "show/show_report.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -74,19 +75,23 @@ static void write_reply(struct sender *sender, const char *data, size_t size)
 static void bury(struct sender *sender, const struct la_refusal *refusal)
 {
 	const char *path = sender->config->dead_letters;
+	struct lai_text words = LAI_TEXT_INIT(LAI_LOG_LINE_MAX);
 	int status = lai_dead_letters_add(path, refusal);
 
 	if (status == 0) {
+		lai_show_words(&words, refusal->message, strlen(refusal->message));
 		lai_log_say(&sender->log, "record %s-%llu is refused and now in %s: %s",
 			    refusal->sender, (unsigned long long)refusal->seq, path,
-			    refusal->message);
+			    lai_text_string(&words));
+		lai_text_done(&words);
 		return;
 	}
-	lai_command_complain(sender->log.name,
-			     "record %s-%llu is refused (%s) and cannot be written to %s: %s",
-			     refusal->sender, (unsigned long long)refusal->seq, refusal->message,
-			     path, strerror(-status));
-	sender->exit_code = LAI_EXIT_FAILED;
+	/* The server refuses it again, and there may be room then. */
+	*refusal->keep = true;
+	lai_log_say(&sender->log,
+		    "record %s-%llu is refused and cannot be written to %s: %s; it stays, and is "
+		    "tried again",
+		    refusal->sender, (unsigned long long)refusal->seq, path, strerror(-status));
 }
 
 static void on_event(void *arg, const struct la_event *event)
@@ -476,6 +481,8 @@ int lai_sender_run(const char *name, const struct lai_sender_config *config)
 		return lai_command_refuse(name, "cannot open the report file %s: %s",
 					  config->report, strerror(-status));
 	sender.log.replies_shown = config->replies;
+	sender.log.perhaps_tls = config->has_receipts &&
+				 strncmp(config->link.urls[0], "stomp:", strlen("stomp:")) == 0;
 	/* First: a spool may take its time to open, and a signal meanwhile is one to us. */
 	sender.signals = lai_command_signals(wanted_signals);
 	status =

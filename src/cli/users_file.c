@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/users_file.h"
+#include "base/error.h"
 #include "base/text.h"
 #include "serve/users.h"
 
@@ -19,12 +20,7 @@
 
 static int fail(char **error, int code, const char *path, const char *what)
 {
-	struct lai_text sentence = LAI_TEXT_INIT(SENTENCE_MAX);
-
-	lai_text_append(&sentence, "%s %s: %s", path, what, strerror(-code));
-	if (lai_text_steal(&sentence, error) != 0)
-		lai_text_done(&sentence);
-	return code;
+	return lai_error(error, code, "%s %s: %s", path, what, strerror(-code));
 }
 
 /* The whole file; one that does not exist is empty. 0 or a negative errno. */

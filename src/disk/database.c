@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "disk/database.h"
 
+#include "base/error.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -37,15 +39,10 @@ static const char *const synchronous[] = {
 static int note(struct lai_database *database, int error, const char *format, const char *detail)
 {
 	const char *path = database->path ? database->path : "database";
-	char *why = NULL;
 	char what[256];
 
 	(void)snprintf(what, sizeof(what), format, detail);
-	if (asprintf(&why, "%s: %s", path, what) < 0)
-		why = NULL;
-	free(database->why);
-	database->why = why;
-	return error;
+	return lai_error(&database->why, error, "%s: %s", path, what);
 }
 
 /* What the system said to SQLite's last call; 0 if that was no system call. */

@@ -3,6 +3,7 @@
 #include "disk/spool_inside.h"
 
 #include "base/entropy.h"
+#include "base/error.h"
 #include "base/random.h"
 #include "base/sender_id.h"
 
@@ -83,39 +84,14 @@ static void read_boot(char *boot, size_t room)
 		(void)close(fd);
 }
 
-static int fail(char **error, int result, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int fail(char **error, int result, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(error, format, args) < 0)
-		*error = NULL;
-	va_end(args);
-	return result;
-}
-
 /* ---- opening ------------------------------------------------------------------------------- */
 
 static int lock(struct lai_spool *spool, const struct lai_spool_settings *settings, char **error)
 {
-	const char *path = settings->config.path;
-	int holder, result;
-
 	if (settings->vfs)
 		return 0; /* SQLite's exclusive lock is enough there */
-	result = lai_spool_lock_take(&spool->lock, path, &holder);
-	if (result == -EBUSY && holder > 0)
-		return fail(error, result, "%s: process %d is sending from this spool", path,
-			    holder);
-	if (result == -EBUSY)
-		return fail(error, result, "%s: another process is sending from this spool", path);
-	if (result)
-		return fail(error, result, "%s: cannot lock %s.lock: %s", path, path,
-			    strerror(-result));
-	return 0;
+	return lai_lock_take(&spool->lock, settings->config.path, "is sending from this spool",
+			     error);
 }
 
 /* Adds to the database's sentence what to do about it. */
@@ -124,12 +100,12 @@ static int file_failed(struct lai_spool *spool, int result, char **error)
 	const char *path = spool->database.path, *why = spool->database.why;
 
 	if (result == -EBADMSG)
-		return fail(
+		return lai_error(
 			error, result,
 			"%s; 'lastack spool export %s' saves the records that can be read, then "
 			"begin with a new file",
 			why ? why : "damaged", path ? path : "FILE");
-	return fail(error, result, "%s", why ? why : strerror(-result));
+	return lai_error(error, result, "%s", why ? why : strerror(-result));
 }
 
 /*
@@ -156,13 +132,15 @@ static int go_on(struct lai_spool *spool, const struct lai_spool_settings *setti
 	int result;
 
 	if (!lai_sender_id_is(lai_slice_of(state->sender)))
-		return fail(error, -EBADMSG, "%s: the file is damaged: its sender's id is none",
-			    settings->config.path);
+		return lai_error(error, -EBADMSG,
+				 "%s: the file is damaged: its sender's id is none",
+				 settings->config.path);
 	if (settings->sender && strcmp(settings->sender, state->sender) != 0)
-		return fail(error, -EINVAL,
-			    "%s: this spool is that of sender '%s', not of '%s'; give that id, or "
-			    "another file",
-			    settings->config.path, state->sender, settings->sender);
+		return lai_error(
+			error, -EINVAL,
+			"%s: this spool is that of sender '%s', not of '%s'; give that id, or "
+			"another file",
+			settings->config.path, state->sender, settings->sender);
 	(void)memcpy(spool->state.sender, state->sender, sizeof(state->sender));
 	(void)memcpy(spool->state.place, state->place, sizeof(state->place));
 	(void)memcpy(spool->place, state->place, sizeof(state->place));
@@ -175,8 +153,8 @@ static int go_on(struct lai_spool *spool, const struct lai_spool_settings *setti
 	if (same_boot)
 		return 0;
 	result = jump(&spool->state.next_seq, state, settings->seed);
-	return result ? fail(error, result, "%s: no random numbers: %s", settings->config.path,
-			     strerror(-result))
+	return result ? lai_error(error, result, "%s: no random numbers: %s", settings->config.path,
+				  strerror(-result))
 		      : 0;
 }
 
@@ -259,7 +237,7 @@ static void release(struct lai_spool *spool)
 	struct lai_spool_block *block;
 
 	lai_database_close(&spool->database);
-	lai_spool_lock_release(&spool->lock);
+	lai_lock_release(&spool->lock);
 	while ((block = lai_spool_queue_pop(&spool->pending)))
 		free(block);
 	while ((block = lai_spool_queue_pop(&spool->ready)))
@@ -279,11 +257,11 @@ int lai_spool_open(struct lai_spool **spool, const struct lai_spool_settings *se
 	struct lai_spool *fresh;
 	int result;
 
-	*error = NULL;
+	if (error)
+		*error = NULL;
 	fresh = calloc(1, sizeof(*fresh));
 	if (!fresh)
 		return -ENOMEM;
-	fresh->lock.fd = -1;
 	fresh->on_full = settings->on_full;
 	fresh->on_vfs = settings->vfs;
 	fresh->durability = settings->config.durability;
@@ -355,6 +333,15 @@ const char *lai_spool_why(const struct lai_spool *spool)
 size_t lai_spool_uncommitted(const struct lai_spool *spool)
 {
 	return spool->pending.bytes;
+}
+
+void lai_spool_pending(const struct lai_spool *spool, uint64_t *records, uint64_t *bytes)
+{
+	*records = *bytes = 0;
+	for (const struct lai_spool_block *block = spool->pending.head; block; block = block->next) {
+		*records += block->head.records;
+		*bytes += block->head.bytes;
+	}
 }
 
 void lai_spool_damaged(const struct lai_spool *spool, uint64_t *records, uint64_t *bytes)

@@ -59,6 +59,8 @@ const char *lai_spool_place(const struct lai_spool *spool);
 int lai_spool_put(struct lai_spool *spool, const struct iovec *iov, int count, uint64_t *seq);
 /* Bytes put and not committed: a caller commits at some size, or when it has nothing else to do. */
 size_t lai_spool_uncommitted(const struct lai_spool *spool);
+/* The records of them, and the bytes of their bodies: what is lost if the program ends now. */
+void lai_spool_pending(const struct lai_spool *spool, uint64_t *records, uint64_t *bytes);
 /*
  * What was put, and what was confirmed, in one transaction. Without anything put it does not wait
  * for the disk, whatever the durability. 0, or a negative errno (-ENOSPC): what did not fit is kept

@@ -10,6 +10,8 @@
  */
 #include "disk/spool_inside.h"
 
+#include "base/error.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,13 +66,7 @@ static int number(struct lai_spool *spool, const char *sql, uint64_t *value)
 
 static int refuse(struct lai_spool *spool, const char *sentence)
 {
-	char *why;
-
-	if (asprintf(&why, "%s: %s", spool->database.path, sentence) < 0)
-		why = NULL;
-	free(spool->database.why);
-	spool->database.why = why;
-	return -EINVAL;
+	return lai_error(&spool->database.why, -EINVAL, "%s: %s", spool->database.path, sentence);
 }
 
 static int check_kind(struct lai_spool *spool)

@@ -19,9 +19,9 @@
 #define LAI_DISK_SPOOL_INSIDE_H
 
 #include "disk/database.h"
+#include "disk/lock.h"
 #include "disk/spool.h"
 #include "disk/spool_block.h"
-#include "disk/spool_lock.h"
 
 /* Put and not committed: beyond this a disk that does not take it must be waited for. */
 #define LAI_SPOOL_PENDING_MAX (8u << 20)
@@ -71,7 +71,7 @@ struct lai_spool_state {
 
 struct lai_spool {
 	struct lai_database database;
-	struct lai_spool_lock lock;
+	struct lai_lock lock;
 	sqlite3_stmt *insert, *remove_confirmed, *remove_range, *state_write, *next, *data;
 	enum la_full_policy on_full;
 	enum la_durability durability;

@@ -11,6 +11,7 @@
 #include "disk/spool_block.h"
 #include "disk/spool_inside.h"
 
+#include "base/error.h"
 #include "base/text.h"
 
 #include <ctype.h>
@@ -35,13 +36,7 @@ struct look {
 
 static int refuse(struct look *look, int result, const char *sentence)
 {
-	char *why = NULL;
-
-	if (asprintf(&why, "%s: %s", look->database.path, sentence) < 0)
-		why = NULL;
-	free(look->database.why);
-	look->database.why = why;
-	return result;
+	return lai_error(&look->database.why, result, "%s: %s", look->database.path, sentence);
 }
 
 static int check_file(struct look *look, const char *path)
@@ -330,14 +325,15 @@ int la_spool_export(const char *path,
 	struct look look = {.on_record = on_record, .arg = arg};
 	int result = 0;
 
-	*error = NULL;
+	if (error)
+		*error = NULL;
 	look.database.path = strdup(path);
 	if (!look.database.path)
 		result = -ENOMEM;
 	if (!result)
 		result = check_file(&look, path);
 	if (!result) {
-		look.info.in_use = lai_spool_lock_is_held(path);
+		look.info.in_use = lai_lock_is_held(path);
 		result = open_database(&look, path);
 	}
 	if (!result)
@@ -350,10 +346,8 @@ int la_spool_export(const char *path,
 		result = show_blocks(&look);
 	if (!result && info)
 		*info = look.info;
-	if (result < 0) {
-		*error = look.database.why;
-		look.database.why = NULL;
-	}
+	if (result < 0)
+		(void)lai_error_pass(error, result, &look.database.why);
 	lai_database_close(&look.database);
 	return result;
 }

@@ -2,9 +2,11 @@
 /* What is taken from the spool to be sent, and what comes back as confirmed. */
 #include "disk/spool_inside.h"
 
+#include "base/error.h"
+
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define SIZES_MIN 256
@@ -40,20 +42,16 @@ static struct lai_spool_loaded *size_at(struct lai_spool_sizes *sizes, uint64_t 
 static int pass_over(struct lai_spool *spool, const struct lai_spool_head *head)
 {
 	uint64_t records = spool->records, bytes = spool->bytes;
-	char *why;
 
 	lai_spool_forget_block(spool, head, false);
 	spool->damaged_blocks++;
 	spool->damaged_records += records - spool->records;
 	spool->damaged_bytes += bytes - spool->bytes;
 	spool->dirty = true;
-	if (asprintf(&why, "%s: the block with the records %llu to %llu is damaged and passed over",
-		     spool->database.path, (unsigned long long)head->first_seq,
-		     (unsigned long long)head->last_seq) >= 0) {
-		free(spool->database.why);
-		spool->database.why = why;
-	}
-	return -EBADMSG;
+	return lai_error(&spool->database.why, -EBADMSG,
+			 "%s: the block with the records %" PRIu64 " to %" PRIu64
+			 " is damaged and passed over",
+			 spool->database.path, head->first_seq, head->last_seq);
 }
 
 static int fetch(struct lai_spool *spool)

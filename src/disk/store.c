@@ -6,6 +6,8 @@
  */
 #include "disk/store.h"
 
+#include "base/error.h"
+
 #include "disk/store_writer.h"
 
 #include <errno.h>
@@ -86,20 +88,23 @@ int lai_store_open(struct lai_store **store, const struct lai_store_settings *se
 		   char **error)
 {
 	struct lai_store *new;
+	char *why = NULL;
 	int result = store_new(&new, settings);
 
-	*error = NULL;
+	if (error)
+		*error = NULL;
 	if (result)
 		return result;
-	result = open_output(new, settings, error);
+	result = open_output(new, settings, &why);
 	if (!result)
 		result = lai_store_writer_start(new->writer, new->output);
 	if (!result) {
 		*store = new;
 		return 0;
 	}
-	if (!*error && asprintf(error, "%s: %s", settings->into, strerror(-result)) < 0)
-		*error = NULL;
+	if (!why)
+		(void)lai_error(&why, result, "%s: %s", settings->into, strerror(-result));
+	(void)lai_error_pass(error, result, &why);
 	lai_store_writer_done(new->writer);
 	store_free(new);
 	return result;

@@ -14,7 +14,7 @@
  *
  *   FILE     SQLite. The view "records" has sender, seq, destination, headers, received_at (ISO
  *            8601, UTC), body. A record that is there is never stored again.
- *            FILE-lock beside it keeps a second server out, and is removed at the end.
+ *            FILE.lock beside it keeps a second server out, and is removed at the end.
  *   DIR/     or an existing directory: for each destination a file NAME.log to which each record's
  *            body and a newline are appended (a newline within a body stays as it is). NAME is the
  *            destination with %XX for all but [A-Za-z0-9._-], and for a first "."; "%" if it is

@@ -13,6 +13,7 @@
  * well, a file is in the index before its first byte is written.
  */
 #include "disk/store_groups.h"
+#include "base/error.h"
 #include "disk/store_handles.h"
 #include "disk/store_known.h"
 #include "disk/store_output.h"
@@ -59,14 +60,13 @@ static int index_failed(struct directory *directory, int error)
 {
 	const char *why = directory->index.database.why;
 
-	return lai_store_output_note(&directory->output, error, "%s", why ? why : strerror(-error));
+	return lai_error(&directory->output.why, error, "%s", why ? why : strerror(-error));
 }
 
 static int file_failed(struct directory *directory, int error, const char *name)
 {
-	return lai_store_output_note(&directory->output, error, "%s/%s: %s", directory->path, name,
-				     error == -ENOSPC ? "there is no room on the disk"
-						      : strerror(-error));
+	return lai_error(&directory->output.why, error, "%s/%s: %s", directory->path, name,
+			 error == -ENOSPC ? "there is no room on the disk" : strerror(-error));
 }
 
 /* ---- open files ---------------------------------------------------------------------------- */
@@ -279,7 +279,7 @@ static int write_part(struct directory *directory, struct lai_store_group *group
 	if (part.size > CHUNK_BYTES)
 		return write_bytes(directory, group, part.data, part.size);
 	if (!lai_buffer_append(&directory->chunk, part.data, part.size))
-		return lai_store_output_note(&directory->output, -ENOMEM, "out of memory");
+		return lai_error(&directory->output.why, -ENOMEM, "out of memory");
 	return 0;
 }
 
@@ -336,7 +336,7 @@ static int write_batch(struct directory *directory, const struct lai_store_batch
 	int error;
 
 	if (!lai_store_groups_fill(&directory->groups, batch))
-		return lai_store_output_note(&directory->output, -ENOMEM, "out of memory");
+		return lai_error(&directory->output.why, -ENOMEM, "out of memory");
 	error = prepare_groups(directory);
 	if (!error)
 		error = sort_out(directory, batch, counts);
@@ -476,13 +476,11 @@ static int open_directory(struct directory *directory, const char *into)
 	if (!directory->path)
 		return -ENOMEM;
 	if (mkdir(into, 0700) != 0 && errno != EEXIST)
-		return lai_store_output_note(&directory->output, -errno,
-					     "%s: the directory cannot be made: %s", into,
-					     strerror(errno));
+		return lai_error(&directory->output.why, -errno,
+				 "%s: the directory cannot be made: %s", into, strerror(errno));
 	directory->fd = open(into, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory->fd < 0)
-		return lai_store_output_note(&directory->output, -errno, "%s: %s", into,
-					     strerror(errno));
+		return lai_error(&directory->output.why, -errno, "%s: %s", into, strerror(errno));
 	lai_store_handles_init(&directory->handles, directory->fd);
 	for (length = strlen(into); length > 1 && into[length - 1] == '/'; length--)
 		directory->path[length - 1] = '\0';
@@ -500,7 +498,6 @@ int lai_store_directory_open(struct lai_store_output **output,
 		return -ENOMEM;
 	directory->output.kind = &kind;
 	directory->fd = -1;
-	directory->index.lock_fd = -1;
 	directory->rotate_bytes = settings->rotate_bytes;
 	directory->durability = settings->durability;
 	lai_store_handles_init(&directory->handles, -1);
@@ -511,10 +508,8 @@ int lai_store_directory_open(struct lai_store_output **output,
 		*output = &directory->output;
 		return 0;
 	}
-	if (!*error) {
-		*error = directory->output.why;
-		directory->output.why = NULL;
-	}
+	if (!*error)
+		(void)lai_error_pass(error, result, &directory->output.why);
 	directory_close(&directory->output);
 	return result;
 }

@@ -294,7 +294,7 @@ static void one_server_per_directory(void **state)
 	assert_non_null(error);
 	free(error);
 	lai_store_close(store);
-	assert_false(exists(place.into, ".lastack.db-lock"));
+	assert_false(exists(place.into, ".lastack.db.lock"));
 	store = t_open(&settings);
 	lai_store_close(store);
 	t_place_done(&place);

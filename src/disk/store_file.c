@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "disk/store_file.h"
 
-#include "disk/store_output.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -81,20 +81,6 @@ int lai_store_bind(sqlite3_stmt *statement, int place, struct lai_slice bytes)
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
-static int say(char **error, int result, const char *path, const char *text)
-{
-	if (asprintf(error, "%s: %s", path, text) < 0)
-		*error = NULL;
-	return result;
-}
-
-static int say_why(struct lai_store_file *file, int result, char **error)
-{
-	*error = file->database.why;
-	file->database.why = NULL;
-	return result;
-}
-
 static int number(struct lai_database *database, const char *sql, int64_t *value)
 {
 	sqlite3_stmt *statement;
@@ -140,7 +126,8 @@ static int check_or_create(struct lai_store_file *file, const struct lai_store_s
 
 	/* SQLite is content with reading where it may not write. */
 	if (!result && sqlite3_db_readonly(database->handle, "main") != 0)
-		return say(error, -EROFS, file->path, "it cannot be written, only read");
+		return lai_error(error, -EROFS, "%s: %s", file->path,
+				 "it cannot be written, only read");
 	if (!result)
 		result = number(database, "PRAGMA application_id", &application_id);
 	if (!result && tables == 0)
@@ -148,9 +135,9 @@ static int check_or_create(struct lai_store_file *file, const struct lai_store_s
 	else if (!result && application_id != (int64_t)schema->application_id) {
 		(void)snprintf(what, sizeof(what),
 			       "this is an SQLite database of another kind, not %s", schema->what);
-		return say(error, -EBADMSG, file->path, what);
+		return lai_error(error, -EBADMSG, "%s: %s", file->path, what);
 	}
-	return result ? say_why(file, result, error) : 0;
+	return result ? lai_error_pass(error, result, &file->database.why) : 0;
 }
 
 /*
@@ -171,16 +158,7 @@ static int tune(struct lai_store_file *file, char **error)
 			       (int64_t)CHECKPOINT_BYTES / page_bytes, cache);
 		result = lai_database_run(&file->database, sql);
 	}
-	return result ? say_why(file, result, error) : 0;
-}
-
-static int lock(struct lai_store_file *file, char **error)
-{
-	int result = lai_store_lock(&file->lock_fd, file->path);
-
-	if (result == -EBUSY)
-		return say(error, result, file->path, "another server stores there");
-	return result ? say(error, result, file->path, strerror(-result)) : 0;
+	return result ? lai_error_pass(error, result, &file->database.why) : 0;
 }
 
 int lai_store_file_open(struct lai_store_file *file, const char *path, const char *vfs,
@@ -189,15 +167,15 @@ int lai_store_file_open(struct lai_store_file *file, const char *path, const cha
 {
 	int result;
 
-	*file = (struct lai_store_file){.lock_fd = -1, .path = strdup(path)};
+	*file = (struct lai_store_file){.path = strdup(path)};
 	*error = NULL;
 	if (!file->path)
 		return -ENOMEM;
-	result = vfs ? 0 : lock(file, error);
+	result = vfs ? 0 : lai_lock_take(&file->lock, path, "stores there", error);
 	if (!result) {
 		result = lai_database_open(&file->database, path, vfs, durability);
 		if (result)
-			(void)say_why(file, result, error);
+			(void)lai_error_pass(error, result, &file->database.why);
 	}
 	if (!result)
 		result = check_or_create(file, schema, error);
@@ -212,10 +190,9 @@ int lai_store_file_open(struct lai_store_file *file, const char *path, const cha
 void lai_store_file_close(struct lai_store_file *file)
 {
 	lai_database_close(&file->database);
-	if (file->path)
-		lai_store_unlock(file->lock_fd, file->path);
+	lai_lock_release(&file->lock);
 	free(file->path);
-	*file = (struct lai_store_file){.lock_fd = -1};
+	*file = (struct lai_store_file){0};
 }
 
 /* ---- transactions ------------------------------------------------------------------------- */

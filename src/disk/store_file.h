@@ -5,10 +5,11 @@
 
 #include "base/slice.h"
 #include "disk/database.h"
+#include "disk/lock.h"
 
 struct lai_store_file {
 	struct lai_database database;
-	int lock_fd; /* -1: none, on the simulator's disk */
+	struct lai_lock lock; /* none on the simulator's disk */
 	char *path;
 };
 

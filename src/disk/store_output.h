@@ -30,10 +30,6 @@ struct lai_store_output {
 	bool failed; /* it will never work again */
 };
 
-/* Notes the sentence; returns error. */
-int lai_store_output_note(struct lai_store_output *output, int error, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
 /*
  * Each opens one kind. 0, or a negative errno with *error, a sentence (NULL: out of memory).
  */
@@ -43,12 +39,5 @@ int lai_store_directory_open(struct lai_store_output **output,
 			     const struct lai_store_settings *settings, char **error);
 int lai_store_stream_open(struct lai_store_output **output,
 			  const struct lai_store_settings *settings, char **error);
-
-/*
- * One server per store: a lock on a file PATH-lock, which dies with its process. *fd is to be given
- * to lai_store_unlock(), which removes the file. -EBUSY: another has it; or another negative errno.
- */
-int lai_store_lock(int *fd, const char *path);
-void lai_store_unlock(int fd, const char *path);
 
 #endif

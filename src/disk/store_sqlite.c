@@ -11,6 +11,7 @@
  * destinations are numbers there, by the table "name".
  */
 #include "disk/store_file.h"
+#include "base/error.h"
 #include "disk/store_output.h"
 
 #include <errno.h>
@@ -247,9 +248,8 @@ static int insert_all(struct sqlite *sqlite, const struct lai_store_batch *batch
 
 static int failed(struct sqlite *sqlite, int error)
 {
-	return lai_store_output_note(&sqlite->output, error, "%s",
-				     sqlite->file.database.why ? sqlite->file.database.why
-							       : strerror(-error));
+	return lai_error(&sqlite->output.why, error, "%s",
+			 sqlite->file.database.why ? sqlite->file.database.why : strerror(-error));
 }
 
 static int sqlite_write(struct lai_store_output *output, const struct lai_store_batch *batch,
@@ -331,7 +331,6 @@ int lai_store_sqlite_open(struct lai_store_output **output,
 	if (!sqlite)
 		return result;
 	sqlite->output.kind = &kind;
-	sqlite->file.lock_fd = -1;
 	sqlite->cache = calloc(CACHE_COUNT, sizeof(*sqlite->cache));
 	if (sqlite->cache)
 		result = lai_store_file_open(&sqlite->file, settings->into, settings->vfs,
@@ -340,8 +339,7 @@ int lai_store_sqlite_open(struct lai_store_output **output,
 		result = prepare(sqlite);
 		if (result) {
 			(void)failed(sqlite, result);
-			*error = sqlite->output.why;
-			sqlite->output.why = NULL;
+			(void)lai_error_pass(error, result, &sqlite->output.why);
 		}
 	}
 	if (result)

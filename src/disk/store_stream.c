@@ -7,6 +7,7 @@
 #include "disk/store_output.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,14 +47,12 @@ static int failed(struct stream *stream, int error)
 {
 	if (error == -EPIPE || error == -ECONNRESET) {
 		stream->output.failed = true;
-		return lai_store_output_note(&stream->output, error,
-					     "nobody reads the output any more");
+		return lai_error(&stream->output.why, error, "nobody reads the output any more");
 	}
 	if (error == -EAGAIN)
-		return lai_store_output_note(&stream->output, error,
-					     "whoever reads the output does not read");
-	return lai_store_output_note(&stream->output, error, "the output says: %s",
-				     strerror(-error));
+		return lai_error(&stream->output.why, error,
+				 "whoever reads the output does not read");
+	return lai_error(&stream->output.why, error, "the output says: %s", strerror(-error));
 }
 
 static bool gather(struct stream *stream, const struct lai_store_batch *batch)
@@ -204,16 +203,11 @@ int lai_store_stream_open(struct lai_store_output **output,
 {
 	struct stream *stream;
 	struct stat status;
-	int result;
 
 	*error = NULL;
-	if (fstat(settings->output, &status) != 0) {
-		result = -errno;
-		if (asprintf(error, "the output (descriptor %d) says: %s", settings->output,
-			     strerror(-result)) < 0)
-			*error = NULL;
-		return result;
-	}
+	if (fstat(settings->output, &status) != 0)
+		return lai_error(error, -errno, "the output (descriptor %d) says: %s",
+				 settings->output, strerror(errno));
 	stream = calloc(1, sizeof(*stream));
 	if (!stream)
 		return -ENOMEM;

@@ -298,10 +298,10 @@ static void one_server_per_store(void **state)
 	t_place_init(&place, "s.db");
 	settings = t_settings(place.into);
 	store = t_open(&settings);
-	refuses(place.into, -EBUSY, "another server");
+	refuses(place.into, -EBUSY, "stores there");
 	t_wait(store, t_put(store, "a", 1, QUEUE, "x"));
 	lai_store_close(store);
-	(void)snprintf(lock, sizeof(lock), "%s-lock", place.into);
+	(void)snprintf(lock, sizeof(lock), "%s.lock", place.into);
 	assert_int_equal(stat(lock, &status), -1);
 	assert_int_equal(stat(place.into, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0600);

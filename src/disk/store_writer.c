@@ -2,6 +2,7 @@
 #include "disk/store_writer.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -28,8 +29,7 @@ static void set_trouble(struct lai_store_writer *writer, int error)
 	const char *why = writer->output->why;
 	char *trouble = NULL;
 
-	if (asprintf(&trouble, "cannot store: %s", why ? why : strerror(-error)) < 0)
-		trouble = NULL;
+	(void)lai_error(&trouble, error, "cannot store: %s", why ? why : strerror(-error));
 	if (!trouble || !writer->trouble || strcmp(trouble, writer->trouble) != 0 ||
 	    writer->failed != writer->output->failed) {
 		free(writer->trouble);

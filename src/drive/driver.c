@@ -33,6 +33,7 @@ static void on_fin(void *driver, uint64_t now_ns)
 
 static void on_error(void *driver, int error, uint64_t now_ns)
 {
+	lai_link_note_why(link_of(driver), ((struct lai_driver *)driver)->hands.why);
 	lai_link_on_error(link_of(driver), error, now_ns);
 }
 
@@ -148,6 +149,7 @@ static void attempt_decided(struct lai_driver *driver, int attempt, int error)
 		error = -LAI_NET(driver, names, socket, &local, &remote);
 	reset = reset_already(driver, socket, error);
 	if (error != 0 && !reset) {
+		lai_link_note_why(driver->link, LAI_NET(driver, why, socket));
 		LAI_NET(driver, close, socket);
 		driver->racing[attempt] = -1;
 	}

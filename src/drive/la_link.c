@@ -77,23 +77,18 @@ static int make_net(struct lai_net **net, const struct la_link_config *config, c
 int la_link_new(struct la_link **link, const struct la_link_config *config, char **error)
 {
 	struct lai_net *net;
-	char *why = NULL;
 	int status;
 
 	if (error)
 		*error = NULL;
-	status = make_net(&net, config, &why);
+	status = make_net(&net, config, error);
 	if (status == 0) {
-		status = lai_link_new_on(link, config, net, &why);
+		status = lai_link_new_on(link, config, net, error);
 		if (status != 0)
 			net->ops->free(net);
 		else
 			(*link)->owns_net = true;
 	}
-	if (error)
-		*error = why;
-	else
-		free(why);
 	return status;
 }
 

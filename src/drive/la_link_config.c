@@ -2,6 +2,7 @@
 /* A link's settings: defaults, what fits together and what does not, copies of all texts. */
 #include "drive/la_link_inside.h"
 
+#include "base/error.h"
 #include "base/sender_id.h"
 
 #include <errno.h>
@@ -75,60 +76,48 @@ static void fill_in_defaults(struct la_link_config *config)
 		config->seed = 1; /* no entropy yet: jitter is the only thing that suffers */
 }
 
-int lai_la_link_refuse(char **error, const char *sentence)
-{
-	if (error)
-		*error = strdup(sentence);
-	return -EINVAL;
-}
-
 static int check(const struct la_link_config *config, char **error)
 {
 	if (config->proof >= LA_PROOF_COUNT || config->close_policy >= LA_CLOSE_COUNT ||
 	    config->on_full >= LA_FULL_COUNT || config->on_peer_fin >= LA_PEER_FIN_COUNT ||
 	    config->on_stall >= LA_STALL_COUNT)
-		return lai_la_link_refuse(error, "a policy has a value that does not exist");
+		return lai_error(error, -EINVAL, "a policy has a value that does not exist");
 	if (config->buffer_bytes > BUFFER_MAX)
-		return lai_la_link_refuse(error, "the buffer is larger than 64 GiB");
+		return lai_error(error, -EINVAL, "the buffer is larger than 64 GiB");
 	if (config->record_bytes_max > config->buffer_bytes)
-		return lai_la_link_refuse(
-			error, "the buffer is smaller than the largest record that it must hold");
+		return lai_error(error, -EINVAL,
+				 "the buffer is smaller than the largest record that it must hold");
 	if (config->proof == LA_PROOF_CONSUMED && config->close_policy != LA_CLOSE_GRACEFUL)
-		return lai_la_link_refuse(
-			error, "only a graceful close can prove that the peer consumed everything");
+		return lai_error(
+			error, -EINVAL,
+			"only a graceful close can prove that the peer consumed everything");
 	if (config->backoff_min_ns > config->backoff_max_ns)
-		return lai_la_link_refuse(error,
-					  "the shortest back-off is longer than the longest");
+		return lai_error(error, -EINVAL,
+				 "the shortest back-off is longer than the longest");
 	if (config->dead_ns < LAI_S)
-		return lai_la_link_refuse(error, "a peer cannot be called dead in less than 1 s: "
-						 "the kernel retransmits no faster");
+		return lai_error(error, -EINVAL,
+				 "a peer cannot be called dead in less than 1 s: "
+				 "the kernel retransmits no faster");
 	if (config->tos > 255)
-		return lai_la_link_refuse(error, "the type of service is one byte: 0 to 255");
+		return lai_error(error, -EINVAL, "the type of service is one byte: 0 to 255");
 	return 0;
 }
 
 static int parse_endpoints(struct la_link *link, const struct la_link_config *config, char **error)
 {
-	char *why = NULL;
-
 	if (config->url_count == 0)
-		return lai_la_link_refuse(error, "no server: at least one URL is needed");
+		return lai_error(error, -EINVAL, "no server: at least one URL is needed");
 	link->endpoints = calloc(config->url_count, sizeof(*link->endpoints));
 	if (!link->endpoints)
 		return -ENOMEM;
 	link->endpoint_count = config->url_count;
 	for (size_t i = 0; i < config->url_count; i++) {
-		if (lai_endpoint_parse(&link->endpoints[i], config->urls[i], false, &why) != 0) {
-			if (error)
-				*error = why;
-			else
-				free(why);
+		if (lai_endpoint_parse(&link->endpoints[i], config->urls[i], false, error) != 0)
 			return -EINVAL;
-		}
 		if (link->endpoints[i].wire != link->endpoints[0].wire ||
 		    link->endpoints[i].tls != link->endpoints[0].tls)
-			return lai_la_link_refuse(
-				error, "the servers of one list must all have the same scheme");
+			return lai_error(error, -EINVAL,
+					 "the servers of one list must all have the same scheme");
 	}
 	return 0;
 }
@@ -165,12 +154,12 @@ static int socket_options(struct la_link *link, const struct la_link_config *con
 		options->keepalive_ns = options->rto_max_ns = 0;
 	if (config->local_address &&
 	    lai_address_parse(config->local_address, config->local_port, &options->local) != 0)
-		return lai_la_link_refuse(
-			error, "the local address is not a numeric IPv4 or IPv6 address");
+		return lai_error(error, -EINVAL,
+				 "the local address is not a numeric IPv4 or IPv6 address");
 	if (!reachable(link, lai_address_family(&options->local)))
-		return lai_la_link_refuse(
-			error, "the local address and a server's are not of one family: both "
-			       "IPv4 or both IPv6");
+		return lai_error(error, -EINVAL,
+				 "the local address and a server's are not of one family: both "
+				 "IPv4 or both IPv6");
 	options->device = config->device;
 	return 0;
 }
@@ -240,14 +229,15 @@ static int check_headers(const struct la_stomp_config *stomp, char **error)
 		const char *colon = strchr(stomp->headers[i], ':');
 
 		if (!colon || colon == stomp->headers[i])
-			return lai_la_link_refuse(error, "a header is not of the form NAME:VALUE");
+			return lai_error(error, -EINVAL, "a header is not of the form NAME:VALUE");
 		for (size_t k = 0; k < sizeof(ours) / sizeof(ours[0]); k++)
 			if (strncmp(stomp->headers[i], ours[k], strlen(ours[k])) == 0 &&
 			    stomp->headers[i][strlen(ours[k])] == ':')
-				return lai_la_link_refuse(
-					error, "destination, record-id, receipt, transaction, "
-					       "content-length and content-type are lastack's own: "
-					       "they cannot be given as extra headers");
+				return lai_error(
+					error, -EINVAL,
+					"destination, record-id, receipt, transaction, "
+					"content-length and content-type are lastack's own: "
+					"they cannot be given as extra headers");
 	}
 	return 0;
 }
@@ -282,39 +272,43 @@ static int check_dialogue(const struct la_link *link, struct la_link_config *con
 	const struct la_stomp_config *stomp = &config->stomp;
 
 	if (!link->endpoints[0].wire->has_receipts && config->spool.path)
-		return lai_la_link_refuse(error,
-					  "a spool needs receipts: only stomp:// and stomps:// "
-					  "have them");
+		return lai_error(error, -EINVAL,
+				 "a spool needs receipts: only stomp:// and stomps:// "
+				 "have them");
 	if (!link->endpoints[0].wire->has_receipts && config->proof == LA_PROOF_CONFIRMED)
-		return lai_la_link_refuse(error, "only stomp:// and stomps:// have receipts, which "
-						 "confirm");
+		return lai_error(error, -EINVAL,
+				 "only stomp:// and stomps:// have receipts, which "
+				 "confirm");
 	if (!link->endpoints[0].wire->has_receipts)
 		return 0;
 	config->proof = LA_PROOF_CONFIRMED;
 	if (lacks_destination(link, stomp))
-		return lai_la_link_refuse(error, "no destination: write it behind the port, as in "
-						 "stomp://HOST:PORT/queue/NAME");
+		return lai_error(error, -EINVAL,
+				 "no destination: write it behind the port, as in "
+				 "stomp://HOST:PORT/queue/NAME");
 	if (has_line_break(stomp->login) || has_line_break(stomp->passcode) ||
 	    has_line_break(stomp->vhost))
-		return lai_la_link_refuse(error,
-					  "a login, password or virtual host cannot contain a "
-					  "line break: STOMP has no way to write it");
+		return lai_error(error, -EINVAL,
+				 "a login, password or virtual host cannot contain a "
+				 "line break: STOMP has no way to write it");
 	if (exposes_password(link, stomp))
-		return lai_la_link_refuse(
-			error, "the password would travel in clear text to another host: "
-			       "use stomps://, or allow it (--plain-password)");
+		return lai_error(error, -EINVAL,
+				 "the password would travel in clear text to another host: "
+				 "use stomps://, or allow it (--plain-password)");
 	if (stomp->sender && !lai_sender_id_is(lai_slice_of(stomp->sender)))
-		return lai_la_link_refuse(error, "a sender's id has 1 to 63 characters: letters, "
-						 "digits, '.', '_' and '-'");
+		return lai_error(error, -EINVAL,
+				 "a sender's id has 1 to 63 characters: letters, "
+				 "digits, '.', '_' and '-'");
 	if (stomp->receipts >= LA_RECEIPTS_COUNT || config->spool.durability >= LA_DURABILITY_COUNT)
-		return lai_la_link_refuse(error, "a policy has a value that does not exist");
+		return lai_error(error, -EINVAL, "a policy has a value that does not exist");
 	if (config->close_policy != LA_CLOSE_GRACEFUL)
-		return lai_la_link_refuse(error,
-					  "stomp:// ends with DISCONNECT and its receipt: only "
-					  "a graceful close fits");
+		return lai_error(error, -EINVAL,
+				 "stomp:// ends with DISCONNECT and its receipt: only "
+				 "a graceful close fits");
 	if (stomp->rejected_min_ns > stomp->rejected_max_ns)
-		return lai_la_link_refuse(error, "the shortest back-off after a refused login is "
-						 "longer than the longest");
+		return lai_error(error, -EINVAL,
+				 "the shortest back-off after a refused login is "
+				 "longer than the longest");
 	return check_headers(stomp, error);
 }
 

@@ -15,8 +15,6 @@ static inline bool lai_la_link_is_dialogue(const struct la_link *link)
 int lai_la_link_settle(struct la_link *link, struct la_link_config *config,
 		       struct lai_socket_options *options, char **error);
 bool lai_la_link_wants_tls(const struct la_link_config *config);
-/* *error, if error is not NULL, becomes a copy of sentence. Always -EINVAL. */
-int lai_la_link_refuse(char **error, const char *sentence);
 
 /* la_link.c */
 bool lai_la_link_closed_for_input(const struct la_link *link);
@@ -29,6 +27,6 @@ void lai_la_link_pump(struct la_link *link);
 bool lai_la_link_all_loaded(struct la_link *link);
 uint64_t lai_la_link_records_deadline(const struct la_link *link);
 void lai_la_link_records_totals(const struct la_link *link, struct la_totals *totals);
-void lai_la_link_on_refused(void *arg, const struct lai_courier_refusal *refusal);
+bool lai_la_link_on_refused(void *arg, const struct lai_courier_refusal *refusal);
 
 #endif

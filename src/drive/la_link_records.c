@@ -79,20 +79,15 @@ int lai_la_link_open_spool(struct la_link *link, const struct la_link_config *co
 		.seed = place->seed,
 		.first_seq = first_seq(config, place->vfs != NULL),
 	};
-	char *why = NULL;
 	int status = 0;
 
 	if (!config->spool.path) {
 		link->last_seq = first_seq(config, false) - 1;
 		return make_sender(link, config, place->seed);
 	}
-	status = lai_spool_open(&link->spool, &settings, &why);
+	status = lai_spool_open(&link->spool, &settings, error);
 	if (status == 0)
 		take_over(link);
-	else if (error)
-		*error = why;
-	else
-		free(why);
 	return status;
 }
 
@@ -278,7 +273,7 @@ uint64_t lai_la_link_records_deadline(const struct la_link *link)
 
 void lai_la_link_records_totals(const struct la_link *link, struct la_totals *totals)
 {
-	uint64_t damaged_records, damaged_bytes;
+	uint64_t damaged_records, damaged_bytes, pending_records = 0, pending_bytes = 0;
 	struct la_spool_info info;
 
 	*totals = link->core.cargo.outbox.totals;
@@ -290,8 +285,11 @@ void lai_la_link_records_totals(const struct la_link *link, struct la_totals *to
 		totals->dropped_records += info.dropped_records - link->dropped_before_records;
 		totals->dropped_bytes += info.dropped_bytes - link->dropped_before_bytes;
 		lai_spool_damaged(link->spool, &damaged_records, &damaged_bytes);
-		totals->abandoned_records += damaged_records;
-		totals->abandoned_bytes += damaged_bytes;
+		/* At the end only what is in the file waits. */
+		if (link->core.state == LA_LINK_DONE)
+			lai_spool_pending(link->spool, &pending_records, &pending_bytes);
+		totals->abandoned_records += damaged_records + pending_records;
+		totals->abandoned_bytes += damaged_bytes + pending_bytes;
 	}
 	totals->waiting_bytes = totals->accepted_bytes - totals->delivered_bytes -
 				totals->dropped_bytes - totals->buried_bytes -
@@ -302,12 +300,13 @@ void lai_la_link_records_totals(const struct la_link *link, struct la_totals *to
 }
 
 /* The core speaks of two pieces, the user of one body. */
-void lai_la_link_on_refused(void *arg, const struct lai_courier_refusal *refusal)
+bool lai_la_link_on_refused(void *arg, const struct lai_courier_refusal *refusal)
 {
 	struct la_link *link = arg;
 	size_t size = refusal->body[0].size + refusal->body[1].size;
 	struct la_refusal said = {
 		.sender = link->sender, .seq = refusal->seq, .size = size, .message = ""};
+	bool keep = false;
 	char *body = malloc(size + 1);
 	char *message =
 		strndup(refusal->message.data ? refusal->message.data : "", refusal->message.size);
@@ -319,14 +318,16 @@ void lai_la_link_on_refused(void *arg, const struct lai_courier_refusal *refusal
 			       refusal->body[1].size);
 	}
 	said.body = body;
-	said.size = body ? size : 0;
+	said.size = size;
+	said.keep = &keep;
 	if (message)
 		said.message = message;
-	if (link->core.config.on_event)
+	if (body && link->core.config.on_event)
 		link->core.config.on_event(link->core.config.arg,
 					   &(struct la_event){.kind = LA_EVENT_REFUSED,
 							      .now_ns = now_of(link),
 							      .refusal = &said});
 	free(body);
 	free(message);
+	return body && !keep;
 }

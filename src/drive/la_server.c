@@ -46,18 +46,13 @@ static uint64_t make_epoch(void)
 static int wrap_in_tls(struct lai_net **net, const struct la_server_config *config, char **error)
 {
 	struct lai_net *tls;
-	char *why = NULL;
 	int status;
 
 	if (!config->url || strncmp(config->url, "stomps://", strlen("stomps://")) != 0)
 		return 0;
-	status = lai_net_tls_new(&tls, *net, &config->tls, true, &why);
+	status = lai_net_tls_new(&tls, *net, &config->tls, true, error);
 	if (status == 0)
 		*net = tls;
-	else if (error)
-		*error = why;
-	if (status == 0 || !error)
-		free(why);
 	return status;
 }
 

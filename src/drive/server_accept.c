@@ -8,6 +8,8 @@
  */
 #include "drive/server.h"
 
+#include "base/error.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +42,7 @@ int lai_server_listen(struct la_server *server, char **error)
 	int status;
 
 	if (server->config.listener >= 0)
-		status = LAI_NET(server, adopt, server->config.listener);
+		status = LAI_NET(server, adopt, server->config.listener, &server->local);
 	else
 		status = LAI_NET(server, listen, &server->local, BACKLOG);
 	if (status >= 0) {
@@ -51,10 +53,8 @@ int lai_server_listen(struct la_server *server, char **error)
 	}
 	if (status == 0)
 		return 0;
-	if (error && asprintf(error, "cannot listen on %s: %s",
-			      lai_address_format(text, &server->local), reason(-status)) < 0)
-		*error = NULL;
-	return status;
+	return lai_error(error, status, "cannot listen on %s: %s",
+			 lai_address_format(text, &server->local), reason(-status));
 }
 
 void lai_server_unlisten(struct la_server *server)

@@ -17,6 +17,8 @@
  */
 #include "drive/server.h"
 
+#include "base/error.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -82,11 +84,10 @@ int lai_server_read_users(struct la_server *server, char **error)
 		server->users = users;
 		return 0;
 	}
-	if (error && asprintf(error, "cannot read the users' file %s: %s", server->users_path,
-			      why		  ? why
-			      : status == -EISDIR ? "it is not a file"
-						  : strerror(-status)) < 0)
-		*error = NULL;
+	(void)lai_error(error, status, "cannot read the users' file %s: %s", server->users_path,
+			why		    ? why
+			: status == -EISDIR ? "it is not a file"
+					    : strerror(-status));
 	free(why);
 	return status;
 }

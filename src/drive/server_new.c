@@ -2,6 +2,8 @@
 /* Making a server: the settings, and what is opened for it. */
 #include "drive/server.h"
 
+#include "base/error.h"
+
 #include "link/endpoint.h"
 
 #include <errno.h>
@@ -10,7 +12,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 
 /* Bounds that catch typing errors. */
 #define CONNECTIONS_MAX 1000000u
@@ -25,13 +26,6 @@
 #define RECORDS_IN_STORE 2
 
 /* ---- settings ----------------------------------------------------------------------------- */
-
-static int refuse(char **error, const char *sentence)
-{
-	if (error)
-		*error = strdup(sentence);
-	return -EINVAL;
-}
 
 /* Zero means "not set". */
 static void fill_in_defaults(struct la_server_config *config)
@@ -65,20 +59,25 @@ static void fill_in_defaults(struct la_server_config *config)
 static int check(const struct la_server_config *config, char **error)
 {
 	if (config->durability >= LA_DURABILITY_COUNT)
-		return refuse(error, "the durability has a value that does not exist");
+		return lai_error(error, -EINVAL, "the durability has a value that does not exist");
 	if (config->connections_max > CONNECTIONS_MAX)
-		return refuse(error, "more than 1000000 connections at once are not supported");
+		return lai_error(error, -EINVAL,
+				 "more than 1000000 connections at once are not supported");
 	if (config->store_buffer_bytes > STORE_BUFFER_MAX || config->record_bytes_max > RECORD_MAX)
-		return refuse(error, "a record is at most 4 GiB, the store's buffer 1 TiB");
+		return lai_error(error, -EINVAL,
+				 "a record is at most 4 GiB, the store's buffer 1 TiB");
 	if (config->dead_ns < LAI_S)
-		return refuse(error, "a peer cannot be called dead in less than 1 s: "
-				     "the kernel retransmits no faster");
+		return lai_error(error, -EINVAL,
+				 "a peer cannot be called dead in less than 1 s: "
+				 "the kernel retransmits no faster");
 	if (config->handshake_ns == LA_NEVER)
-		return refuse(error, "the handshake needs a deadline: "
-				     "whoever says nothing would stay for ever");
+		return lai_error(error, -EINVAL,
+				 "the handshake needs a deadline: "
+				 "whoever says nothing would stay for ever");
 	if (config->linger_ns == LA_NEVER || config->linger_idle_ns == LA_NEVER)
-		return refuse(error, "lingering needs a deadline: "
-				     "a refused client could go on for ever");
+		return lai_error(error, -EINVAL,
+				 "lingering needs a deadline: "
+				 "a refused client could go on for ever");
 	return 0;
 }
 
@@ -127,53 +126,37 @@ static void init_sessions(struct la_server *server)
 
 static int resolve(struct la_server *server, const struct lai_endpoint *endpoint, char **error)
 {
-	struct lai_address found[LAI_ADDRESSES_MAX];
-	uint64_t by_ns = lai_time_after(lai_net_now(server->net), RESOLVE_NS);
-	struct lai_ready ready;
 	int status;
 
 	server->local = endpoint->address;
 	if (endpoint->address.length > 0)
 		return 0;
-	status = LAI_NET(server, resolve, endpoint->host, endpoint->port);
-	while (status >= 0) {
-		(void)LAI_NET(server, wait, &ready, 1, by_ns);
-		status = LAI_NET(server, resolved, found);
-		if (status != -EINPROGRESS || lai_net_now(server->net) >= by_ns)
-			break;
-		status = 0;
-	}
-	LAI_NET(server, resolve_cancel);
-	if (status > 0) {
-		server->local = found[0];
+	status = lai_net_resolve(server->net, endpoint->host, endpoint->port,
+				 lai_time_after(lai_net_now(server->net), RESOLVE_NS),
+				 &server->local);
+	if (status == 0)
 		return 0;
-	}
-	if (error && asprintf(error, "cannot listen on %s: %s", endpoint->text,
-			      status == -ENOENT ? "there is no such name, or it has no address"
-						: "the name server did not answer") < 0)
-		*error = NULL;
-	return status == 0 || status == -EINPROGRESS ? -EAGAIN : status;
+	return lai_error(error, status, "cannot listen on %s: %s", endpoint->text,
+			 status == -ENOENT ? "there is no such name, or it has no address"
+					   : "the name server did not answer");
 }
 
 /* Where: the URL says it, or the descriptor that was handed over does. */
 static int find_place(struct la_server *server, const struct la_server_config *config, char **error)
 {
 	struct lai_endpoint endpoint;
-	char *why = NULL;
 	int status;
 
 	if (!config->url)
-		return config->listener >= 0 ? 0 : refuse(error, "no URL: where to listen?");
-	status = lai_endpoint_parse(&endpoint, config->url, true, &why);
-	if (status != 0) {
-		if (error)
-			*error = why;
-		else
-			free(why);
+		return config->listener >= 0
+			       ? 0
+			       : lai_error(error, -EINVAL, "no URL: where to listen?");
+	status = lai_endpoint_parse(&endpoint, config->url, true, error);
+	if (status != 0)
 		return status;
-	}
 	if (!endpoint.wire->has_receipts)
-		return refuse(error, "this server speaks stomp:// and stomps://, nothing else");
+		return lai_error(error, -EINVAL,
+				 "this server speaks stomp:// and stomps://, nothing else");
 	return config->listener >= 0 ? 0 : resolve(server, &endpoint, error);
 }
 
@@ -189,13 +172,8 @@ static int open_store(struct la_server *server, const struct lai_server_place *p
 		.no_thread = place->no_threads,
 		.vfs = place->vfs,
 	};
-	char *why = NULL;
-	int status = lai_store_open(&server->store, &settings, &why);
+	int status = lai_store_open(&server->store, &settings, error);
 
-	if (status != 0 && error)
-		*error = why;
-	else
-		free(why);
 	if (status != 0)
 		return status;
 	server->stored = server->ticket = lai_store_stored(server->store);
@@ -273,18 +251,6 @@ static struct la_server *new_empty(const struct lai_server_place *place)
 	return server;
 }
 
-/* The port of a listener that was handed over is the kernel's to tell. */
-static void name_listener(struct la_server *server)
-{
-	struct lai_address local = {.length = sizeof(local.v6)}, ignored;
-
-	if (server->config.listener < 0)
-		return;
-	if (getsockname(server->config.listener, &local.sa, &local.length) == 0 ||
-	    LAI_NET(server, names, server->listener, &local, &ignored) == 0)
-		server->local = local;
-}
-
 int lai_server_new_on(struct la_server **server, const struct la_server_config *config,
 		      const struct lai_server_place *place, char **error)
 {
@@ -316,7 +282,6 @@ int lai_server_new_on(struct la_server **server, const struct la_server_config *
 		la_server_free(made);
 		return status;
 	}
-	name_listener(made);
 	init_sessions(made);
 	*server = made;
 	lai_server_say(made, LA_SERVER_LISTENS, NULL, lai_address_format(text, &made->local));

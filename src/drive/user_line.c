@@ -3,6 +3,7 @@
  * A line of the users' file. It stands here and not beside the users, since a salt is drawn from the
  * system's random numbers (crypt_gensalt() does it), which serve may not.
  */
+#include "base/error.h"
 #include "base/text.h"
 #include "serve/users.h"
 
@@ -12,19 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SENTENCE_MAX 256
 #define METHOD "$y$" /* yescrypt, at its usual cost: Debian's own choice for passwords */
-
-static int refuse(char **error, const char *subject, const char *wrong)
-{
-	struct lai_text sentence = LAI_TEXT_INIT(SENTENCE_MAX);
-
-	lai_text_append(&sentence, "the %s %s", subject, wrong);
-	if (lai_text_steal(&sentence, error) == 0)
-		return -EINVAL;
-	lai_text_done(&sentence);
-	return -ENOMEM;
-}
 
 /* 0 or a negative errno; *line is name:hash. */
 static int join(char **line, const char *name, const char *hash)
@@ -45,12 +34,13 @@ int la_user_line(char **line, const char *name, const char *password, char **err
 	struct crypt_data *data;
 	int result = 0;
 
-	*error = NULL;
+	if (error)
+		*error = NULL;
 	if (wrong)
-		return refuse(error, "name", wrong);
+		return lai_error(error, -EINVAL, "the name %s", wrong);
 	wrong = lai_users_password_wrong(lai_slice_of(password));
 	if (wrong)
-		return refuse(error, "password", wrong);
+		return lai_error(error, -EINVAL, "the password %s", wrong);
 	if (!crypt_gensalt_rn(METHOD, 0, NULL, 0, salt, sizeof(salt)))
 		return -errno;
 	data = calloc(1, sizeof(*data));

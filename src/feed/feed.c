@@ -2,6 +2,7 @@
 #include "feed/feed.h"
 #include "feed/feed_source.h"
 
+#include "base/error.h"
 #include "base/time.h"
 
 #include <assert.h>
@@ -17,8 +18,8 @@ int lai_feed_new(struct lai_feed **feed, const struct lai_feed_config *config, c
 	if (!config->follow)
 		return lai_feed_list_new(feed, config, error);
 	if (config->file_count > 0)
-		return lai_feed_say(error, -EINVAL, "cannot follow %s and read other files as well",
-				    config->follow);
+		return lai_error(error, -EINVAL, "cannot follow %s and read other files as well",
+				 config->follow);
 	return lai_feed_follow_new(feed, config, error);
 }
 
@@ -122,20 +123,6 @@ bool lai_feed_resumed(const struct lai_feed *feed)
 void lai_feed_counts(const struct lai_feed *feed, struct lai_feed_counts *counts)
 {
 	*counts = feed->counts;
-}
-
-int lai_feed_say(char **error, int result, const char *format, ...)
-{
-	va_list list;
-	char *sentence = NULL;
-
-	va_start(list, format);
-	if (vasprintf(&sentence, format, list) < 0)
-		sentence = NULL;
-	va_end(list);
-	free(*error);
-	*error = sentence;
-	return result;
 }
 
 void lai_feed_unsay(char **error)

@@ -16,6 +16,7 @@
 #include "feed/feed_source.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "feed/feed_tail.h"
 #include "feed/feed_watch.h"
 
@@ -121,13 +122,13 @@ static int take_named(struct follow *follow, char **error, uint64_t now_ns)
 		result = fd < 0 ? -1 : fstat(fd, &status);
 	}
 	if (result != 0) {
-		result = lai_feed_say(error, -errno, "cannot follow %s: %s", follow->path,
-				      strerror(errno));
+		result = lai_error(error, -errno, "cannot follow %s: %s", follow->path,
+				   strerror(errno));
 		goto out;
 	}
 	if (!S_ISREG(status.st_mode)) {
-		result = lai_feed_say(error, -EINVAL, "cannot follow %s: it is not a regular file",
-				      follow->path);
+		result = lai_error(error, -EINVAL, "cannot follow %s: it is not a regular file",
+				   follow->path);
 		goto out;
 	}
 	result = 0;
@@ -184,8 +185,8 @@ static ssize_t read_first(struct follow *follow, void *room, size_t size, bool *
 		return 0;
 	}
 	if (result < 0)
-		return lai_feed_say(&follow->feed.error, (int)result, "cannot read %s: %s",
-				    follow->path, strerror((int)-result));
+		return lai_error(&follow->feed.error, (int)result, "cannot read %s: %s",
+				 follow->path, strerror((int)-result));
 	return result > 0 ? result : -EAGAIN;
 }
 
@@ -322,8 +323,8 @@ static int first_look(struct follow *follow, const struct lai_feed_config *confi
 		return result;
 	lai_feed_unsay(error);
 	if (access(follow->watch.directory_path, F_OK) != 0)
-		return lai_feed_say(error, -errno, "cannot follow %s: its directory: %s",
-				    follow->path, strerror(errno));
+		return lai_error(error, -errno, "cannot follow %s: its directory: %s", follow->path,
+				 strerror(errno));
 	return 0;
 }
 
@@ -333,8 +334,8 @@ int lai_feed_follow_new(struct lai_feed **feed, const struct lai_feed_config *co
 	int result = -ENOMEM;
 
 	if (strcmp(config->follow, "-") == 0)
-		return lai_feed_say(error, -EINVAL,
-				    "cannot follow standard input; it is read to its end anyway");
+		return lai_error(error, -EINVAL,
+				 "cannot follow standard input; it is read to its end anyway");
 	follow = calloc(1, sizeof(*follow));
 	if (!follow)
 		return -ENOMEM;
@@ -348,8 +349,8 @@ int lai_feed_follow_new(struct lai_feed **feed, const struct lai_feed_config *co
 	if (result == 0)
 		result = first_look(follow, config, error);
 	else if (result != -ENOMEM)
-		(void)lai_feed_say(error, result, "cannot follow %s: %s", follow->path,
-				   strerror(-result));
+		(void)lai_error(error, result, "cannot follow %s: %s", follow->path,
+				strerror(-result));
 out:
 	if (result == 0)
 		*feed = &follow->feed;

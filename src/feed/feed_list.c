@@ -12,6 +12,7 @@
  */
 #include "feed/feed_source.h"
 
+#include "base/error.h"
 #include "base/time.h"
 
 #include <errno.h>
@@ -111,14 +112,14 @@ static int list_open(struct list *list)
 	int fd = open_named(list, name, &status);
 
 	if (fd < 0)
-		return lai_feed_say(&list->feed.error, -errno, "cannot read %s: %s", shown(name),
-				    strerror(errno));
+		return lai_error(&list->feed.error, -errno, "cannot read %s: %s", shown(name),
+				 strerror(errno));
 	list->fd = fd;
 	refusal = is_stdin(name) ? NULL : lai_feed_refusal(status.st_mode);
 	if (refusal) {
 		list_close(list);
-		return lai_feed_say(&list->feed.error, -EINVAL, "cannot read %s: it %s", name,
-				    refusal);
+		return lai_error(&list->feed.error, -EINVAL, "cannot read %s: it %s", name,
+				 refusal);
 	}
 	lai_feed_unsay(&list->feed.error);
 	if (S_ISFIFO(status.st_mode))
@@ -171,8 +172,8 @@ static ssize_t list_read(struct lai_feed *feed, void *room, size_t size, bool *s
 	if (result == -EINTR)
 		return -EAGAIN;
 	if (result < 0)
-		return lai_feed_say(&feed->error, (int)result, "cannot read %s: %s",
-				    list_name(feed), strerror((int)-result));
+		return lai_error(&feed->error, (int)result, "cannot read %s: %s", list_name(feed),
+				 strerror((int)-result));
 	list_close(list);
 	list->waits = false;
 	list->current++;
@@ -201,13 +202,12 @@ static int check_stdin(int fd, char **error)
 	int flags = fcntl(fd, F_GETFL);
 
 	if (flags < 0 || fstat(fd, &status) != 0)
-		return lai_feed_say(error, -EBADF, "cannot read standard input: it is closed");
+		return lai_error(error, -EBADF, "cannot read standard input: it is closed");
 	if (S_ISDIR(status.st_mode))
-		return lai_feed_say(error, -EINVAL,
-				    "cannot read standard input: it is a directory");
+		return lai_error(error, -EINVAL, "cannot read standard input: it is a directory");
 	if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH))
-		return lai_feed_say(error, -EBADF,
-				    "cannot read standard input: it is not open for reading");
+		return lai_error(error, -EBADF,
+				 "cannot read standard input: it is not open for reading");
 	return 0;
 }
 
@@ -219,16 +219,16 @@ static int check_file(const char *name, char **error)
 	int fd = -1, failed = 0;
 
 	if (stat(name, &status) != 0)
-		return lai_feed_say(error, -errno, "cannot read %s: %s", name, strerror(errno));
+		return lai_error(error, -errno, "cannot read %s: %s", name, strerror(errno));
 	refusal = lai_feed_refusal(status.st_mode);
 	if (refusal)
-		return lai_feed_say(error, -EINVAL, "cannot read %s: it %s", name, refusal);
+		return lai_error(error, -EINVAL, "cannot read %s: it %s", name, refusal);
 	if (S_ISREG(status.st_mode))
 		failed = (fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)) < 0;
 	else
 		failed = faccessat(AT_FDCWD, name, R_OK, AT_EACCESS) != 0;
 	if (failed)
-		return lai_feed_say(error, -errno, "cannot read %s: %s", name, strerror(errno));
+		return lai_error(error, -errno, "cannot read %s: %s", name, strerror(errno));
 	if (fd >= 0)
 		(void)close(fd);
 	return 0;
@@ -243,8 +243,8 @@ static int check_all(const struct list *list, char **error)
 		int result;
 
 		if (is_stdin(name) && stdin_used)
-			return lai_feed_say(error, -EINVAL,
-					    "standard input is named twice, but has only one end");
+			return lai_error(error, -EINVAL,
+					 "standard input is named twice, but has only one end");
 		stdin_used |= is_stdin(name);
 		result = is_stdin(name) ? check_stdin(list->stdin_fd, error)
 					: check_file(name, error);

@@ -39,10 +39,6 @@ struct lai_feed {
 int lai_feed_list_new(struct lai_feed **feed, const struct lai_feed_config *config, char **error);
 int lai_feed_follow_new(struct lai_feed **feed, const struct lai_feed_config *config, char **error);
 
-/* Replaces *error by a sentence, NULL if there is no memory for it. Returns result. */
-int lai_feed_say(char **error, int result, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
 /* Frees the sentence: nothing is wrong any more. */
 void lai_feed_unsay(char **error);
 

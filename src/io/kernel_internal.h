@@ -39,7 +39,7 @@ int lai_kernel_connect(struct lai_net *net, const struct lai_address *remote,
 		       const struct lai_socket_options *options);
 int lai_kernel_listen(struct lai_net *net, struct lai_address *local, int backlog);
 int lai_kernel_accept(struct lai_net *net, int listener, struct lai_address *remote);
-int lai_kernel_adopt(struct lai_net *net, int listener);
+int lai_kernel_adopt(struct lai_net *net, int listener, struct lai_address *local);
 int lai_kernel_keepalive(struct lai_net *net, int listener, uint64_t keepalive_ns);
 ssize_t lai_kernel_send(struct lai_net *net, int socket, const struct iovec *iov, int count,
 			unsigned flags);

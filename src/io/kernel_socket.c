@@ -183,20 +183,27 @@ int lai_kernel_accept(struct lai_net *net, int listener, struct lai_address *rem
 	return fd;
 }
 
-int lai_kernel_adopt(struct lai_net *net, int listener)
+int lai_kernel_adopt(struct lai_net *net, int listener, struct lai_address *local)
 {
-	int flags = fcntl(listener, F_GETFL), listening = 0, status;
+	int flags = fcntl(listener, F_GETFL), listening = 0, family, status;
+	struct lai_address name = {.length = sizeof(name.v6)};
 	socklen_t length = sizeof(listening);
 
-	if (flags < 0 || getsockopt(listener, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0)
+	if (flags < 0 ||
+	    getsockopt(listener, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0 ||
+	    getsockname(listener, &name.sa, &name.length) != 0)
 		return -errno;
-	if (!listening)
+	family = lai_address_family(&name);
+	if (!listening || (family != AF_INET && family != AF_INET6))
 		return -EINVAL;
 	if (fcntl(listener, F_SETFL, flags | O_NONBLOCK) != 0 ||
 	    fcntl(listener, F_SETFD, FD_CLOEXEC) != 0)
 		return -errno;
 	status = lai_kernel_add(lai_kernel_of(net), listener, LAI_READABLE);
-	return status == 0 ? listener : status;
+	if (status != 0)
+		return status;
+	*local = name;
+	return listener;
 }
 
 int lai_kernel_keepalive(struct lai_net *net, int listener, uint64_t keepalive_ns)

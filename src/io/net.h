@@ -109,8 +109,9 @@ struct lai_net_ops {
 	   none, or no TLS. Valid until the next call on this socket. */
 	const char *(*peer_name)(struct lai_net *net, int socket);
 	const char *(*why)(struct lai_net *net, int socket);
-	/* Takes over a listening descriptor that somebody else made. >= 0: the socket. */
-	int (*adopt)(struct lai_net *net, int listener);
+	/* Takes over a listening descriptor that somebody else made. >= 0: the socket, *local is
+	   where it listens. */
+	int (*adopt)(struct lai_net *net, int listener, struct lai_address *local);
 
 	/* What silence means: 0, or -ENETUNREACH (no route now), -EADDRNOTAVAIL (the local address
 	 * is gone). */
@@ -153,6 +154,11 @@ static inline bool lai_net_has_slept(struct lai_net *net, uint64_t *slept_ns)
 	*slept_ns = net->ops->slept(net);
 	return lai_time_since(before_ns, *slept_ns) >= LAI_SLEEP_MIN_NS;
 }
+
+/* The first address of a host, for a program that has no sockets yet: nothing else is waited for. 0,
+   or what resolved() says; -EAGAIN also if nothing has come by by_ns. */
+int lai_net_resolve(struct lai_net *net, const char *host, uint16_t port, uint64_t by_ns,
+		    struct lai_address *address);
 
 /* The Linux network; 0, or a negative errno. */
 int lai_net_kernel_new(struct lai_net **net);

@@ -229,9 +229,9 @@ static int tls_listen(struct lai_net *net, struct lai_address *local, int backlo
 	return INNER(net)->ops->listen(INNER(net), local, backlog);
 }
 
-static int tls_adopt(struct lai_net *net, int listener)
+static int tls_adopt(struct lai_net *net, int listener, struct lai_address *local)
 {
-	return INNER(net)->ops->adopt(INNER(net), listener);
+	return INNER(net)->ops->adopt(INNER(net), listener, local);
 }
 
 static int tls_keepalive(struct lai_net *net, int listener, uint64_t keepalive_ns)

@@ -50,7 +50,8 @@ struct lai_courier_refusal {
 
 struct lai_courier_config {
 	struct la_stomp_config stomp; /* filled in; its texts outlive the courier */
-	void (*on_refused)(void *arg, const struct lai_courier_refusal *refusal); /* may be NULL */
+	/* false: it could not be put anywhere else: it stays, and is sent again. May be NULL. */
+	bool (*on_refused)(void *arg, const struct lai_courier_refusal *refusal);
 	void *arg;
 };
 

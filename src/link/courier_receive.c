@@ -195,8 +195,9 @@ static bool condemn(struct lai_courier *courier, uint64_t seq, const struct lai_
 	for (int i = 0; i < record.pieces; i++)
 		refusal.body[i] = (struct lai_slice){record.iov[i].iov_base, record.iov[i].iov_len};
 	/* Before it is forgotten: what the owner puts meanwhile would take its place. */
-	if (courier->config.on_refused)
-		courier->config.on_refused(courier->config.arg, &refusal);
+	if (courier->config.on_refused &&
+	    !courier->config.on_refused(courier->config.arg, &refusal))
+		return true;
 	(void)lai_outbox_bury(courier->outbox, seq, &record);
 	if (courier->suspects > 0)
 		courier->suspects--;

@@ -50,7 +50,7 @@ static void keep(char *to, size_t size, struct lai_slice slice)
 	to[slice.size] = '\0';
 }
 
-static void on_refused(void *arg, const struct lai_courier_refusal *refusal)
+static bool on_refused(void *arg, const struct lai_courier_refusal *refusal)
 {
 	struct desk *desk = arg;
 	char half[64];
@@ -62,6 +62,7 @@ static void on_refused(void *arg, const struct lai_courier_refusal *refusal)
 	strcat(desk->refused_body, half);
 	keep(desk->refused_message, sizeof(desk->refused_message), refusal->message);
 	keep(desk->refused_details, sizeof(desk->refused_details), refusal->details);
+	return true;
 }
 
 static struct la_stomp_config settings(void)

@@ -290,7 +290,7 @@ static void server_begin(struct world *world)
 
 /* ---- the courier's link ---------------------------------------------------------------------- */
 
-static void on_refused(void *arg, const struct lai_courier_refusal *refusal)
+static bool on_refused(void *arg, const struct lai_courier_refusal *refusal)
 {
 	struct world *world = arg;
 	char body[BODY_MAX];
@@ -303,6 +303,7 @@ static void on_refused(void *arg, const struct lai_courier_refusal *refusal)
 	LAW(first == size || memcmp(refusal->body[1].data, body + first, size - first) == 0,
 	    "its end");
 	world->buried[refusal->seq] = true;
+	return true;
 }
 
 static void land(struct world *world, uint64_t seq)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "link/endpoint.h"
 
+#include "base/error.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,37 +11,28 @@
 
 #define PORT_MAX 65535
 
-__attribute__((format(printf, 2, 3))) static int refuse(char **error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(error, format, args) < 0)
-		*error = NULL;
-	va_end(args);
-	return -EINVAL;
-}
-
 static int parse_port(const char *text, bool server, uint16_t *port, const char *url, char **error)
 {
 	size_t digits = strspn(text, "0123456789");
 	unsigned long value = strtoul(text, NULL, 10);
 
 	if (digits == 0)
-		return refuse(
-			error,
+		return lai_error(
+			error, -EINVAL,
 			"'%s' has no port: write it as HOST:PORT, with a number after the colon",
 			url);
 	if (text[digits] != '\0' && text[digits] != '/')
-		return refuse(error, "'%s' goes on with '%s' after the port: nothing may follow it",
-			      url, text + digits);
+		return lai_error(error, -EINVAL,
+				 "'%s' goes on with '%s' after the port: nothing may follow it",
+				 url, text + digits);
 	if (digits > 5 || value > PORT_MAX)
-		return refuse(error, "port %.*s in '%s' is out of range: ports go from %d to %d",
-			      (int)(digits < 24 ? digits : 24), text, url, server ? 0 : 1,
-			      PORT_MAX);
+		return lai_error(
+			error, -EINVAL, "port %.*s in '%s' is out of range: ports go from %d to %d",
+			(int)(digits < 24 ? digits : 24), text, url, server ? 0 : 1, PORT_MAX);
 	if (value == 0 && !server)
-		return refuse(error, "port 0 in '%s' cannot be connected to: ports go from 1 to %d",
-			      url, PORT_MAX);
+		return lai_error(error, -EINVAL,
+				 "port 0 in '%s' cannot be connected to: ports go from 1 to %d",
+				 url, PORT_MAX);
 	*port = (uint16_t)value;
 	return 0;
 }
@@ -63,32 +56,36 @@ static int parse_host(struct lai_endpoint *endpoint, const char *host, size_t le
 		      bool bracketed, const char *url, char **error)
 {
 	if (length == 0 && !server)
-		return refuse(error, "'%s' has no host: write it as SCHEME://HOST:PORT", url);
+		return lai_error(error, -EINVAL, "'%s' has no host: write it as SCHEME://HOST:PORT",
+				 url);
 	if (length >= LAI_HOST_MAX)
-		return refuse(error, "the host in '%.40s...' is longer than %d characters", url,
-			      LAI_HOST_MAX - 1);
+		return lai_error(error, -EINVAL,
+				 "the host in '%.40s...' is longer than %d characters", url,
+				 LAI_HOST_MAX - 1);
 	/* RFC 1123 names, and what resolvers also take; blanks and slashes are typing errors. */
 	for (size_t i = 0; i < length; i++)
 		if ((unsigned char)host[i] <= ' ' || strchr("/?#\\\"'<>", host[i]) ||
 		    host[i] == 0x7f)
-			return refuse(error, "'%s' has a character in its host that no name has",
-				      url);
+			return lai_error(error, -EINVAL,
+					 "'%s' has a character in its host that no name has", url);
 	memcpy(endpoint->host, host, length);
 	endpoint->host[length] = '\0';
 	if (strcmp(endpoint->host, "*") == 0 && !server)
-		return refuse(
-			error,
+		return lai_error(
+			error, -EINVAL,
 			"'%s' has no host: '*' means every address, which only a server can use",
 			url);
 	if (length == 0 || strcmp(endpoint->host, "*") == 0)
 		snprintf(endpoint->host, sizeof(endpoint->host), "::");
 	if (lai_address_parse(endpoint->host, endpoint->port, &endpoint->address) != 0 && bracketed)
-		return refuse(error, "'[%s]' in '%s' is not an IPv6 address", endpoint->host, url);
+		return lai_error(error, -EINVAL, "'[%s]' in '%s' is not an IPv6 address",
+				 endpoint->host, url);
 	if (lai_address_family(&endpoint->address) == AF_INET6 &&
 	    IN6_IS_ADDR_LINKLOCAL(&endpoint->address.v6.sin6_addr) &&
 	    endpoint->address.v6.sin6_scope_id == 0)
-		return refuse(error, "'%s' is link-local: it needs its interface, as in [%s%%eth0]",
-			      url, endpoint->host);
+		return lai_error(error, -EINVAL,
+				 "'%s' is link-local: it needs its interface, as in [%s%%eth0]",
+				 url, endpoint->host);
 	return 0;
 }
 
@@ -134,22 +131,22 @@ static int parse_login(struct lai_endpoint *endpoint, const char **text, bool se
 	if (!at)
 		return 0;
 	if (!endpoint->wire->has_receipts)
-		return refuse(error, "'%s' has a user name: %s:// has no login", url,
-			      endpoint->wire->scheme);
+		return lai_error(error, -EINVAL, "'%s' has a user name: %s:// has no login", url,
+				 endpoint->wire->scheme);
 	if (server)
-		return refuse(error,
-			      "'%s' has a user name: a server knows its users by --users FILE",
-			      url);
+		return lai_error(error, -EINVAL,
+				 "'%s' has a user name: a server knows its users by --users FILE",
+				 url);
 	if (memchr(*text, ':', (size_t)(at - *text)))
-		return refuse(error,
-			      "a password does not belong into a URL, which every process list "
-			      "shows: use --passcode-file FILE or LASTACK_PASSCODE");
+		return lai_error(error, -EINVAL,
+				 "a password does not belong into a URL, which every process list "
+				 "shows: use --passcode-file FILE or LASTACK_PASSCODE");
 	if (at == *text ||
 	    !decode(*text, (size_t)(at - *text), endpoint->login, sizeof(endpoint->login)))
-		return refuse(error,
-			      "the user name in '%s' is empty, longer than %d bytes, or has a "
-			      "character that must be written as %%XX",
-			      url, LAI_LOGIN_MAX - 1);
+		return lai_error(error, -EINVAL,
+				 "the user name in '%s' is empty, longer than %d bytes, or has a "
+				 "character that must be written as %%XX",
+				 url, LAI_LOGIN_MAX - 1);
 	*text = at + 1;
 	return 0;
 }
@@ -162,13 +159,15 @@ static int parse_destination(struct lai_endpoint *endpoint, const char *port, bo
 	if (!path || strcmp(path, "/") == 0)
 		return 0;
 	if (!endpoint->wire->has_receipts || server)
-		return refuse(error, "'%s' goes on with '%s' after the port: nothing may follow it",
-			      url, path);
+		return lai_error(error, -EINVAL,
+				 "'%s' goes on with '%s' after the port: nothing may follow it",
+				 url, path);
 	if (!decode(path, strlen(path), endpoint->destination, sizeof(endpoint->destination)))
-		return refuse(error,
-			      "the destination in '%s' is longer than %d bytes, or has a character "
-			      "that must be written as %%XX",
-			      url, LAI_DESTINATION_MAX - 1);
+		return lai_error(
+			error, -EINVAL,
+			"the destination in '%s' is longer than %d bytes, or has a character "
+			"that must be written as %%XX",
+			url, LAI_DESTINATION_MAX - 1);
 	return 0;
 }
 
@@ -180,14 +179,17 @@ int lai_endpoint_parse(struct lai_endpoint *endpoint, const char *url, bool serv
 	char scheme[16];
 	int status;
 
+	if (error)
+		*error = NULL;
 	if (!rest)
-		return refuse(error, "'%s' is not a URL: accepted are " LAI_WIRE_SCHEMES, url);
+		return lai_error(error, -EINVAL,
+				 "'%s' is not a URL: accepted are " LAI_WIRE_SCHEMES, url);
 	snprintf(scheme, sizeof(scheme), "%.*s", (int)(rest - url < 15 ? rest - url : 15), url);
 	result.wire = lai_wire_find(scheme, &result.tls);
 	if (!result.wire)
-		return refuse(error,
-			      "unknown scheme '%s://' in '%s': accepted are " LAI_WIRE_SCHEMES,
-			      scheme, url);
+		return lai_error(error, -EINVAL,
+				 "unknown scheme '%s://' in '%s': accepted are " LAI_WIRE_SCHEMES,
+				 scheme, url);
 	rest += 3;
 	status = parse_login(&result, &rest, server, url, error);
 	if (status != 0)
@@ -195,10 +197,11 @@ int lai_endpoint_parse(struct lai_endpoint *endpoint, const char *url, bool serv
 	bracketed = rest[0] == '[';
 	port = split(rest, &host, &host_end);
 	if (!port)
-		return refuse(error,
-			      "'%s' is not SCHEME://HOST:PORT (an IPv6 address stands in brackets: "
-			      "%s://[::1]:PORT)",
-			      url, scheme);
+		return lai_error(
+			error, -EINVAL,
+			"'%s' is not SCHEME://HOST:PORT (an IPv6 address stands in brackets: "
+			"%s://[::1]:PORT)",
+			url, scheme);
 	status = parse_port(port, server, &result.port, url, error);
 	if (status == 0)
 		status = parse_host(&result, host, (size_t)(host_end - host), server, bracketed,

@@ -24,7 +24,7 @@ struct lai_endpoint {
 };
 
 /*
- * Reads a URL. 0, or -EINVAL: *error is a sentence that says what is wrong and what is accepted, to
+ * Reads a URL. 0, or -EINVAL: *error (error may be NULL) is a sentence that says what is wrong and what is accepted, to
  * be released with free() (NULL when out of memory). Port 0 is for servers: "any free one".
  */
 int lai_endpoint_parse(struct lai_endpoint *endpoint, const char *url, bool server, char **error);

@@ -35,6 +35,9 @@ struct lai_link_action {
 /* A race can be discarded and a connection ended between two takes: 16 + 16 + 8, rounded up. */
 #define LAI_LINK_ACTIONS_MAX 64
 
+/* Longest sentence of TLS that is kept, with its NUL. */
+#define LAI_LINK_WHY_MAX 256
+
 struct lai_link {
 	struct la_link_config config;	/* its pointers are the owner's */
 	struct lai_endpoint *endpoints; /* the owner's */
@@ -61,6 +64,7 @@ struct lai_link {
 	struct la_report report; /* of the attempt under way, or the last end */
 	struct la_report silent_report; /* a silent death not explained yet; serial 0: none */
 	enum la_cause attempt_cause;	/* first failure within the race */
+	char why[LAI_LINK_WHY_MAX];	/* TLS failed in this attempt: a sentence; "": it did not */
 	int attempt_error;
 	struct lai_address last_good;
 	struct lai_link_action actions[LAI_LINK_ACTIONS_MAX];
@@ -87,6 +91,9 @@ void lai_link_on_resolved(struct lai_link *link, const struct lai_address *addre
 void lai_link_on_attempt(struct lai_link *link, int attempt, int error,
 			 const struct lai_address *local, const struct lai_address *remote,
 			 uint64_t now_ns);
+/* Before on_attempt() or on_error() says that TLS failed: what exactly, for the report's event. NULL
+   or "": nothing is known. */
+void lai_link_note_why(struct lai_link *link, const char *why);
 void lai_link_on_written(struct lai_link *link, size_t size, uint64_t now_ns);
 void lai_link_on_received(struct lai_link *link, const void *data, size_t size, uint64_t now_ns);
 void lai_link_on_fin(struct lai_link *link, uint64_t now_ns);

@@ -44,6 +44,7 @@ void lai_link_begin_attempt(struct lai_link *link, uint64_t now_ns)
 	memcpy(link->report.remote, endpoint->text, sizeof(link->report.remote));
 	link->attempt_cause = LA_CAUSE_ALIVE;
 	link->attempt_error = 0;
+	link->why[0] = '\0';
 	if (endpoint->address.length) {
 		lai_race_init(&link->race, &endpoint->address, 1, now_ns);
 		lai_link_set_state(link, LA_LINK_CONNECTING,

@@ -56,6 +56,7 @@ void lai_link_connection_won(struct lai_link *link, int attempt, const struct la
 	lai_address_format(link->report.remote, remote);
 	lai_conn_init(&link->conn, &limits, &link->report, now_ns);
 	link->connected = true;
+	link->why[0] = '\0'; /* of those who lost */
 	link->up_ns = LA_NEVER;
 	lai_cargo_begin(&link->cargo, &link->endpoints[link->endpoint], now_ns);
 	if (link->cargo.courier)

@@ -2,6 +2,7 @@
 #include "link/link_inside.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 static const char *const state_names[] = {
 #define X(id, name) name,
@@ -85,15 +86,28 @@ bool lai_link_next(struct lai_link *link, struct lai_link_action *action)
 	return false;
 }
 
-void lai_link_emit_report(struct lai_link *link, const struct la_report *report,
-			  enum la_event_kind kind, uint64_t now_ns)
+void lai_link_note_why(struct lai_link *link, const char *why)
+{
+	/* As with causes: the first one stays. */
+	if (why && link->why[0] == '\0')
+		(void)snprintf(link->why, sizeof(link->why), "%s", why);
+}
+
+/* What else is known than the report says; NULL: nothing. */
+static const char *text_of(const struct lai_link *link, const struct la_report *report)
 {
 	const struct lai_courier *courier = link->cargo.courier;
 
+	if (report->cause == LA_CAUSE_TLS_FAILED || report->cause == LA_CAUSE_CERTIFICATE_REFUSED)
+		return link->why[0] ? link->why : NULL;
+	return courier && *lai_courier_words(courier) ? lai_courier_words(courier) : NULL;
+}
+
+void lai_link_emit_report(struct lai_link *link, const struct la_report *report,
+			  enum la_event_kind kind, uint64_t now_ns)
+{
 	lai_link_emit(link, &(struct la_event){.kind = kind,
 					       .now_ns = now_ns,
 					       .report = report,
-					       .text = courier && *lai_courier_words(courier)
-							       ? lai_courier_words(courier)
-							       : NULL});
+					       .text = text_of(link, report)});
 }

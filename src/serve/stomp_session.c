@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 /* An idle session has no buffer at all; the first read gets so much. */
+/* A client whose receipts fill their room is not read from; one that takes none for so long never will. */
+#define SLOW_READER_NS (30 * LAI_S)
 #define READ_FIRST_BYTES (4u * 1024)
 /* Twice the head of a login: such a buffer never moves, and leaves no copy of a password behind. */
 #define LOGIN_BYTES (8u * 1024)
@@ -253,13 +255,35 @@ size_t lai_stomp_session_to_send(const struct lai_stomp_session *session, const 
 		       : 0;
 }
 
+static void go_on(struct lai_stomp_session *session, uint64_t now_ns)
+{
+	if (!session->paused)
+		return;
+	session->paused = session->crowded = false;
+	/* Nothing was read meanwhile, so nothing could be heard. */
+	session->heard_ns = now_ns;
+	lai_stomp_beat_on_heard(&session->beat, now_ns);
+	lai_stomp_session_take_frames(session, now_ns);
+}
+
+/* Reading was stopped for a crowd of receipts, and they have become fewer. */
+static void crowd_is_over(struct lai_stomp_session *session, uint64_t now_ns)
+{
+	if (!session->crowded || lai_stomp_session_is_crowded(session))
+		return;
+	go_on(session, now_ns);
+	lai_stomp_session_advance(session, now_ns);
+}
+
 void lai_stomp_session_on_sent(struct lai_stomp_session *session, size_t size, uint64_t now_ns)
 {
 	lai_buffer_consume(&session->out, size);
 	lai_conn_on_written(&session->conn, size, now_ns);
 	lai_stomp_beat_on_sent(&session->beat, now_ns);
+	session->taken_ns = now_ns;
 	give_back(&session->out, KEPT_BYTES);
 	lai_stomp_session_advance(session, now_ns);
+	crowd_is_over(session, now_ns);
 }
 
 /* ---- login and store ------------------------------------------------------------------------ */
@@ -319,23 +343,6 @@ void lai_stomp_session_on_checked(struct lai_stomp_session *session, enum la_ses
 	lai_stomp_session_advance(session, now_ns);
 }
 
-static void go_on(struct lai_stomp_session *session, uint64_t now_ns)
-{
-	if (!session->paused)
-		return;
-	session->paused = session->crowded = false;
-	/* Nothing was read meanwhile, so nothing could be heard. */
-	session->heard_ns = now_ns;
-	lai_stomp_beat_on_heard(&session->beat, now_ns);
-	lai_stomp_session_take_frames(session, now_ns);
-}
-
-static bool is_slow_reader(const struct lai_stomp_session *session)
-{
-	return session->state == LAI_STOMP_SESSION_OPEN &&
-	       lai_buffer_used(&session->out) > session->config->replies_bytes_max;
-}
-
 void lai_stomp_session_on_stored(struct lai_stomp_session *session, uint64_t ticket,
 				 uint64_t now_ns)
 {
@@ -343,16 +350,10 @@ void lai_stomp_session_on_stored(struct lai_stomp_session *session, uint64_t tic
 		session->stored_ticket = ticket;
 	if (session->state == LAI_STOMP_SESSION_OVER)
 		return;
-	/* Before more is put behind what it has not taken yet. */
-	if (lai_buffer_used(&session->held) > 0 && is_slow_reader(session))
-		lai_stomp_session_refuse_by(
-			session, &(struct lai_stomp_refusal){.end = LA_SESSION_SLOW_READER},
-			now_ns);
+	if (lai_buffer_used(&session->out) == 0)
+		session->taken_ns = now_ns; /* there was nothing that it could take */
 	lai_stomp_session_advance(session, now_ns);
-	if (session->crowded && !lai_stomp_session_is_crowded(session)) {
-		go_on(session, now_ns);
-		lai_stomp_session_advance(session, now_ns);
-	}
+	crowd_is_over(session, now_ns);
 }
 
 void lai_stomp_session_resume(struct lai_stomp_session *session, uint64_t now_ns)
@@ -406,6 +407,15 @@ static uint64_t idle_due_ns(const struct lai_stomp_session *session)
 	return lai_time_after(session->heard_ns, session->config->idle_ns);
 }
 
+/* It was not read from for so long that its receipts pile up, and it takes none of them. */
+static uint64_t slow_due_ns(const struct lai_stomp_session *session)
+{
+	if (session->state != LAI_STOMP_SESSION_OPEN ||
+	    lai_buffer_used(&session->out) < session->config->replies_bytes_max)
+		return LA_NEVER;
+	return lai_time_after(session->taken_ns, SLOW_READER_NS);
+}
+
 static uint64_t handshake_due_ns(const struct lai_stomp_session *session)
 {
 	if (session->state != LAI_STOMP_SESSION_HANDSHAKE || session->fin_came)
@@ -456,6 +466,7 @@ void lai_stomp_session_on_timer(struct lai_stomp_session *session, uint64_t now_
 	refuse_late(session, handshake_due_ns(session), LA_SESSION_HANDSHAKE_TIMEOUT, now_ns);
 	beat_on_timer(session, now_ns);
 	refuse_late(session, idle_due_ns(session), LA_SESSION_IDLE, now_ns);
+	refuse_late(session, slow_due_ns(session), LA_SESSION_SLOW_READER, now_ns);
 	lai_stomp_session_end_on_timer(session, now_ns);
 	lai_stomp_session_advance(session, now_ns);
 	give_back_all(session);
@@ -475,5 +486,6 @@ uint64_t lai_stomp_session_deadline(const struct lai_stomp_session *session)
 		deadline_ns = lai_time_min(deadline_ns, lai_stomp_beat_deadline(&beat));
 	deadline_ns = lai_time_min(deadline_ns, handshake_due_ns(session));
 	deadline_ns = lai_time_min(deadline_ns, idle_due_ns(session));
+	deadline_ns = lai_time_min(deadline_ns, slow_due_ns(session));
 	return lai_time_min(deadline_ns, lai_stomp_session_end_deadline(session));
 }

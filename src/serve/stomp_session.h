@@ -74,8 +74,8 @@ struct lai_stomp_session_config {
 	uint64_t handshake_ns, idle_ns, heartbeat_ns;
 	uint64_t linger_idle_ns, linger_ns, linger_bytes; /* see above */
 	size_t record_bytes_max;
-	/* Receipts that a client does not read: then SLOW_READER. So many that wait for the store:
-	   nothing is read until they are fewer. */
+	/* So many receipts that wait for the store, or that the client does not read: nothing is
+	   read from it until they are fewer; SLOW_READER if it takes none for 30 s. */
 	size_t replies_bytes_max;
 	const char *server; /* "lastack/0.1.0" for CONNECTED */
 	/*
@@ -101,6 +101,7 @@ struct lai_stomp_session {
 	uint64_t held_base;	   /* offset of held's first byte in the count of all held bytes */
 	struct lai_stomp_beat beat;
 	enum lai_stomp_version version;
+	uint64_t taken_ns; /* when it took some of what we say last */
 	uint64_t began_ns, heard_ns, refused_ns, drained_bytes;
 	/* Of the last frame (ERROR, or the answer to DISCONNECT), in offsets of what we write. */
 	uint64_t words_from, words_to;
@@ -114,7 +115,7 @@ struct lai_stomp_session {
 	uint64_t last_ticket;
 	uint64_t stored_ticket;
 	bool paused;   /* the store has no room */
-	bool crowded;  /* paused, since too many receipts wait for the store */
+	bool crowded;  /* paused, since too many receipts wait for the store, or for the client */
 	bool fin_came; /* the peer's; the conn is told once our answers are written */
 	bool fin_told;
 	bool looking;	/* nothing is written before the kernel has said whether it is there */

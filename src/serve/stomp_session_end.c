@@ -92,8 +92,9 @@ static bool put_headers(const struct lai_stomp_session *session, struct lai_buff
 		return false;
 	if (!put_raw(out, "content-type:", LAI_SLICE("text/plain")))
 		return false;
-	/* An id goes back as it came, escapes and all. */
-	if (refusal->receipt.data && !put_raw(out, "receipt-id:", refusal->receipt))
+	/* An id goes back as it came, escapes and all; one that breaks the line does not. */
+	if (refusal->receipt.data && !memchr(refusal->receipt.data, '\r', refusal->receipt.size) &&
+	    !put_raw(out, "receipt-id:", refusal->receipt))
 		return false;
 	if (retry_s > 0 && !lai_stomp_put_number(out, "retry-after", retry_s))
 		return false;

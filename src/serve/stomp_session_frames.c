@@ -416,6 +416,12 @@ static void refuse_bytes(struct lai_stomp_session *session, int error,
 		(void)snprintf(sentence, sizeof(sentence), "a record has at most %zu bytes",
 			       session->config->record_bytes_max);
 		refuse(session, LA_SESSION_REFUSED_RECORD, sentence, frame, now_ns);
+	} else if (error == -EMSGSIZE && session->parser.head_bytes > 0 &&
+		   session->state == LAI_STOMP_SESSION_HANDSHAKE) {
+		/* Nothing that has a body comes before it. */
+		refuse(session, LA_SESSION_PROTOCOL_ERROR,
+		       "the first frame must be CONNECT or STOMP, which have no body", frame,
+		       now_ns);
 	} else {
 		refuse(session, LA_SESSION_PROTOCOL_ERROR, session->parser.why, frame, now_ns);
 	}

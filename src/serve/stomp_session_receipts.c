@@ -120,5 +120,6 @@ void lai_stomp_session_forget_held(struct lai_stomp_session *session)
 
 bool lai_stomp_session_is_crowded(const struct lai_stomp_session *session)
 {
-	return lai_buffer_used(&session->held) >= session->config->replies_bytes_max;
+	return lai_buffer_used(&session->held) >= session->config->replies_bytes_max ||
+	       lai_buffer_used(&session->out) >= session->config->replies_bytes_max;
 }

@@ -1153,11 +1153,17 @@ static void test_slow_reader(void **state)
 	static const char frame[] = "SEND\ndestination:a\nreceipt:0123456789\n\n";
 
 	(void)state;
-	for (uint64_t i = 1; i < 1000 && f->session.state == LAI_STOMP_SESSION_OPEN; i++) {
+	for (uint64_t i = 1; i < 1000 && !f->session.paused; i++) {
 		f->ticket = i;
 		assert_int_equal(offer(f, frame, sizeof(frame)), sizeof(frame));
 		lai_stomp_session_on_stored(&f->session, i, f->now_ns);
 	}
+	/* First it is not read from; only one that takes nothing for long is refused. */
+	assert_true(f->session.paused);
+	assert_false(lai_stomp_session_wants_read(&f->session));
+	assert_int_equal(f->session.state, LAI_STOMP_SESSION_OPEN);
+	f->now_ns += 30 * LAI_S; /* and nothing is written meanwhile */
+	lai_stomp_session_on_timer(&f->session, f->now_ns);
 	assert_int_equal(f->session.state, LAI_STOMP_SESSION_REFUSED);
 	act(f);
 	assert_refused(f, LA_SESSION_SLOW_READER, "the receipts are not read");

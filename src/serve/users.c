@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "serve/users.h"
-#include "base/text.h"
+#include "base/error.h"
 
 #include <crypt.h>
 #include <errno.h>
 #include <stdlib.h>
 
-/* A sentence with a name in it. */
-#define SENTENCE_MAX 256
 /* The digest of yescrypt (and of gost-yescrypt): 256 bits in crypt's base 64, behind the last '$'. */
 #define YESCRYPT_DIGEST_CHARS 43
 /* How many characters of a digest are exchanged to make one that nothing has: 2^48 of them. */
@@ -121,17 +119,9 @@ const char *lai_users_hash_wrong(const char *hash)
 static int refuse(char **error, size_t line, const char *subject, const char *name,
 		  const char *wrong)
 {
-	struct lai_text sentence = LAI_TEXT_INIT(SENTENCE_MAX);
-
-	lai_text_append(&sentence, "line %zu: %s", line, subject);
-	if (name)
-		lai_text_append(&sentence, " of '%.63s'", name);
-	lai_text_append(&sentence, " %s", wrong);
-	*error = NULL;
-	if (lai_text_steal(&sentence, error) == 0)
-		return -EINVAL;
-	lai_text_done(&sentence);
-	return -ENOMEM;
+	if (!name)
+		return lai_error(error, -EINVAL, "line %zu: %s %s", line, subject, wrong);
+	return lai_error(error, -EINVAL, "line %zu: %s of '%.63s' %s", line, subject, name, wrong);
 }
 
 /* Cuts a line into name and hash. */
@@ -266,7 +256,8 @@ int lai_users_new(struct lai_users **users, struct lai_slice text, char **error)
 	struct lai_users *new = calloc(1, sizeof(*new));
 	int result = -ENOMEM;
 
-	*error = NULL;
+	if (error)
+		*error = NULL;
 	if (!new)
 		return -ENOMEM;
 	new->text_bytes = text.size;

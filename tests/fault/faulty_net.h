@@ -208,9 +208,9 @@ static const char *t_net_why(struct lai_net *net, int socket)
 	return T_CALL(net, why, socket);
 }
 
-static int t_net_adopt(struct lai_net *net, int listener)
+static int t_net_adopt(struct lai_net *net, int listener, struct lai_address *local)
 {
-	return T_CALL(net, adopt, listener);
+	return T_CALL(net, adopt, listener, local);
 }
 
 static int t_net_why_silent(struct lai_net *net, const struct lai_address *local,

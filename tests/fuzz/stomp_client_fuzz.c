@@ -73,12 +73,13 @@ struct world {
 	bool connected; /* CONNECT was written */
 };
 
-static void on_refused(void *arg, const struct lai_courier_refusal *refusal)
+static bool on_refused(void *arg, const struct lai_courier_refusal *refusal)
 {
 	struct world *world = arg;
 
 	assert(refusal->seq > 0 && refusal->seq <= world->put);
 	world->refused++;
+	return true;
 }
 
 /* "SENDER-SEQ" */

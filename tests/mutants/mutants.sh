@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# mutants.sh: shows that each invariant of the simulation can fail. Every *.patch here breaks the source
+# mutants.sh: shows that each invariant of the simulations can fail. Every *.patch here breaks the source
 # in one place and says which invariant must notice. That one, and no other, must be reported, and the
 # schedule that the minimiser prints must break it again.
 set -u
@@ -10,17 +10,18 @@ cd "$(dirname "$0")/../.." || exit 1
 
 SEEDS_MAX=${SEEDS_MAX:-4000} # a mutant that survives so many is not found
 CC=${CC:-cc}
-seeds=$BUILD/tests/sim/sim_seeds_test
+seeds=$BUILD/tests/sim/sim_seeds_test           # invariants I0 and so on
+deliveries=$BUILD/tests/sim/delivery_seeds_test # invariants D0 and so on
 
 case $BUILD in *build-*) t_skip_all "mutants are made of the plain build only" ;; esac
-for needed in "$seeds.o" "$BUILD/libtest.a"; do
+for needed in "$seeds.o" "$deliveries.o" "$BUILD/libtest.a"; do
 	[ -e "$needed" ] || t_skip_all "needs $needed: make test-programs"
 done
 
-# mutate NAME: src with NAME.patch in T_DIR/NAME, and the program that it gives. The objects of what the
-# patch does not touch come from the build.
+# mutate NAME PROGRAM: src with NAME.patch in T_DIR/NAME, and the program that it gives. The objects of
+# what the patch does not touch come from the build.
 mutate() {
-	tree=$T_DIR/$1 patch=tests/mutants/$1.patch objects=()
+	tree=$T_DIR/$1 patch=tests/mutants/$1.patch objects=() program=$2
 	mkdir "$tree" && cp -r src include "$tree" || return 1
 	patch -s -d "$tree" -p1 --no-backup-if-mismatch <"$patch" || return 1
 	while read -r file; do
@@ -29,11 +30,11 @@ mutate() {
 			-c -o "$object" "$tree/$file" || return 1
 		objects+=("$object")
 	done < <(sed -n 's|^+++ b/||p' "$patch")
-	"$CC" -o "$tree/seeds" "$seeds.o" "${objects[@]}" "$BUILD/libtest.a" -lmnl -lsqlite3 -lssl -lcrypto -lcrypt -lpthread
+	"$CC" -o "$tree/seeds" "$program.o" "${objects[@]}" "$BUILD/libtest.a" -lmnl -lsqlite3 -lssl -lcrypto -lcrypt -lpthread
 }
 
 # The names of the invariants that an output says are broken.
-broken_by() { sed -n 's/^not ok [0-9]* - \(I[0-9]*\):.*/\1/p' "$1" | paste -sd' '; }
+broken_by() { sed -n 's/^not ok [0-9]* - \([DI][0-9]*\):.*/\1/p' "$1" | paste -sd' '; }
 
 # replay NAME: runs the schedule that the minimiser printed.
 replay() {
@@ -50,7 +51,8 @@ for patch in "${patches[@]}"; do
 	wanted=$(sed -n 's/^Caught by: //p' "$patch")
 	what=$(sed -n 's/^Broken: //p' "$patch")
 	: >"$T_DIR/$name.again"
-	if ! mutate "$name" >"$T_DIR/$name.out" 2>&1; then
+	case $wanted in D*) program=$deliveries ;; *) program=$seeds ;; esac
+	if ! mutate "$name" "$program" >"$T_DIR/$name.out" 2>&1; then
 		t_result 1 "$name.patch applies and compiles"
 		t_result 1 "$wanted can fail: $what"
 		t_note "$(tail -n 20 "$T_DIR/$name.out")"

@@ -5,7 +5,7 @@
 # not, certificates as logins, and bytes both ways.
 . tests/send/lib_send.sh
 command -v openssl >/dev/null || t_skip_all "openssl, which makes the certificates, is not installed"
-t_plan 28
+t_plan 29
 
 cd "$T_DIR" || exit 1
 key='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
@@ -47,9 +47,9 @@ t_is "a certificate of --ca for this name: status 0" "$STATUS" 0
 t_is "the record is there" "$(cat "$C/good/%2Fq.log")" "a line"
 to "stomps://127.0.0.1:$good/q" --ca "$C/ca.pem"
 t_is "for this address: status 0" "$STATUS" 0
-ends "a certificate for another name" "stomps://localhost:$good/q" certificate-refused "hub.example" --ca "$C/ca.pem" --tls-name hub.example
-ends "one of a CA that is not --ca" "stomps://localhost:$good/q" certificate-refused "issuer" --ca "$C/stranger.pem"
-ends "one that this system does not trust" "stomps://localhost:$good/q" certificate-refused "issuer"
+ends "a certificate for another name" "stomps://localhost:$good/q" certificate-refused "not 'hub.example'" --ca "$C/ca.pem" --tls-name hub.example
+ends "one of a CA that is not --ca" "stomps://localhost:$good/q" certificate-refused "signed by 'ca', who is not trusted" --ca "$C/stranger.pem"
+ends "one that this system does not trust" "stomps://localhost:$good/q" certificate-refused "signed by 'ca', who is not trusted"
 t_receive old --cert "$C/expired.pem" --into "$C/old/" stomps://127.0.0.1:0
 ends "one that has expired" "stomps://localhost:$T_PORT/q" certificate-refused "expired" --ca "$C/ca.pem"
 t_ok "no such CA file" refused "none.pem" --ca "$C/none.pem" "stomps://localhost:$good/q"
@@ -58,9 +58,10 @@ t_ok "a CA file that is none" refused "ssl" --ca "$C/ssl" "stomps://localhost:$g
 # ---- one side without TLS
 t_receive plain --into "$C/plain/" stomp://127.0.0.1:0
 plain=$T_PORT
-ends "TLS to a port without it" "stomps://localhost:$plain/q" tls-failed "without TLS" --ca "$C/ca.pem"
+ends "TLS to a port without it" "stomps://localhost:$plain/q" tls-failed "the server does not speak TLS" --ca "$C/ca.pem"
 send --retry 0 --login-timeout 5s "stomp://127.0.0.1:$good/q" <<<"a line"
 t_is "without TLS to a port that has it: status 1" "$STATUS $(total delivered_records)" "1 0"
+t_ok "and the user reads what may be wrong" said "does it want TLS (stomps://)?"
 
 # ---- a certificate as login
 t_receive mutual --cert "$C/localhost.pem" --ca "$C/ca.pem" --require-client-cert --report "$C/mutual.json" \
@@ -70,8 +71,8 @@ t_is "--cert: status 0" "$STATUS" 0
 t_ok "the server knows who it was" grep -q '"user":"ann"' "$C/mutual.json"
 to "stomps://localhost:$T_PORT/q" --ca "$C/ca.pem" --cert "$C/ann.crt" --key "$C/ann.key"
 t_is "--cert and --key: status 0" "$STATUS" 0
-ends "no certificate" "stomps://localhost:$T_PORT/q" certificate-refused "certificate" --ca "$C/ca.pem"
-ends "one of another CA" "stomps://localhost:$T_PORT/q" certificate-refused "certificate" --ca "$C/ca.pem" --cert "$C/eve.pem"
+ends "no certificate" "stomps://localhost:$T_PORT/q" certificate-refused "the server demands a client certificate" --ca "$C/ca.pem"
+ends "one of another CA" "stomps://localhost:$T_PORT/q" certificate-refused "the server refuses our certificate" --ca "$C/ca.pem" --cert "$C/eve.pem"
 t_ok "a key of another certificate" refused "key" --ca "$C/ca.pem" --cert "$C/ann.crt" --key "$C/eve.key" \
 	"stomps://localhost:$T_PORT/q"
 

@@ -14,7 +14,7 @@ command -v "${CC:-cc}" >/dev/null || t_skip_all "there is no C compiler"
 slack_kb=20480
 case $BUILD in *address*) slack_kb=1000000 ;; esac
 timeout -k 5 200 env SOAK_SECONDS="$SOAK_SECONDS" SAMPLES=10 RATE=500 WARM_LINES=5000 RSS_SLACK_KB=$slack_kb \
-	RESET_EVERY=1000 HOLE_EVERY=2500 bash bench/soak_stomp.sh >"$T_DIR/said" 2>"$T_DIR/said.err"
+	FD_SLACK=8 RESET_EVERY=1000 HOLE_EVERY=2500 bash bench/soak_stomp.sh >"$T_DIR/said" 2>"$T_DIR/said.err"
 status=$?
 [ $status -ne 77 ] || t_skip_all "$(sed -n 's/.*not run: //p' "$T_DIR/said.err")"
 t_plan 13

@@ -21,7 +21,8 @@
 	X(KEPT, "D1", "every record that was promised is in a store, or is a dead letter")         \
 	X(ONCE, "D2", "no record is twice in a store of ours")                                     \
 	X(TRUE, "D3", "nothing is in a store that was not put, and one id stands for one record")  \
-	X(SUM, "D4", "accepted = delivered + waiting + dropped + buried + abandoned, at each step") \
+	X(SUM, "D4",                                                                               \
+	  "accepted = delivered + waiting + dropped + buried + abandoned, at each step")           \
 	X(BURIED, "D5", "what a broker refuses is a dead letter, and nothing else is")             \
 	X(TIMERS, "D6", "every state has a deadline or nothing is owed, and nothing spins")        \
 	X(SOCKETS, "D7", "one socket at most, and none after the end")                             \
@@ -32,7 +33,7 @@ enum t_delivery_invariant {
 #define X(id, name, sentence) T_DELIVERY_##id,
 	T_DELIVERY_INVARIANTS(X)
 #undef X
-	T_DELIVERY_INVARIANT_COUNT
+		T_DELIVERY_INVARIANT_COUNT
 };
 
 const char *t_delivery_invariant_name(enum t_delivery_invariant invariant);
@@ -51,9 +52,9 @@ struct t_entry {
 	enum t_entry_state state;
 	uint64_t owed_since_ns;
 	bool poison;
-	unsigned buried;			/* as often */
-	unsigned found[T_DELIVERY_SERVERS];	/* in the store of each */
-	char id[T_ENTRY_ID];			/* SENDER-SEQ of the first one found */
+	unsigned buried;		    /* as often */
+	unsigned found[T_DELIVERY_SERVERS]; /* in the store of each */
+	char id[T_ENTRY_ID];		    /* SENDER-SEQ of the first one found */
 };
 
 struct t_book {
@@ -68,12 +69,10 @@ struct t_book {
 void t_book_begin(struct t_book *book, const struct t_delivery_plan *plan);
 
 __attribute__((format(printf, 3, 4))) void
-t_book_break(struct t_book *book, enum t_delivery_invariant invariant,
-	       const char *format, ...);
+t_book_break(struct t_book *book, enum t_delivery_invariant invariant, const char *format, ...);
 
 /* Writes the body of a record, T_DELIVERY_RECORD_BYTES at most; returns its size. */
-size_t t_book_body(const struct t_book *book, unsigned sender, unsigned number,
-		     char *body);
+size_t t_book_body(const struct t_book *book, unsigned sender, unsigned number, char *body);
 /* The record with this body; NULL: nobody has put it. */
 struct t_entry *t_book_find(struct t_book *book, const void *body, size_t size);
 bool t_book_is_poison(const void *body, size_t size);
@@ -84,8 +83,8 @@ void t_book_owe(struct t_book *book, unsigned sender, uint64_t now_ns);
 void t_book_excuse(struct t_book *book, unsigned sender, uint64_t since_ns);
 
 /* A store has this; id is SENDER-SEQ, without a user. */
-void t_book_found(struct t_book *book, unsigned server, const char *id,
-		    const void *body, size_t size);
+void t_book_found(struct t_book *book, unsigned server, const char *id, const void *body,
+		  size_t size);
 void t_book_buried(struct t_book *book, const void *body, size_t size);
 /* Everything has been found that there is. */
 void t_book_balance(struct t_book *book);

@@ -16,8 +16,8 @@ static void new_disk(struct t_host *host)
 		host->disk = NULL;
 }
 
-void t_host_init(struct t_host *host, struct t_book *book, struct lai_sim *sim,
-		 const char *address, uint64_t seed)
+void t_host_init(struct t_host *host, struct t_book *book, struct lai_sim *sim, const char *address,
+		 uint64_t seed)
 {
 	host->book = book;
 	host->sim = sim;

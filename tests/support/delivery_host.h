@@ -27,11 +27,11 @@ struct t_host {
 	struct lai_sim_disk *disk;
 	struct lai_net *net; /* NULL: no process */
 	unsigned index;
-	bool dead;		/* something ended it: it is to be cleared away */
-	bool dark;		/* and its host has no power */
-	bool power_at_stored;	/* the power goes when the next thing is stored */
-	uint64_t up_at_ns;	/* of the world; when it is down */
-	uint64_t lives;		/* of the disk, when the program began */
+	bool dead;	      /* something ended it: it is to be cleared away */
+	bool dark;	      /* and its host has no power */
+	bool power_at_stored; /* the power goes when the next thing is stored */
+	uint64_t up_at_ns;    /* of the world; when it is down */
+	uint64_t lives;	      /* of the disk, when the program began */
 	uint64_t disk_seed;
 	uint64_t lie_since_ns;	/* what became durable since then may not be so; LA_NEVER: no lie */
 	bool lies;		/* its drive, now */
@@ -44,8 +44,8 @@ struct t_host {
 	FILE *log;
 };
 
-void t_host_init(struct t_host *host, struct t_book *book, struct lai_sim *sim,
-		 const char *address, uint64_t seed);
+void t_host_init(struct t_host *host, struct t_book *book, struct lai_sim *sim, const char *address,
+		 uint64_t seed);
 void t_host_done(struct t_host *host);
 /* A new process. */
 void t_host_begin(struct t_host *host, lai_sim_run *run, void *context);
@@ -99,7 +99,7 @@ struct t_server {
 	char url[T_DELIVERY_URL];
 	char users[64]; /* path; "": none */
 	struct la_server *server;
-	bool stopping, stopped; /* asked to; and it has */
+	bool stopping, stopped;	 /* asked to; and it has */
 	struct t_broker *broker; /* of a foreign one; else NULL */
 };
 

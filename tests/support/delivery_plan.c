@@ -55,8 +55,8 @@ static uint64_t octaves(struct lai_random *random, uint64_t low, uint64_t high)
 }
 
 #define PICK(random, ...)                                                                          \
-	((const uint64_t[]){__VA_ARGS__}[below(                                                    \
-		random, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))])
+	((const uint64_t[]){__VA_ARGS__}[below(random, sizeof((const uint64_t[]){__VA_ARGS__}) /   \
+							       sizeof(uint64_t))])
 
 static void draw_link(struct lai_random *random, struct la_link_config *config)
 {
@@ -159,8 +159,8 @@ static void draw_faults(struct lai_random *random, struct t_delivery_plan *plan)
 {
 	unsigned weights[T_DELIVERY_FAULT_COUNT], sum = 0;
 
-	plan->fault_count = percent(random, 20) ? 1
-						: (unsigned)below(random, T_DELIVERY_FAULTS + 1);
+	plan->fault_count =
+		percent(random, 20) ? 1 : (unsigned)below(random, T_DELIVERY_FAULTS + 1);
 	for (unsigned i = 0; i < T_DELIVERY_FAULT_COUNT; i++)
 		sum += weights[i] = percent(random, 40) ? 1 + (unsigned)below(random, 8) : 0;
 	if (sum == 0)

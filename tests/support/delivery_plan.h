@@ -19,8 +19,8 @@
 #define T_DELIVERY_SENDERS 2u
 #define T_DELIVERY_SERVERS 2u
 #define T_DELIVERY_FAULTS 24u
-#define T_DELIVERY_RECORDS 200u		/* of one sender */
-#define T_DELIVERY_RECORD_BYTES 20000u	/* the longest body */
+#define T_DELIVERY_RECORDS 200u	       /* of one sender */
+#define T_DELIVERY_RECORD_BYTES 20000u /* the longest body */
 #define T_DELIVERY_URL 48u
 
 /* Power goes at the next moment at which something has become durable, so that what follows from it
@@ -61,7 +61,7 @@ enum t_delivery_fault_kind {
 #define X(id, name, lasts, strikes) T_DELIVERY_##id,
 	T_DELIVERY_FAULT_KINDS(X)
 #undef X
-	T_DELIVERY_FAULT_COUNT
+		T_DELIVERY_FAULT_COUNT
 };
 
 struct t_delivery_fault {

@@ -206,8 +206,8 @@ static void end_well(struct t_sender *sender)
 			     "sender %u is done with %" PRIu64 " waiting and %" PRIu64 " abandoned",
 			     sender->base.index, waiting(sender), totals.abandoned_records);
 	if (!sender->finishing)
-		t_book_break(sender->base.book, T_DELIVERY_PROGRESS,
-			     "sender %u ended by itself", sender->base.index);
+		t_book_break(sender->base.book, T_DELIVERY_PROGRESS, "sender %u ended by itself",
+			     sender->base.index);
 	if (lai_sim_open(sender->base.net) > 0)
 		t_book_break(sender->base.book, T_DELIVERY_SOCKETS,
 			     "sender %u is done and has a socket", sender->base.index);

@@ -53,8 +53,8 @@ static void power(struct t_host *host, const struct t_delivery_fault *fault)
 
 static void fill(struct t_host *host, const struct t_delivery_fault *fault, bool on)
 {
-	lai_sim_disk_capacity(host->disk, on ? lai_sim_disk_used(host->disk) + fault->value
-					     : UINT64_MAX);
+	lai_sim_disk_capacity(host->disk,
+			      on ? lai_sim_disk_used(host->disk) + fault->value : UINT64_MAX);
 }
 
 static void freeze(struct t_host *host, bool on)

@@ -152,7 +152,8 @@ bool lai_sim_disk_lied(const struct lai_sim_disk *disk)
 		if (file->lied_to)
 			return true;
 	}
-	for (const struct sim_name *name = disk->names; disk->lied_names && name; name = name->next) {
+	for (const struct sim_name *name = disk->names; disk->lied_names && name;
+	     name = name->next) {
 		if (name->now != name->medium)
 			return true;
 	}

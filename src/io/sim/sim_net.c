@@ -496,10 +496,11 @@ static const char *net_no_text(struct lai_net *net, int number)
 	return NULL;
 }
 
-static int net_adopt(struct lai_net *net, int listener)
+static int net_adopt(struct lai_net *net, int listener, struct lai_address *local)
 {
 	(void)net;
 	(void)listener;
+	(void)local;
 	return -EOPNOTSUPP;
 }
 

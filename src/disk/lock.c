@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "disk/spool_lock.h"
+#include "disk/lock.h"
+
+#include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +25,7 @@ static char *absolute(const char *path)
 	return whole;
 }
 
-/* The same for all symbolic links to one spool, wherever this process goes. */
+/* The same for all symbolic links to one file, wherever this process goes. */
 static char *lock_path(const char *path)
 {
 	char *real = realpath(path, NULL), *lock = NULL;
@@ -89,45 +91,53 @@ static void write_holder(int fd)
 		(void)!pwrite(fd, text, (size_t)length, 0);
 }
 
-int lai_spool_lock_take(struct lai_spool_lock *lock, const char *path, int *holder)
+static int refuse(int result, const char *path, int holder, const char *what, char **error)
 {
-	int fd;
+	if (result != -EBUSY)
+		return lai_error(error, result, "%s: cannot lock %s.lock: %s", path, path,
+				 strerror(-result));
+	if (holder <= 0)
+		return lai_error(error, result, "%s: another process %s", path, what);
+	return lai_error(error, result, "%s: process %d %s", path, holder, what);
+}
 
-	*lock = (struct lai_spool_lock){.fd = -1, .path = lock_path(path)};
-	*holder = 0;
-	if (!lock->path)
+int lai_lock_take(struct lai_lock *lock, const char *path, const char *what, char **error)
+{
+	char *name = lock_path(path);
+	int fd, holder = 0;
+
+	if (!name)
 		return -ENOMEM;
 	do
-		fd = try_lock(lock->path, holder);
+		fd = try_lock(name, &holder);
 	while (fd == -EAGAIN);
 	if (fd < 0) {
-		free(lock->path);
-		lock->path = NULL;
-		return fd;
+		free(name);
+		return refuse(fd, path, holder, what, error);
 	}
-	lock->fd = fd;
+	*lock = (struct lai_lock){.path = name, .fd = fd};
 	write_holder(fd);
 	return 0;
 }
 
-void lai_spool_lock_release(struct lai_spool_lock *lock)
+void lai_lock_release(struct lai_lock *lock)
 {
-	if (lock->fd < 0)
+	if (!lock->path)
 		return;
 	/* While it is still locked: who has opened it meanwhile sees that it is not the one any
 	   more. */
 	(void)unlink(lock->path);
 	(void)close(lock->fd);
 	free(lock->path);
-	*lock = (struct lai_spool_lock){.fd = -1};
+	*lock = (struct lai_lock){0};
 }
 
-bool lai_spool_lock_is_held(const char *path)
+bool lai_lock_is_held(const char *path)
 {
 	struct flock lock = whole();
 	char *name = lock_path(path);
 	int fd = name ? open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-	/* Asked, not tried: a sender that begins right now must not find it taken. */
+	/* Asked, not tried: a process that begins right now must not find it taken. */
 	bool held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 
 	if (fd >= 0)
