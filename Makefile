@@ -88,7 +88,7 @@ bench: deps-test
 	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all test-programs
 	$(Q)BUILD=$(BUILD) bench/run.sh
 
-## soak: 100,000 forced reconnects, the naive client beside it
+## soak: 100,000 forced reconnects; then ten minutes of stomp:// over a bad wire (SOAK_SECONDS=600)
 soak: deps-test
 	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all test-programs
 	$(Q)BUILD=$(BUILD) bench/soak.sh

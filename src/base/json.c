@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/json.h"
 
+#include "base/utf8.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
@@ -23,36 +25,6 @@ void lai_json_done(struct lai_json *json)
 {
 	lai_text_done(&json->text);
 	lai_json_init(json, json->text.length_max);
-}
-
-/*
- * How many bytes at data (size > 0) form one UTF-8 sequence (RFC 3629, section 4), or, with *valid
- * false, how many of them are one broken sequence: the longest start of a good one, at least 1.
- */
-static size_t sequence_length(const unsigned char *data, size_t size, bool *valid)
-{
-	unsigned char first = data[0], low = 0x80, high = 0xbf;
-	size_t length, i;
-
-	*valid = first < 0x80;
-	if (first < 0xc2 || first > 0xf4)
-		return 1;
-	length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-	switch (first) { /* overlong forms, surrogates, and what is over U+10FFFF */
-	case 0xe0: low = 0xa0; break;
-	case 0xed: high = 0x9f; break;
-	case 0xf0: low = 0x90; break;
-	case 0xf4: high = 0x8f; break;
-	default: break;
-	}
-	for (i = 1; i < length && i < size; i++) {
-		if (data[i] < low || data[i] > high)
-			return i;
-		low = 0x80;
-		high = 0xbf;
-	}
-	*valid = i == length;
-	return i;
 }
 
 /* The escape for one sequence, written to room; NULL: it stands for itself. */
@@ -99,7 +71,7 @@ static void write_string(struct lai_text *text, const unsigned char *data, size_
 		bool valid;
 
 		if (length == 0) {
-			length = sequence_length(data, size, &valid);
+			length = lai_utf8_sequence(data, size, &valid);
 			escape = valid ? escape_of(data, length, room) : "\xef\xbf\xbd";
 		}
 		if (escape) {
@@ -174,21 +146,6 @@ void lai_json_bytes(struct lai_json *json, const char *key, const void *data, si
 	write_string(&json->text, size ? data : "", size);
 }
 
-/* Without printf: most of what a listing of 100,000 sockets consists of are numbers. */
-static bool is_text(const unsigned char *data, size_t size)
-{
-	bool valid = true;
-
-	while (size > 0 && valid) {
-		size_t length = sequence_length(data, size, &valid);
-
-		valid = valid && *data != '\0';
-		data += length;
-		size -= length;
-	}
-	return valid;
-}
-
 /* RFC 4648, section 4. */
 static void append_base64(struct lai_text *text, const unsigned char *data, size_t size)
 {
@@ -212,7 +169,7 @@ void lai_json_blob(struct lai_json *json, const char *key, const void *data, siz
 {
 	char longer[64];
 
-	if (is_text(data, size)) {
+	if (lai_utf8_is_text(data, size)) {
 		lai_json_bytes(json, key, data, size);
 		return;
 	}
@@ -224,6 +181,7 @@ void lai_json_blob(struct lai_json *json, const char *key, const void *data, siz
 	lai_text_append_bytes(&json->text, "\"", 1);
 }
 
+/* Without printf: most of what a listing of 100,000 sockets consists of are numbers. */
 void lai_json_u64(struct lai_json *json, const char *key, uint64_t value)
 {
 	char digits[U64_DIGITS], *start = digits + sizeof(digits);

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct lai_slice {
@@ -31,6 +32,25 @@ static inline bool lai_slice_is(struct lai_slice slice, const char *text)
 static inline bool lai_slice_equal(struct lai_slice a, struct lai_slice b)
 {
 	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+/* Reads a decimal number that fills the slice, without a sign or spaces; false: it is none, or over
+   UINT64_MAX, and *number is untouched. */
+static inline bool lai_slice_number(struct lai_slice slice, uint64_t *number)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < slice.size; i++) {
+		unsigned digit = (unsigned char)slice.data[i] - (unsigned)'0';
+
+		if (digit > 9 || value > (UINT64_MAX - digit) / 10)
+			return false;
+		value = value * 10 + digit;
+	}
+	if (slice.size == 0)
+		return false;
+	*number = value;
+	return true;
 }
 
 #endif

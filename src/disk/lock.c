@@ -120,13 +120,19 @@ int lai_lock_take(struct lai_lock *lock, const char *path, const char *what, cha
 	return 0;
 }
 
+bool lai_lock_is_ours(const struct lai_lock *lock)
+{
+	return is_same(lock->fd, lock->path);
+}
+
 void lai_lock_release(struct lai_lock *lock)
 {
 	if (!lock->path)
 		return;
 	/* While it is still locked: who has opened it meanwhile sees that it is not the one any
 	   more. */
-	(void)unlink(lock->path);
+	if (lai_lock_is_ours(lock))
+		(void)unlink(lock->path);
 	(void)close(lock->fd);
 	free(lock->path);
 	*lock = (struct lai_lock){0};

@@ -20,6 +20,8 @@ struct lai_lock {
 /* 0; -EBUSY: another has it; or another negative errno. *error is then a sentence as "PATH: process
    7 " and what, as "stores there" (NULL: out of memory). */
 int lai_lock_take(struct lai_lock *lock, const char *path, const char *what, char **error);
+/* Whether its file still is the one under the name: who removes it lets another process in. */
+bool lai_lock_is_ours(const struct lai_lock *lock);
 /* Not locked is fine. */
 void lai_lock_release(struct lai_lock *lock);
 /* Whether a process has the lock of the file at this path. */

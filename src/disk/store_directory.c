@@ -17,6 +17,7 @@
 #include "disk/store_handles.h"
 #include "disk/store_known.h"
 #include "disk/store_output.h"
+#include "disk/store_place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,11 +77,6 @@ static int open_file(struct directory *directory, const char *name, int *fd)
 	int error = lai_store_handles_open(&directory->handles, name, fd);
 
 	return error ? file_failed(directory, error, name) : 0;
-}
-
-static void directory_reopen(struct lai_store_output *output)
-{
-	lai_store_handles_close(&directory_of(output)->handles);
 }
 
 /* ---- the batch ----------------------------------------------------------------------------- */
@@ -181,6 +177,23 @@ static int look_at_file(struct directory *directory, struct lai_store_group *gro
 	return error ? file_failed(directory, error, group->name) : 0;
 }
 
+/* Somebody else's rotation, without telling us. */
+static void let_go_of_moved(struct directory *directory, const struct lai_store_group *group)
+{
+	int fd = lai_store_handles_find(&directory->handles, group->name);
+	enum lai_store_place place =
+		fd < 0 ? LAI_STORE_THERE : lai_store_place(fd, directory->fd, group->name, false);
+	char *name;
+
+	if (place == LAI_STORE_THERE)
+		return;
+	lai_store_handles_drop(&directory->handles, group->name);
+	if (asprintf(&name, "%s/%s", directory->path, group->name) < 0)
+		return;
+	lai_store_place_tell(&directory->output.notice, place, name);
+	free(name);
+}
+
 /* *changed: the index must be told before anything is written. */
 static int prepare_group(struct directory *directory, struct lai_store_group *group, bool *changed)
 {
@@ -190,6 +203,7 @@ static int prepare_group(struct directory *directory, struct lai_store_group *gr
 
 	if (error && !is_new)
 		return index_failed(directory, error);
+	let_go_of_moved(directory, group);
 	error = look_at_file(directory, group, &size);
 	if (error)
 		return error;
@@ -315,6 +329,24 @@ static int sync_files(struct directory *directory)
 	return error;
 }
 
+/* What was written to a file without a name must not be confirmed. Of files that are not open any
+   more it is not known: each was found by its name just before. */
+static int look_back(struct directory *directory)
+{
+	const struct lai_store_group *group = lai_store_group_at(&directory->groups, 0);
+	int fd;
+
+	for (size_t i = 0; i < directory->groups.count; i++, group++) {
+		fd = group->written ? lai_store_handles_find(&directory->handles, group->name) : -1;
+		if (fd >= 0 &&
+		    lai_store_place(fd, directory->fd, group->name, false) == LAI_STORE_REMOVED)
+			return lai_error(&directory->output.why, -ESTALE,
+					 "%s/%s: it was removed while it was written",
+					 directory->path, group->name);
+	}
+	return 0;
+}
+
 static int write_files(struct directory *directory)
 {
 	int error = 0;
@@ -324,6 +356,8 @@ static int write_files(struct directory *directory)
 		error = write_group(directory, lai_store_group_at(&directory->groups, i));
 	if (!error && directory->durability == LA_DURABILITY_FULL)
 		error = sync_files(directory);
+	if (!error)
+		error = look_back(directory);
 	for (size_t i = 0; !error && i < directory->groups.count; i++)
 		if (lai_store_group_at(&directory->groups, i)->written)
 			error = write_row(directory, lai_store_group_at(&directory->groups, i));
@@ -350,59 +384,7 @@ static int write_batch(struct directory *directory, const struct lai_store_batch
 	return error ? index_failed(directory, error) : 0;
 }
 
-static int directory_write(struct lai_store_output *output, const struct lai_store_batch *batch,
-			   struct lai_store_counts *counts)
-{
-	struct directory *directory = directory_of(output);
-	struct lai_store_counts sum = *counts;
-	int error = lai_store_file_begin(&directory->index);
-
-	error = error ? index_failed(directory, error) : write_batch(directory, batch, &sum);
-	directory->leftover = error;
-	if (!error) {
-		*counts = sum;
-		return 0;
-	}
-	lai_store_file_rollback(&directory->index);
-	lai_store_known_forget(&directory->known);
-	return error;
-}
-
-static int directory_sync(struct lai_store_output *output)
-{
-	struct directory *directory = directory_of(output);
-	int error;
-
-	if (syncfs(directory->fd) != 0)
-		return file_failed(directory, -errno, "");
-	error = lai_database_sync(&directory->index.database);
-	return error ? index_failed(directory, error) : 0;
-}
-
-/* ---- opening ------------------------------------------------------------------------------- */
-
-static void directory_close(struct lai_store_output *output)
-{
-	struct directory *directory = directory_of(output);
-
-	directory_reopen(output);
-	lai_store_known_done(&directory->known);
-	lai_store_file_close(&directory->index);
-	if (directory->fd >= 0)
-		(void)close(directory->fd);
-	lai_buffer_done(&directory->chunk);
-	lai_store_groups_done(&directory->groups);
-	free(directory->path);
-	free(output->why);
-	free(directory);
-}
-
-static const struct lai_store_output_kind kind = {
-	.write = directory_write,
-	.sync = directory_sync,
-	.reopen = directory_reopen,
-	.close = directory_close,
-};
+/* ---- the index ----------------------------------------------------------------------------- */
 
 static int cut_off(struct directory *directory, const char *name, int64_t length)
 {
@@ -445,19 +427,13 @@ static int recover(struct directory *directory)
 	return error;
 }
 
-static int open_index(struct directory *directory, char **error)
+/* Also of an index that has taken the place of another. */
+static int prepare_index(struct directory *directory)
 {
 	struct lai_database *database = &directory->index.database;
-	char *path;
-	int result = -ENOMEM;
+	int result;
 
-	if (asprintf(&path, "%s/.lastack.db", directory->path) < 0)
-		return result;
-	result = lai_store_file_open(&directory->index, path, NULL, directory->durability, &schema,
-				     error);
-	free(path);
-	if (result)
-		return result;
+	lai_store_known_done(&directory->known);
 	result = lai_database_prepare(database, &directory->find,
 				      "SELECT length, rotated FROM file WHERE destination = ?");
 	if (!result)
@@ -466,6 +442,127 @@ static int open_index(struct directory *directory, char **error)
 	if (!result)
 		result = lai_store_known_init(&directory->known, database);
 	return result ? index_failed(directory, result) : recover(directory);
+}
+
+/* ---- is it still there? --------------------------------------------------------------------- */
+
+/* Another directory under its name takes its place; this one keeps what it has, and its index. */
+static int look_at_directory(struct directory *directory)
+{
+	enum lai_store_place place =
+		lai_store_place(directory->fd, AT_FDCWD, directory->path, true);
+	int fd;
+
+	if (place == LAI_STORE_THERE)
+		return 0;
+	fd = open(directory->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return lai_error(
+			&directory->output.why, -errno,
+			"%s: the directory %s, and nothing is confirmed until there is one",
+			directory->path, lai_store_place_words(place));
+	lai_store_place_tell(&directory->output.notice, place, directory->path);
+	lai_store_handles_close(&directory->handles);
+	(void)close(directory->fd);
+	directory->fd = fd;
+	lai_store_handles_init(&directory->handles, fd);
+	return 0;
+}
+
+static int look(struct directory *directory)
+{
+	bool is_new = false;
+	int error = look_at_directory(directory);
+
+	if (!error)
+		error = lai_store_file_look(&directory->index, &is_new, &directory->output.notice,
+					    &directory->output.why);
+	if (!is_new)
+		return error;
+	error = prepare_index(directory);
+	if (error) /* the next look opens it anew */
+		lai_database_close(&directory->index.database);
+	return error;
+}
+
+static int directory_reopen(struct lai_store_output *output)
+{
+	struct directory *directory = directory_of(output);
+
+	lai_store_handles_close(&directory->handles);
+	return look(directory);
+}
+
+static int directory_write(struct lai_store_output *output, const struct lai_store_batch *batch,
+			   struct lai_store_counts *counts)
+{
+	struct directory *directory = directory_of(output);
+	struct lai_store_counts sum = *counts;
+	int error = look(directory);
+
+	if (error)
+		return error;
+	error = lai_store_file_begin(&directory->index);
+	error = error ? index_failed(directory, error) : write_batch(directory, batch, &sum);
+	directory->leftover = error;
+	if (!error) {
+		*counts = sum;
+		return 0;
+	}
+	lai_store_file_rollback(&directory->index);
+	lai_store_known_forget(&directory->known);
+	return error;
+}
+
+static int directory_sync(struct lai_store_output *output)
+{
+	struct directory *directory = directory_of(output);
+	int error;
+
+	if (syncfs(directory->fd) != 0)
+		return file_failed(directory, -errno, "");
+	error = directory->index.database.handle ? lai_database_sync(&directory->index.database)
+						 : 0;
+	return error ? index_failed(directory, error) : 0;
+}
+
+/* ---- opening ------------------------------------------------------------------------------- */
+
+static void directory_close(struct lai_store_output *output)
+{
+	struct directory *directory = directory_of(output);
+
+	lai_store_handles_close(&directory->handles);
+	lai_store_known_done(&directory->known);
+	lai_store_file_close(&directory->index);
+	if (directory->fd >= 0)
+		(void)close(directory->fd);
+	lai_buffer_done(&directory->chunk);
+	lai_store_groups_done(&directory->groups);
+	free(directory->path);
+	free(output->why);
+	free(output->notice);
+	free(directory);
+}
+
+static const struct lai_store_output_kind kind = {
+	.write = directory_write,
+	.sync = directory_sync,
+	.reopen = directory_reopen,
+	.close = directory_close,
+};
+
+static int open_index(struct directory *directory, char **error)
+{
+	char *path;
+	int result = -ENOMEM;
+
+	if (asprintf(&path, "%s/.lastack.db", directory->path) < 0)
+		return result;
+	result = lai_store_file_open(&directory->index, path, NULL, directory->durability, &schema,
+				     error);
+	free(path);
+	return result ? result : prepare_index(directory);
 }
 
 static int open_directory(struct directory *directory, const char *into)

@@ -2,78 +2,29 @@
 #include "disk/store_file.h"
 
 #include "base/error.h"
+#include "base/utf8.h"
+#include "disk/store_place.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Of the WAL before it goes back into the file: the fewer times, the fewer pages are written twice;
    a checkpoint of so much takes some 50 ms, in which no batch is stored. */
 #define CHECKPOINT_BYTES (16u << 20)
 
-/* ---- text or not -------------------------------------------------------------------------- */
-
-/* The length of the UTF-8 sequence that begins here, 0 if none does (RFC 3629, table in section 4);
-   a NUL counts as none. */
-static size_t sequence(const unsigned char *at, size_t left)
-{
-	static const struct {
-		unsigned char first_min, first_max, second_min, second_max, size;
-	} rows[] = {
-		{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-		{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
-		{0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-		{0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-	};
-
-	if (at[0] < 0x80)
-		return at[0] != 0;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (at[0] < rows[i].first_min || at[0] > rows[i].first_max)
-			continue;
-		if (left < rows[i].size || at[1] < rows[i].second_min || at[1] > rows[i].second_max)
-			return 0;
-		for (size_t j = 2; j < rows[i].size; j++)
-			if ((at[j] & 0xc0) != 0x80)
-				return 0;
-		return rows[i].size;
-	}
-	return 0;
-}
-
-/* Eight bytes at once while they are ASCII and not NUL, which is what most records are. */
-static bool is_ascii_word(const unsigned char *at)
-{
-	const uint64_t ones = 0x0101010101010101ull, tops = 0x8080808080808080ull;
-	uint64_t word;
-
-	memcpy(&word, at, sizeof(word));
-	return !((word | (word - ones)) & tops);
-}
-
-static bool is_text(struct lai_slice bytes)
-{
-	const unsigned char *at = (const unsigned char *)bytes.data;
-	size_t left = bytes.size, size;
-
-	while (left > 0) {
-		size = left >= sizeof(uint64_t) && is_ascii_word(at) ? sizeof(uint64_t)
-								     : sequence(at, left);
-		if (size == 0)
-			return false;
-		at += size;
-		left -= size;
-	}
-	return true;
-}
+/* ---- values ------------------------------------------------------------------------------- */
 
 int lai_store_bind(sqlite3_stmt *statement, int place, struct lai_slice bytes)
 {
 	const char *data = bytes.size > 0 ? bytes.data : "";
 
-	if (is_text(bytes))
+	if (lai_utf8_is_text(bytes.data, bytes.size))
 		return sqlite3_bind_text64(statement, place, data, bytes.size, SQLITE_STATIC,
 					   SQLITE_UTF8);
 	return sqlite3_bind_blob64(statement, place, data, bytes.size, SQLITE_STATIC);
@@ -161,38 +112,210 @@ static int tune(struct lai_store_file *file, char **error)
 	return result ? lai_error_pass(error, result, &file->database.why) : 0;
 }
 
+/* SQLite removes the log of a file that is not there without a word. */
+static int refuse_orphan(const struct lai_store_file *file, char **error)
+{
+	char *log;
+	struct stat status;
+	bool orphan;
+
+	if (stat(file->path, &status) == 0 ? status.st_size > 0 : errno != ENOENT)
+		return 0;
+	if (asprintf(&log, "%s-wal", file->path) < 0)
+		return -ENOMEM;
+	orphan = stat(log, &status) == 0 && status.st_size > 0;
+	free(log);
+	if (!orphan)
+		return 0;
+	return lai_error(error, -ENOENT,
+			 "%s: it is not there, but %s-wal is, with records of a file that was "
+			 "moved away: mv %s-wal NEWNAME-wal completes that; if it was removed, "
+			 "remove this too",
+			 file->path, file->path, file->path);
+}
+
+/* That nobody exchanged it while SQLite opened it. */
+static int remember_place(struct lai_store_file *file, char **error)
+{
+	int moved = 0;
+
+	if (file->place_fd >= 0)
+		(void)close(file->place_fd);
+	file->place_fd = open(file->path, O_PATH | O_CLOEXEC);
+	if (file->place_fd < 0)
+		return lai_error(error, -errno, "%s: %s", file->path, strerror(errno));
+	(void)sqlite3_file_control(file->database.handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+	return moved ? lai_error(error, -ESTALE, "%s: it was moved away just now", file->path) : 0;
+}
+
+static int open_database(struct lai_store_file *file, const char *vfs, char **error)
+{
+	int result = vfs ? 0 : refuse_orphan(file, error);
+
+	if (result)
+		return result;
+	result = lai_database_open(&file->database, file->path, vfs, file->durability);
+	if (result)
+		return lai_error_pass(error, result, &file->database.why);
+	result = check_or_create(file, file->schema, error);
+	if (!result)
+		result = tune(file, error);
+	if (!result && !vfs)
+		result = remember_place(file, error);
+	return result;
+}
+
 int lai_store_file_open(struct lai_store_file *file, const char *path, const char *vfs,
 			enum la_durability durability, const struct lai_store_schema *schema,
 			char **error)
 {
 	int result;
 
-	*file = (struct lai_store_file){.path = strdup(path)};
+	*file = (struct lai_store_file){
+		.place_fd = -1,
+		.path = strdup(path),
+		.schema = schema,
+		.durability = durability,
+	};
 	*error = NULL;
 	if (!file->path)
 		return -ENOMEM;
 	result = vfs ? 0 : lai_lock_take(&file->lock, path, "stores there", error);
-	if (!result) {
-		result = lai_database_open(&file->database, path, vfs, durability);
-		if (result)
-			(void)lai_error_pass(error, result, &file->database.why);
-	}
 	if (!result)
-		result = check_or_create(file, schema, error);
-	if (!result)
-		result = tune(file, error);
+		result = open_database(file, vfs, error);
 	if (result)
 		lai_store_file_close(file);
 	return result;
 }
 
+/* ---- where it is -------------------------------------------------------------------------- */
+
+static enum lai_store_place place_of(const struct lai_store_file *file)
+{
+	return file->place_fd < 0 ? LAI_STORE_THERE
+				  : lai_store_place(file->place_fd, AT_FDCWD, file->path, true);
+}
+
+/*
+ * All that was committed goes into the file itself. SQLite looks for the log by the name that it
+ * opened, and when that leads elsewhere it closes a file without a checkpoint: whoever opens the
+ * moved file then finds nothing. A reader in the midst of a transaction may hinder it.
+ */
+static int complete(struct lai_store_file *file)
+{
+	return lai_database_failed(
+		&file->database, sqlite3_wal_checkpoint_v2(file->database.handle, NULL,
+							   SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL));
+}
+
+/*
+ * The log of a file that was moved or removed, if it is empty: else it is not ours,
+ * but of a server that was there meanwhile. Its index goes only when no file is beside it which
+ * somebody could be reading by it.
+ */
+static void remove_log(struct lai_store_file *file, const char *log)
+{
+	struct stat status;
+	char *index;
+
+	if (!lai_lock_is_ours(&file->lock))
+		return;
+	if (stat(log, &status) == 0 && status.st_size == 0)
+		(void)unlink(log);
+	if (stat(file->path, &status) == 0 || errno != ENOENT)
+		return;
+	if (asprintf(&index, "%.*sshm", (int)(strlen(log) - strlen("wal")), log) < 0)
+		return;
+	(void)unlink(index);
+	free(index);
+}
+
+static void close_database(struct lai_store_file *file)
+{
+	const char *name;
+	char *log = NULL;
+
+	if (file->place_fd >= 0 && place_of(file) != LAI_STORE_THERE) {
+		name = sqlite3_db_filename(file->database.handle, "main");
+		log = name && *name ? strdup(sqlite3_filename_wal(name)) : NULL;
+	}
+	lai_database_close(&file->database);
+	if (log)
+		remove_log(file, log);
+	free(log);
+	if (file->place_fd >= 0)
+		(void)close(file->place_fd);
+	file->place_fd = -1;
+}
+
 /* The lock goes last: until then the database is ours. */
 void lai_store_file_close(struct lai_store_file *file)
 {
+	if (file->database.handle) {
+		if (file->place_fd >= 0)
+			(void)complete(file);
+		close_database(file);
+	}
 	lai_database_close(&file->database);
 	lai_lock_release(&file->lock);
 	free(file->path);
-	*file = (struct lai_store_file){0};
+	*file = (struct lai_store_file){.place_fd = -1};
+}
+
+static int lock_again(struct lai_store_file *file, char **error)
+{
+	struct lai_lock lock = {0};
+	int result;
+
+	if (lai_lock_is_ours(&file->lock))
+		return 0;
+	result = lai_lock_take(&lock, file->path, "stores there", error);
+	if (result)
+		return result;
+	lai_lock_release(&file->lock);
+	file->lock = lock;
+	return 0;
+}
+
+int lai_store_file_look(struct lai_store_file *file, bool *is_new, char **notice, char **error)
+{
+	enum lai_store_place place = place_of(file);
+	int result = 0;
+
+	if (!file->lock.path)
+		return 0;
+	/* The old file first: whoever has the name now, that one is ours. */
+	if (file->database.handle && place != LAI_STORE_THERE)
+		result = complete(file);
+	if (result)
+		return lai_error_pass(error, result, &file->database.why);
+	result = lock_again(file, error);
+	if (result || (file->database.handle && place == LAI_STORE_THERE))
+		return result;
+	if (file->database.handle) {
+		lai_store_place_tell(notice, place, file->path);
+		close_database(file);
+	}
+	result = open_database(file, NULL, error);
+	if (result)
+		close_database(file);
+	else
+		*is_new = true;
+	return result;
+}
+
+int lai_store_file_look_back(struct lai_store_file *file, char **error)
+{
+	int result = 0;
+
+	switch (place_of(file)) {
+	case LAI_STORE_THERE: break;
+	case LAI_STORE_MOVED: result = complete(file); break;
+	case LAI_STORE_REMOVED:
+		return lai_error(error, -ESTALE, "%s: it was removed while it was written",
+				 file->path);
+	}
+	return result ? lai_error_pass(error, result, &file->database.why) : 0;
 }
 
 /* ---- transactions ------------------------------------------------------------------------- */
@@ -210,6 +333,6 @@ int lai_store_file_commit(struct lai_store_file *file)
 /* Some errors end the transaction by themselves. The first failure's sentence stays. */
 void lai_store_file_rollback(struct lai_store_file *file)
 {
-	if (!sqlite3_get_autocommit(file->database.handle))
+	if (file->database.handle && !sqlite3_get_autocommit(file->database.handle))
 		(void)sqlite3_exec(file->database.handle, "ROLLBACK", NULL, NULL, NULL);
 }

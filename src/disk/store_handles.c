@@ -81,6 +81,13 @@ int lai_store_handles_open(struct lai_store_handles *handles, const char *name, 
 	return 0;
 }
 
+int lai_store_handles_find(struct lai_store_handles *handles, const char *name)
+{
+	struct lai_store_handle *handle = find(handles, name);
+
+	return handle ? handle->fd : -1;
+}
+
 void lai_store_handles_drop(struct lai_store_handles *handles, const char *name)
 {
 	struct lai_store_handle *handle = find(handles, name);

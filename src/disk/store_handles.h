@@ -29,6 +29,8 @@ void lai_store_handles_close(struct lai_store_handles *handles);
  * link; or another negative errno.
  */
 int lai_store_handles_open(struct lai_store_handles *handles, const char *name, int *fd);
+/* The file of this name, lent likewise, if it is open; else -1. */
+int lai_store_handles_find(struct lai_store_handles *handles, const char *name);
 /* Closes this one, if it is open: its name leads elsewhere now. */
 void lai_store_handles_drop(struct lai_store_handles *handles, const char *name);
 

@@ -20,14 +20,17 @@ struct lai_store_output_kind {
 		     struct lai_store_counts *counts);
 	/* Makes durable what was written so far. */
 	int (*sync)(struct lai_store_output *output);
-	void (*reopen)(struct lai_store_output *output); /* NULL: means nothing here */
+	/* Looks whether its files are still there, and goes on with new ones if not. 0, or a
+	   negative errno with output->why: again later. NULL: means nothing here. */
+	int (*reopen)(struct lai_store_output *output);
 	void (*close)(struct lai_store_output *output);
 };
 
 struct lai_store_output {
 	const struct lai_store_output_kind *kind;
-	char *why;   /* of the last failure; NULL: out of memory */
-	bool failed; /* it will never work again */
+	char *why;    /* of the last failure; NULL: out of memory */
+	char *notice; /* what happened to its files, to be said once; NULL: nothing */
+	bool failed;  /* it will never work again */
 };
 
 /*

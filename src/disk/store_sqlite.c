@@ -252,52 +252,7 @@ static int failed(struct sqlite *sqlite, int error)
 			 sqlite->file.database.why ? sqlite->file.database.why : strerror(-error));
 }
 
-static int sqlite_write(struct lai_store_output *output, const struct lai_store_batch *batch,
-			struct lai_store_counts *counts)
-{
-	struct sqlite *sqlite = sqlite_of(output);
-	struct lai_store_counts sum = *counts;
-	int error = lai_store_file_begin(&sqlite->file);
-
-	if (!error)
-		error = insert_all(sqlite, batch, &sum);
-	if (!error)
-		error = lai_store_file_commit(&sqlite->file);
-	if (!error) {
-		*counts = sum;
-		return 0;
-	}
-	error = failed(sqlite, error);
-	lai_store_file_rollback(&sqlite->file);
-	/* Names that the transaction had made are gone with it. */
-	memset(sqlite->cache, 0, CACHE_COUNT * sizeof(*sqlite->cache));
-	return error;
-}
-
-static int sqlite_sync(struct lai_store_output *output)
-{
-	struct sqlite *sqlite = sqlite_of(output);
-	int error = lai_database_sync(&sqlite->file.database);
-
-	return error ? failed(sqlite, error) : 0;
-}
-
-static void sqlite_close(struct lai_store_output *output)
-{
-	struct sqlite *sqlite = sqlite_of(output);
-
-	lai_store_file_close(&sqlite->file);
-	free(sqlite->cache);
-	lai_buffer_done(&sqlite->places);
-	free(output->why);
-	free(sqlite);
-}
-
-static const struct lai_store_output_kind kind = {
-	.write = sqlite_write,
-	.sync = sqlite_sync,
-	.close = sqlite_close,
-};
+/* ---- the file ------------------------------------------------------------------------------ */
 
 static int prepare(struct sqlite *sqlite)
 {
@@ -320,6 +275,94 @@ static int prepare(struct sqlite *sqlite)
 					     "INSERT INTO name(text) VALUES(?)");
 	return error;
 }
+
+static void forget_names(struct sqlite *sqlite)
+{
+	memset(sqlite->cache, 0, CACHE_COUNT * sizeof(*sqlite->cache));
+}
+
+/* The next look opens it anew. */
+static int unusable(struct sqlite *sqlite, int error)
+{
+	error = failed(sqlite, error);
+	lai_database_close(&sqlite->file.database);
+	return error;
+}
+
+static int sqlite_look(struct lai_store_output *output)
+{
+	struct sqlite *sqlite = sqlite_of(output);
+	bool is_new = false;
+	int error = lai_store_file_look(&sqlite->file, &is_new, &output->notice, &output->why);
+
+	if (!is_new)
+		return error;
+	forget_names(sqlite);
+	error = prepare(sqlite);
+	return error ? unusable(sqlite, error) : 0;
+}
+
+static int insert_batch(struct sqlite *sqlite, const struct lai_store_batch *batch,
+			struct lai_store_counts *counts)
+{
+	int error = lai_store_file_begin(&sqlite->file);
+
+	if (!error)
+		error = insert_all(sqlite, batch, counts);
+	if (!error)
+		error = lai_store_file_commit(&sqlite->file);
+	if (!error)
+		return 0;
+	error = failed(sqlite, error);
+	lai_store_file_rollback(&sqlite->file);
+	/* Names that the transaction had made are gone with it. */
+	forget_names(sqlite);
+	return error;
+}
+
+static int sqlite_write(struct lai_store_output *output, const struct lai_store_batch *batch,
+			struct lai_store_counts *counts)
+{
+	struct sqlite *sqlite = sqlite_of(output);
+	struct lai_store_counts sum = *counts;
+	int error = sqlite_look(output);
+
+	if (!error)
+		error = insert_batch(sqlite, batch, &sum);
+	if (!error)
+		error = lai_store_file_look_back(&sqlite->file, &output->why);
+	if (!error)
+		*counts = sum;
+	return error;
+}
+
+/* What was in a file that was moved meanwhile is durable since it was completed. */
+static int sqlite_sync(struct lai_store_output *output)
+{
+	struct sqlite *sqlite = sqlite_of(output);
+	int error = sqlite->file.database.handle ? lai_database_sync(&sqlite->file.database) : 0;
+
+	return error ? failed(sqlite, error) : 0;
+}
+
+static void sqlite_close(struct lai_store_output *output)
+{
+	struct sqlite *sqlite = sqlite_of(output);
+
+	lai_store_file_close(&sqlite->file);
+	free(sqlite->cache);
+	lai_buffer_done(&sqlite->places);
+	free(output->why);
+	free(output->notice);
+	free(sqlite);
+}
+
+static const struct lai_store_output_kind kind = {
+	.write = sqlite_write,
+	.sync = sqlite_sync,
+	.reopen = sqlite_look,
+	.close = sqlite_close,
+};
 
 int lai_store_sqlite_open(struct lai_store_output **output,
 			  const struct lai_store_settings *settings, char **error)

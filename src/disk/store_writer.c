@@ -48,11 +48,24 @@ static void clear_trouble(struct lai_store_writer *writer)
 	writer->failed = false;
 }
 
+static void take_notice(struct lai_store_writer *writer)
+{
+	char *notice = writer->output->notice;
+
+	if (!notice)
+		return;
+	writer->output->notice = NULL;
+	free(writer->notice);
+	writer->notice = notice;
+	say_news(writer);
+}
+
 static void after_write(struct lai_store_writer *writer, int error,
 			const struct lai_store_counts *counts)
 {
 	uint64_t ticket = writer->flight->ticket;
 
+	take_notice(writer);
 	if (error) {
 		set_trouble(writer, error);
 		return;
@@ -84,6 +97,18 @@ static void after_sync(struct lai_store_writer *writer, int error)
 	say_news(writer);
 }
 
+static void after_reopen(struct lai_store_writer *writer, int error)
+{
+	take_notice(writer);
+	if (error) {
+		writer->reopens = true;
+		set_trouble(writer, error);
+	} else if (!writer->flight && writer->trouble) {
+		clear_trouble(writer);
+		say_news(writer);
+	}
+}
+
 /* ---- the thread ---------------------------------------------------------------------------- */
 
 static void wait_until(struct lai_store_writer *writer, uint64_t deadline_ns)
@@ -104,16 +129,24 @@ static void write_flight(struct lai_store_writer *writer)
 {
 	const struct lai_store_batch *batch = writer->flight;
 	struct lai_store_counts counts = writer->counts;
-	bool reopens = writer->reopens && writer->output->kind->reopen;
 	int error;
 
-	writer->reopens = false;
 	(void)pthread_mutex_unlock(&writer->lock);
-	if (reopens)
-		writer->output->kind->reopen(writer->output);
 	error = writer->output->kind->write(writer->output, batch, &counts);
 	(void)pthread_mutex_lock(&writer->lock);
 	after_write(writer, error, &counts);
+}
+
+static void reopen_output(struct lai_store_writer *writer)
+{
+	int error = 0;
+
+	writer->reopens = false;
+	(void)pthread_mutex_unlock(&writer->lock);
+	if (writer->output->kind->reopen)
+		error = writer->output->kind->reopen(writer->output);
+	(void)pthread_mutex_lock(&writer->lock);
+	after_reopen(writer, error);
 }
 
 static void sync_output(struct lai_store_writer *writer)
@@ -142,6 +175,8 @@ static bool turn(struct lai_store_writer *writer)
 	if (writer->sync_due_ns != LA_NEVER && (last || lai_clock_now() >= writer->sync_due_ns) &&
 	    !(last && writer->flight))
 		sync_output(writer);
+	if (writer->reopens)
+		reopen_output(writer);
 	if (writer->flight) {
 		write_flight(writer);
 		if (writer->flight && last)
@@ -152,7 +187,9 @@ static bool turn(struct lai_store_writer *writer)
 	}
 	if (last)
 		return false;
-	if (!writer->stopping)
+	if (writer->reopens)
+		wait_a_second(writer);
+	else if (!writer->stopping)
 		wait_until(writer, writer->sync_due_ns);
 	return true;
 }
@@ -249,6 +286,7 @@ void lai_store_writer_done(struct lai_store_writer *writer)
 	(void)pthread_cond_destroy(&writer->changed);
 	(void)pthread_mutex_destroy(&writer->lock);
 	free(writer->trouble);
+	free(writer->notice);
 }
 
 void lai_store_writer_hand(struct lai_store_writer *writer, const struct lai_store_batch *batch)
@@ -267,6 +305,8 @@ void lai_store_writer_retry(struct lai_store_writer *writer)
 	if (writer->threaded)
 		return;
 	(void)pthread_mutex_lock(&writer->lock);
+	if (writer->reopens)
+		reopen_output(writer);
 	if (writer->flight)
 		write_flight(writer);
 	if (writer->sync_due_ns != LA_NEVER)
@@ -278,6 +318,10 @@ void lai_store_writer_reopen(struct lai_store_writer *writer)
 {
 	(void)pthread_mutex_lock(&writer->lock);
 	writer->reopens = true;
+	if (writer->threaded)
+		(void)pthread_cond_signal(&writer->changed);
+	else
+		reopen_output(writer);
 	(void)pthread_mutex_unlock(&writer->lock);
 }
 
@@ -286,7 +330,13 @@ char *lai_store_writer_trouble(struct lai_store_writer *writer, bool *failed)
 	char *trouble;
 
 	(void)pthread_mutex_lock(&writer->lock);
-	trouble = writer->trouble ? strdup(writer->trouble) : NULL;
+	if (writer->notice) {
+		trouble = writer->notice;
+		writer->notice = NULL;
+		say_news(writer); /* behind it is the trouble, or none */
+	} else {
+		trouble = writer->trouble ? strdup(writer->trouble) : NULL;
+	}
 	*failed = writer->failed;
 	(void)pthread_mutex_unlock(&writer->lock);
 	return trouble;

@@ -32,6 +32,7 @@ struct lai_store_writer {
 	bool stopping, reopens;
 	uint64_t sync_due_ns; /* when what was written becomes durable; LA_NEVER: it is */
 	char *trouble;	      /* NULL: none */
+	char *notice;	      /* what is to be said once, before that */
 	bool failed;
 	struct lai_store_counts counts;
 };
@@ -47,7 +48,7 @@ void lai_store_writer_done(struct lai_store_writer *writer);
 void lai_store_writer_hand(struct lai_store_writer *writer, const struct lai_store_batch *batch);
 void lai_store_writer_retry(struct lai_store_writer *writer); /* without a thread */
 void lai_store_writer_reopen(struct lai_store_writer *writer);
-/* A copy, to be released with free(); NULL: none. */
+/* A copy, or the notice, to be released with free(); NULL: none. */
 char *lai_store_writer_trouble(struct lai_store_writer *writer, bool *failed);
 void lai_store_writer_counts(struct lai_store_writer *writer, struct lai_store_counts *counts);
 

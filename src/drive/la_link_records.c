@@ -23,11 +23,6 @@
 /* Confirmations alone are worth a transaction this often: after a crash they only cost repeats. */
 #define SPOOL_TIDY_NS (1 * LAI_S)
 
-static uint64_t now_of(const struct la_link *link)
-{
-	return link->net->ops->now(link->net);
-}
-
 /* ---- the beginning ---------------------------------------------------------------------- */
 
 static int make_sender(struct la_link *link, const struct la_link_config *config, uint64_t seed)
@@ -111,7 +106,7 @@ const char *la_link_sender(const struct la_link *link)
 static void emit(const struct la_link *link, const char *text)
 {
 	const struct la_event event = {
-		.kind = LA_EVENT_SPOOL, .now_ns = now_of(link), .text = text ? text : ""};
+		.kind = LA_EVENT_SPOOL, .now_ns = lai_net_now(link->net), .text = text ? text : ""};
 
 	if (link->core.config.on_event)
 		link->core.config.on_event(link->core.config.arg, &event);
@@ -132,7 +127,7 @@ int la_link_sync(struct la_link *link)
 
 	if (!link->spool)
 		return 0;
-	link->spool_tidy_ns = now_of(link);
+	link->spool_tidy_ns = lai_net_now(link->net);
 	link->spool_try_ns = status == 0 ? 0 : lai_time_after(link->spool_tidy_ns, SPOOL_RETRY_NS);
 	/* One that failed may have written some: it is their confirmation that makes room. */
 	link->spool_read_out = false;
@@ -213,7 +208,7 @@ static void confirm(struct la_link *link)
 
 static bool commit_is_due(const struct la_link *link)
 {
-	uint64_t now_ns = now_of(link);
+	uint64_t now_ns = lai_net_now(link->net);
 	struct la_spool_info info;
 
 	if (now_ns < link->spool_try_ns)
@@ -229,7 +224,7 @@ static bool commit_is_due(const struct la_link *link)
 /* A second after the first commit that is not on the disk yet; for "batch" alone it does anything. */
 static void sync_disk(struct la_link *link)
 {
-	uint64_t now_ns = now_of(link);
+	uint64_t now_ns = lai_net_now(link->net);
 	int status;
 
 	if (now_ns < link->spool_sync_ns)
@@ -325,7 +320,7 @@ bool lai_la_link_on_refused(void *arg, const struct lai_courier_refusal *refusal
 	if (body && link->core.config.on_event)
 		link->core.config.on_event(link->core.config.arg,
 					   &(struct la_event){.kind = LA_EVENT_REFUSED,
-							      .now_ns = now_of(link),
+							      .now_ns = lai_net_now(link->net),
 							      .refusal = &said});
 	free(body);
 	free(message);

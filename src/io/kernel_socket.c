@@ -176,7 +176,7 @@ int lai_kernel_accept(struct lai_net *net, int listener, struct lai_address *rem
 		(void)close(fd);
 		return status;
 	}
-	lai_kernel_of(net)->sockets[fd].heard_ns = net->ops->now(net);
+	lai_kernel_of(net)->sockets[fd].heard_ns = lai_net_now(net);
 	lai_kernel_of(net)->sockets[fd].keepalive_ns =
 		lai_kernel_of(net)->sockets[listener].keepalive_ns;
 	*remote = from;
@@ -319,7 +319,7 @@ int lai_kernel_error(struct lai_net *net, int socket)
 		return errno;
 	/* ECONNRESET (never of a SYN, that is ECONNREFUSED): there was a connection. */
 	if ((error == 0 || error == ECONNRESET) && state->connecting)
-		begin_counting(state, socket, net->ops->now(net));
+		begin_counting(state, socket, lai_net_now(net));
 	return error;
 }
 
@@ -357,7 +357,7 @@ int lai_kernel_view(struct lai_net *net, int socket, struct lai_view *view)
 		.ack_age_ns = info.tcpi_last_ack_recv * LAI_MS,
 		.retransmits = info.tcpi_total_retrans,
 		.in_flight = info.tcpi_unacked,
-		.unanswered = unanswered(state, &info, net->ops->now(net)),
+		.unanswered = unanswered(state, &info, lai_net_now(net)),
 		.window_bytes = info.tcpi_snd_wnd,
 		.window_scale = info.tcpi_snd_wscale,
 		.tcp_state = info.tcpi_state,

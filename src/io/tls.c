@@ -201,7 +201,7 @@ static const char *tls_why(struct lai_net *net, int number)
 
 static uint64_t tls_now(struct lai_net *net)
 {
-	return INNER(net)->ops->now(INNER(net));
+	return lai_net_now(INNER(net));
 }
 
 static uint64_t tls_slept(struct lai_net *net)

@@ -130,7 +130,7 @@ int lai_tls_wait(struct lai_net *net, struct lai_ready *ready, int max, uint64_t
 		tls->round++;
 		count = got > 0 ? translate(tls, ready, got) : 0;
 		count += take_listed(tls, ready + count, max - count);
-		if (count > 0 || got <= 0 || deadline_ns <= inner->ops->now(inner))
+		if (count > 0 || got <= 0 || deadline_ns <= lai_net_now(inner))
 			return count;
 	}
 }

@@ -7,24 +7,6 @@
 /* How our own server names itself in CONNECTED; a version follows. */
 #define OWN_SERVER "lastack/"
 
-/* Reads a number that fills the text. false: it is none. */
-static bool read_number(struct lai_slice text, uint64_t *number)
-{
-	uint64_t value = 0;
-
-	if (text.size == 0)
-		return false;
-	for (size_t i = 0; i < text.size; i++) {
-		unsigned digit = (unsigned char)text.data[i] - (unsigned)'0';
-
-		if (digit > 9 || value > (UINT64_MAX - digit) / 10)
-			return false;
-		value = value * 10 + digit;
-	}
-	*number = value;
-	return true;
-}
-
 static void fail_protocol(struct lai_courier *courier, const char *why)
 {
 	courier->why = why;
@@ -107,7 +89,7 @@ static void on_receipt(struct lai_courier *courier, const struct lai_stomp_frame
 
 	if (courier->state == LAI_COURIER_LOGIN)
 		fail_protocol(courier, "a RECEIPT before CONNECTED");
-	else if (read_number(id, &seq))
+	else if (lai_slice_number(id, &seq))
 		confirm(courier, seq);
 	else if (courier->state == LAI_COURIER_LEAVING && lai_slice_is(id, LAI_COURIER_BYE))
 		lai_courier_set_state(courier, LAI_COURIER_LEFT, LA_NEVER);
@@ -220,7 +202,7 @@ static void blame(struct lai_courier *courier, const struct lai_stomp_frame *fra
 
 	if (is_shutdown(frame) || lai_slice_is(id, LAI_COURIER_BYE))
 		return;
-	if (read_number(id, &seq) && condemn(courier, seq, frame))
+	if (lai_slice_number(id, &seq) && condemn(courier, seq, frame))
 		return;
 	if (in_flight == 0)
 		return;
@@ -236,7 +218,7 @@ static void on_error(struct lai_courier *courier, const struct lai_stomp_frame *
 	bool rejected = login && !is_shutdown(frame);
 
 	keep_words(courier, frame);
-	if (!read_number(lai_stomp_header(frame, "retry-after"), &courier->retry_after))
+	if (!lai_slice_number(lai_stomp_header(frame, "retry-after"), &courier->retry_after))
 		courier->retry_after = 0;
 	if (!login)
 		blame(courier, frame);

@@ -35,18 +35,6 @@ static char *digits_before(char *end, uint64_t value)
 	return end;
 }
 
-/* What we can do and what we want are the same. */
-static bool put_heart_beat(struct lai_buffer *out, uint64_t beat_ns)
-{
-	uint64_t ms = beat_ns == LA_NEVER ? 0 : beat_ns < LAI_MS ? 1 : beat_ns / LAI_MS;
-	char digits[DIGITS_MAX], *end = digits + DIGITS_MAX, *begin = digits_before(end, ms);
-	size_t size = (size_t)(end - begin);
-
-	return lai_buffer_append(out, "heart-beat:", strlen("heart-beat:")) &&
-	       lai_buffer_append(out, begin, size) && lai_buffer_append(out, ",", 1) &&
-	       lai_buffer_append(out, begin, size) && lai_buffer_append(out, "\n", 1);
-}
-
 /* CONNECT is never escaped, whatever version is agreed on later. */
 bool lai_courier_put_connect(struct lai_courier *courier)
 {
@@ -58,7 +46,7 @@ bool lai_courier_put_connect(struct lai_courier *courier)
 	       put_text(out, "host", stomp->vhost ? stomp->vhost : courier->endpoint.host) &&
 	       put_text(out, "login", stomp->login ? stomp->login : courier->endpoint.login) &&
 	       put_text(out, "passcode", stomp->passcode) &&
-	       put_heart_beat(out, stomp->heartbeat_ns) &&
+	       lai_stomp_put_beat(out, stomp->heartbeat_ns) &&
 	       lai_stomp_end(out, (struct lai_slice){0});
 }
 

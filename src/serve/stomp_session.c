@@ -296,16 +296,11 @@ static bool put_text(struct lai_buffer *out, const char *name, const char *text)
 
 static bool put_connected(const struct lai_stomp_session *session, struct lai_buffer *out)
 {
-	uint64_t beat_ns = session->config->heartbeat_ns;
-	unsigned long long beat_ms = beat_ns == LA_NEVER ? 0 : beat_ns / LAI_MS;
-	char beat[48]; /* two numbers of 20 digits and a comma */
-
-	(void)snprintf(beat, sizeof(beat), "%llu,%llu", beat_ms, beat_ms);
 	return lai_stomp_begin(out, LAI_STOMP_CONNECTED) &&
 	       put_text(out, "version", lai_stomp_version_text(session->version)) &&
 	       lai_stomp_put_number(out, "session", session->serial) &&
 	       put_text(out, "server", session->config->server) &&
-	       put_text(out, "heart-beat", beat) &&
+	       lai_stomp_put_beat(out, session->config->heartbeat_ns) &&
 	       (!session->user[0] || put_text(out, "user-name", session->user)) &&
 	       lai_stomp_end(out, (struct lai_slice){0});
 }

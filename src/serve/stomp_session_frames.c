@@ -57,14 +57,6 @@ static void refuse_version(struct lai_stomp_session *session, const struct lai_s
 		now_ns);
 }
 
-/* What we can send and want: 0 says that we do neither. */
-static uint64_t own_beat_ns(const struct lai_stomp_session *session)
-{
-	uint64_t beat_ns = session->config->heartbeat_ns;
-
-	return beat_ns == LA_NEVER ? 0 : beat_ns;
-}
-
 static void take_connect(struct lai_stomp_session *session, const struct lai_stomp_frame *frame,
 			 uint64_t now_ns)
 {
@@ -78,7 +70,7 @@ static void take_connect(struct lai_stomp_session *session, const struct lai_sto
 	session->version = session->parser.version = (enum lai_stomp_version)version;
 	if (version != LAI_STOMP_1_0) /* which has no heart-beats */
 		beat = lai_stomp_header(frame, "heart-beat");
-	if (lai_stomp_beat_init(&session->beat, beat, own_beat_ns(session), now_ns) != 0)
+	if (lai_stomp_beat_init(&session->beat, beat, session->config->heartbeat_ns, now_ns) != 0)
 		refuse(session, LA_SESSION_PROTOCOL_ERROR, "heart-beat is not two numbers", frame,
 		       now_ns);
 	else if (!copy_text(session->user, sizeof(session->user), lai_stomp_header(frame, "login"),
@@ -167,14 +159,8 @@ static bool read_record_id(struct lai_slice id, struct lai_slice *sender, uint64
 	if (!dash || dash + 1 == end ||
 	    !lai_sender_id_is((struct lai_slice){id.data, (size_t)(dash - id.data)}))
 		return false;
-	for (const char *c = dash + 1; c < end; c++) {
-		unsigned digit = (unsigned char)*c - (unsigned)'0';
-
-		if (digit > 9 || number > ((uint64_t)INT64_MAX - digit) / 10)
-			return false;
-		number = number * 10 + digit;
-	}
-	if (number == 0)
+	if (!lai_slice_number((struct lai_slice){dash + 1, (size_t)(end - dash - 1)}, &number) ||
+	    number == 0 || number > INT64_MAX)
 		return false;
 	*sender = (struct lai_slice){id.data, (size_t)(dash - id.data)};
 	*seq = number;

@@ -148,6 +148,7 @@ const char *lai_stomp_version_text(enum lai_stomp_version version);
 /*
  * Heart-beats: each side says what it can send and what it wants, in ms ("cx,cy"); 0: none.
  *   we send at least every max(our can, their want), they every max(their can, our want)
+ * What we can and what we want is one number here, ours_ns; LA_NEVER: none.
  */
 struct lai_stomp_beat {
 	uint64_t send_ns;   /* something must go out this often; LA_NEVER: no duty */
@@ -155,8 +156,9 @@ struct lai_stomp_beat {
 	uint64_t sent_ns, heard_ns;
 };
 
-/* theirs: the value of their heart-beat header, data NULL for none. ours: what we can and want, one
-   number for both. 0, or -EBADMSG: not two numbers. */
+/* The header that says it; less than 1 ms is said as 1. false: no memory. */
+bool lai_stomp_put_beat(struct lai_buffer *out, uint64_t ours_ns);
+/* theirs: the value of their heart-beat header, data NULL for none. 0, or -EBADMSG: not two numbers. */
 int lai_stomp_beat_init(struct lai_stomp_beat *beat, struct lai_slice theirs, uint64_t ours_ns,
 			uint64_t now_ns);
 void lai_stomp_beat_on_sent(struct lai_stomp_beat *beat, uint64_t now_ns);

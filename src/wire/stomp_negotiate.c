@@ -5,6 +5,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 static const char *const version_texts[LAI_STOMP_VERSION_COUNT] = {"1.0", "1.1", "1.2"};
 
@@ -42,7 +44,8 @@ int lai_stomp_negotiate(struct lai_slice accept_version)
 	return best;
 }
 
-/* Reads decimal digits and nothing else as ms, into ns that saturate. false: something else. */
+/* Reads decimal digits and nothing else as ms, into ns that saturate; 0 is LA_NEVER. false: something
+   else. */
 static bool read_ms(struct lai_slice text, uint64_t *time_ns)
 {
 	uint64_t ms = 0;
@@ -57,22 +60,23 @@ static bool read_ms(struct lai_slice text, uint64_t *time_ns)
 		if (ms < LA_NEVER / LAI_MS)
 			ms = ms * 10 + digit;
 	}
-	*time_ns = ms >= LA_NEVER / LAI_MS ? LA_NEVER : ms * LAI_MS;
+	*time_ns = ms == 0 || ms >= LA_NEVER / LAI_MS ? LA_NEVER : ms * LAI_MS;
 	return true;
 }
 
-/* What one side can and the other wants, as an interval; 0 of either: no heart-beats this way. */
-static uint64_t agree(uint64_t can_ns, uint64_t want_ns)
+bool lai_stomp_put_beat(struct lai_buffer *out, uint64_t ours_ns)
 {
-	if (can_ns == 0 || want_ns == 0)
-		return LA_NEVER;
-	return can_ns > want_ns ? can_ns : want_ns;
+	uint64_t ms = ours_ns == LA_NEVER ? 0 : ours_ns < LAI_MS ? 1 : ours_ns / LAI_MS;
+	char value[sizeof("18446744073709551615,18446744073709551615")];
+
+	(void)snprintf(value, sizeof(value), "%" PRIu64 ",%" PRIu64, ms, ms);
+	return lai_stomp_put(out, LAI_STOMP_1_0, "heart-beat", lai_slice_of(value));
 }
 
 int lai_stomp_beat_init(struct lai_stomp_beat *beat, struct lai_slice theirs, uint64_t ours_ns,
 			uint64_t now_ns)
 {
-	uint64_t can_ns = 0, want_ns = 0;
+	uint64_t can_ns = LA_NEVER, want_ns = LA_NEVER;
 
 	if (theirs.data) {
 		struct lai_slice can = take_item(&theirs), want = theirs;
@@ -81,8 +85,8 @@ int lai_stomp_beat_init(struct lai_stomp_beat *beat, struct lai_slice theirs, ui
 			return -EBADMSG;
 	}
 	*beat = (struct lai_stomp_beat){
-		.send_ns = agree(ours_ns, want_ns),
-		.expect_ns = agree(can_ns, ours_ns),
+		.send_ns = ours_ns > want_ns ? ours_ns : want_ns,
+		.expect_ns = can_ns > ours_ns ? can_ns : ours_ns,
 		.sent_ns = now_ns,
 		.heard_ns = now_ns,
 	};

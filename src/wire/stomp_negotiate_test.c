@@ -81,7 +81,7 @@ static void test_beats(void **state)
 		struct lai_stomp_beat beat;
 
 		assert_int_equal(lai_stomp_beat_init(&beat, lai_slice_of(row->theirs),
-						     row->ours_ms * LAI_MS, 0),
+						     ns_of(row->ours_ms), 0),
 				 0);
 		assert_int_equal(beat.send_ns, ns_of(row->send_ms));
 		assert_int_equal(beat.expect_ns, ns_of(row->expect_ms));

@@ -4,7 +4,7 @@
 # dead_letters.sh - records that a broker refuses: which one it was is found out, it is kept in a file with
 # what was said of it, and all others are delivered.
 . tests/send/lib_send.sh
-t_plan 34
+t_plan 36
 
 tab=$(printf '\t')
 DEAD=$T_DIR/dead.json
@@ -30,7 +30,7 @@ t_is "the totals say it" "$(total accepted_records) $(total delivered_records) $
 t_ok "bytes add up" adds_up
 t_is "it was not sent again" "$(frames names '=bad$')" 1
 t_ok "the report has its line" reported '"event":"refused","sender":"[0-9a-f]*","seq":[0-9]*,"bytes":3,"message":"not:this one: for ever"'
-t_ok "the user is told, with the reason and the file" said "is refused and now in $DEAD: not:this one: for ever"
+t_ok "the user is told, with the reason and the file" said "is refused and now in $DEAD: \"not:this one: for ever\""
 t_is "the file is for its owner alone" "$(stat -c %a "$DEAD")" 600
 
 # ---- an ERROR that does not say which
@@ -70,16 +70,29 @@ t_ok "an empty one, too" grep -qF '"body":""}' "$T_DIR/empty.json"
 
 # ---- when the file cannot be written
 broker again --refuse bad --error-id
-send --dead-letters "$T_DIR/none/dead.json" --backoff 1ms..5ms --file "$T_DIR/input" "stomp://127.0.0.1:$T_PORT/q"
-t_is "a file that cannot be written: status 1" "$STATUS" 1
-t_ok "it is said what could not be kept, and why" said "cannot be written to $T_DIR/none/dead.json: No such file or directory"
-t_is "the others are delivered all the same" "$(total delivered_records)" 200
+# unwritable NAME FILE: a sender whose dead letters cannot be kept.
+unwritable() {
+	t_run "$1" "$LASTACK" send --dead-letters "$2" --backoff 10ms..50ms --drain-timeout 0 --report "$T_DIR/$1.json" \
+		--file "$T_DIR/input" "stomp://127.0.0.1:$T_PORT/q"
+}
+told() { grep -qF "cannot be written to $2" "$T_DIR/$1.err"; }
+unwritable nowhere "$T_DIR/none/dead.json"
+t_ok "a file that cannot be written: it is said, and why" t_wait_for 10 told nowhere "$T_DIR/none/dead.json: No such file or directory"
+t_ok "the record stays, and so does the sender" t_runs nowhere
+mkdir "$T_DIR/none"
+t_join nowhere
+t_is "once it can be written: status 1, and the letter is there" "$T_STATUS $(wc -l <"$T_DIR/none/dead.json")" "1 1"
+t_is "the others are delivered" "$(total delivered_records "$T_DIR/nowhere.json") $(total buried_records "$T_DIR/nowhere.json")" "200 1"
 if [ -w /dev/full ]; then
-	send --dead-letters /dev/full --backoff 1ms..5ms --file "$T_DIR/input" "stomp://127.0.0.1:$T_PORT/q"
-	t_ok "nor one on a full disk" said "cannot be written to /dev/full: No space left on device"
+	unwritable full_disk /dev/full
+	t_ok "nor one on a full disk" t_wait_for 10 told full_disk "/dev/full: No space left on device"
+	t_stop full_disk TERM
+	t_is "it can be stopped: status 1, nothing is buried" "$T_STATUS $(total buried_records "$T_DIR/full_disk.json")" "1 0"
 else
 	t_skip "nor one on a full disk" "no /dev/full"
+	t_skip "it can be stopped: status 1, nothing is buried" "no /dev/full"
 fi
+broker default --refuse bad --error-id
 program=$(realpath "$LASTACK")
 (cd "$T_DIR" && "$program" send --backoff 1ms..5ms --file input "stomp://127.0.0.1:$T_PORT/q" 2>/dev/null)
 t_ok "without --dead-letters it is lastack-dead-letters.json" grep -q '"body":"bad"' "$T_DIR/lastack-dead-letters.json"
