@@ -3,9 +3,10 @@
  * link.h - a connection that is kept alive for ever, and ended properly.
  *
  * A link accepts bytes (tcp://), lines (lines://) or records (stomp://), sends them to the first
- * server of a list that answers, reconnects when the connection dies, sends again what was not acknowledged, and at the
- * end walks the closing ladder: drain, wait for the ACK, FIN, read to the peer's FIN, close().
- * At any moment it owns one socket at most (during an RFC 8305 race, one per attempt).
+ * server of a list that answers, reconnects when the connection dies, sends again what was not
+ * acknowledged, and at the end walks the closing ladder: drain, wait for the ACK, FIN, read to the
+ * peer's FIN, close(). At any moment it owns one socket at most (during an RFC 8305 race, one per
+ * attempt).
  *
  * Two ways to run it. Blocking:          In your own loop:
  *     la_link_new(&l, &config, &why);        poll la_link_fd() for reading until
@@ -118,8 +119,9 @@ enum la_receipts {
 };
 
 /*
- * Of stomp:// and stomps://. NULL and zero: the default. Texts are copied. A record is sent with the
- * headers destination, record-id (SENDER-SEQ, the same at every try), content-type and those given.
+ * Of stomp:// and stomps://. NULL and zero: the default. Texts are copied. A record is sent with
+ * the headers destination, record-id (SENDER-SEQ, the same at every try), content-type and those
+ * given.
  */
 struct la_stomp_config {
 	const char *login;	  /* instead of the URL's user */
@@ -196,10 +198,10 @@ struct la_link_config {
 void la_link_config_default(struct la_link_config *config);
 
 /*
- * Makes a link; the first connection attempt starts at the first dispatch or wait.
- * 0: *link is the caller's, to be freed. -EINVAL: a setting is wrong; with a spool -EBUSY: another
- * process has it, -EBADMSG: it is damaged, or what opening it said. *error is a sentence then, to
- * be released with free(); error may be NULL. -ENOMEM, or what epoll_create1() said: *error is NULL.
+ * Makes a link; the first connection attempt starts at the first dispatch or wait. 0: *link is the
+ * caller's, to be freed. -EINVAL: a setting is wrong; with a spool -EBUSY: another process has it,
+ * -EBADMSG: it is damaged, or what opening it said. *error is a sentence then, to be released with
+ * free(); error may be NULL. -ENOMEM, or what epoll_create1() said: *error is NULL.
  */
 int la_link_new(struct la_link **link, const struct la_link_config *config, char **error);
 
@@ -214,8 +216,8 @@ uint64_t la_link_deadline(const struct la_link *link);
 
 /*
  * Does everything that can be done now. 0, or 1 once the link is DONE. It never waits for the
- * network. With a spool it writes what was put, and at durability full waits for the disk: a program
- * that cannot takes batch, which waits once a second at most.
+ * network. With a spool it writes what was put, and at durability full waits for the disk: a
+ * program that cannot takes batch, which waits once a second at most.
  */
 int la_link_dispatch(struct la_link *link);
 
@@ -232,14 +234,14 @@ ssize_t la_link_submit(struct la_link *link, const void *data, size_t size);
  * returns the room (0: full); *room stays valid until the next call on this link.
  */
 size_t la_link_reserve(struct la_link *link, void **room);
-/* As la_link_submit(). Fewer than size: a record is over record_bytes_max; it and what follows it in
-   the room is taken back. */
+/* As la_link_submit(). Fewer than size: a record is over record_bytes_max; it and what follows
+   it in the room is taken back. */
 ssize_t la_link_commit(struct la_link *link, size_t size);
 
 /*
  * stomp://: gives one whole record, any bytes, to the link. 0: it is the link's to deliver; with a
- * spool it survives a crash once la_link_sync() has returned, which la_link_dispatch() calls as well.
- * -EAGAIN: full, dispatch and try again; -EMSGSIZE: over record_bytes_max; -ENOMEM; -EPIPE:
+ * spool it survives a crash once la_link_sync() has returned, which la_link_dispatch() calls as
+ * well. -EAGAIN: full, dispatch and try again; -EMSGSIZE: over record_bytes_max; -ENOMEM; -EPIPE:
  * finishing or DONE; -EINVAL: not a stomp:// link. la_link_submit(), _reserve() and _commit() are
  * for the other schemes and say -EINVAL (0) here.
  */

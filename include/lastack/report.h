@@ -86,13 +86,13 @@ enum la_cause {
 };
 
 /*
- * How sure one can be that a byte arrived, weakest first (the delivery ladder).
- * WRITTEN: our kernel took it. ACKED: the peer's kernel acknowledged it. CONSUMED: our FIN was
- * acknowledged and the peer then sent its own FIN and no RST, which a Linux peer's close() only
- * does after its program has read everything (RFC 2525 2.17): the strongest proof that plain TCP
- * has. A peer that half-closes without reading first is taken at its word. CONFIRMED: the peer's
- * program said so itself, with a STOMP receipt; what that is worth is the server's word (ours: stored
- * at its --durability).
+ * How sure one can be that a byte arrived, weakest first (the delivery ladder). WRITTEN: our
+ * kernel took it. ACKED: the peer's kernel acknowledged it. CONSUMED: our FIN was acknowledged and
+ * the peer then sent its own FIN and no RST, which a Linux peer's close() only does after its
+ * program has read everything (RFC 2525 2.17): the strongest proof that plain TCP has. A peer that
+ * half-closes without reading first is taken at its word. CONFIRMED: the peer's program said so
+ * itself, with a STOMP receipt; what that is worth is the server's word (ours: stored at its
+ * --durability).
  */
 #define LA_PROOFS(X)                                                                               \
 	X(WRITTEN, "written")                                                                      \
@@ -183,6 +183,7 @@ struct la_totals {
 	/* stomp:// */
 	uint64_t delivered_records, waiting_records, abandoned_records, buried_records;
 	uint64_t recovered_records; /* of the accepted ones: found in the spool of an earlier run */
+	uint64_t confirmed_ns; /* CLOCK_MONOTONIC: when a record was confirmed last; 0: none was */
 	uint64_t resent_records;    /* sent more than once; the server knows them by their id */
 	uint64_t connections;	  /* established */
 	uint64_t failed_attempts; /* cycles through a server's addresses that gave no connection */

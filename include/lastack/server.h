@@ -148,9 +148,9 @@ struct la_server_config {
 void la_server_config_default(struct la_server_config *config);
 
 /*
- * Listens and opens the store; a URL with a name is looked up first, which may take 10 s. 0; -EINVAL: a
- * setting is wrong; -ENOMEM, or another negative errno: it cannot listen or store. *error is a
- * sentence then (NULL: out of memory), to be released with free(); error may be NULL.
+ * Listens and opens the store; a URL with a name is looked up first, which may take 10 s. 0;
+ * -EINVAL: a setting is wrong; -ENOMEM, or another negative errno: it cannot listen or store.
+ * *error is a sentence then (NULL: out of memory), to be released with free(); error may be NULL.
  */
 int la_server_new(struct la_server **server, const struct la_server_config *config, char **error);
 /* Aborts what is open: stop and dispatch until done before, for a proper end. NULL is fine. */
@@ -163,8 +163,9 @@ int la_server_dispatch(struct la_server *server);
 /* Accepts nothing more; stores and confirms what has come; ERROR to those who stay, then RST, by
    timeout_ns from now. */
 void la_server_stop(struct la_server *server, uint64_t timeout_ns);
-/* Reads the users' file again, what is logged in stays; opens the store's files anew, for a rotation
-   from outside. 0; or a negative errno with *error, as la_server_new(): the old users stay. */
+/* Reads the users' file again, what is logged in stays; opens the store's files anew, for a
+   rotation from outside. 0; or a negative errno with *error, as la_server_new(): the old users
+   stay. */
 int la_server_reload(struct la_server *server, char **error);
 
 void la_server_totals(const struct la_server *server, struct la_server_totals *totals);

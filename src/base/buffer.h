@@ -6,7 +6,8 @@
  *        |..........|===============|..............|
  *           free         kept            room
  *
- * For what must be contiguous (a frame that is parsed in place); a ring never grows and never moves.
+ * For what must be contiguous (a frame that is parsed in place); a ring never grows and never
+ * moves.
  */
 #ifndef LAI_BASE_BUFFER_H
 #define LAI_BASE_BUFFER_H

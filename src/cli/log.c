@@ -2,6 +2,7 @@
 #include "cli/log.h"
 #include "cli/command.h"
 #include "cli/self_check.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/size.h"
 #include "base/time.h"
@@ -257,10 +258,15 @@ void lai_log_event(struct lai_log *log, const struct la_event *event)
 static void say_status(struct lai_log *log, const struct la_totals *totals,
 		       enum la_link_state state, enum la_proof proof, int close_wait)
 {
+	char age[LAI_TIME_TEXT_MAX];
 	struct lai_text text = LAI_TEXT_INIT(LAI_LOG_LINE_MAX);
 
 	lai_text_append(&text, "%s; ", la_link_state_name(state));
 	lai_show_totals_text(&text, totals, proof);
+	if (totals->confirmed_ns)
+		lai_text_append(&text, "; last receipt %s ago",
+				lai_time_format(age, lai_time_since(totals->confirmed_ns,
+								    lai_clock_now())));
 	lai_self_check_text(&text, close_wait);
 	lai_log_say(log, "%s", lai_text_string(&text));
 	lai_text_done(&text);
@@ -281,6 +287,13 @@ void lai_log_status(struct lai_log *log, const char *event, const struct la_link
 		lai_json_string(&json, "state", la_link_state_name(state));
 		lai_json_string(&json, "required_proof", la_proof_name(proof));
 		lai_show_totals_json(&json, &totals);
+		if (totals.confirmed_ns)
+			lai_json_double(&json, "last_receipt_s",
+					(double)lai_time_since(totals.confirmed_ns,
+							       lai_clock_now()) /
+						1e9);
+		else
+			lai_json_null(&json, "last_receipt_s");
 		lai_self_check_json(&json, close_wait);
 		lai_json_object_begin(&json, "connection");
 		lai_show_report_json(&json, &report);

@@ -160,9 +160,12 @@ static bool put(struct sender *sender, size_t size, size_t used)
 	sender->full = status == -EAGAIN;
 	if (status == -EAGAIN)
 		return false;
+	/* It stays where it is: the next run must not go on behind it as if it were done. */
 	if (status == -EMSGSIZE) {
 		refuse_record(sender);
-	} else if (status != 0) {
+		return false;
+	}
+	if (status != 0) {
 		lai_command_complain(sender->log.name, "cannot take a record: %s",
 				     strerror(-status));
 		sender->exit_code = LAI_EXIT_FAILED;

@@ -42,9 +42,9 @@ void lai_spool_close(struct lai_spool *spool);
 const char *lai_spool_sender(const struct lai_spool *spool);
 
 /*
- * Where the caller's input stands behind all that was put: written in the transaction of the last of
- * it, and never before. 0; -EMSGSIZE: over LA_PLACE_MAX. lai_spool_place(): as it is in the file; ""
- * for none.
+ * Where the caller's input stands behind all that was put: written in the transaction of the last
+ * of it, and never before. 0; -EMSGSIZE: over LA_PLACE_MAX. lai_spool_place(): as it is in the
+ * file; "" for none.
  */
 int lai_spool_set_place(struct lai_spool *spool, const char *text);
 const char *lai_spool_place(const struct lai_spool *spool);

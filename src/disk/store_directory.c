@@ -160,14 +160,16 @@ static int rotate(struct directory *directory, struct lai_store_group *group)
 	return 0;
 }
 
-static int look_at_file(struct directory *directory, struct lai_store_group *group, int64_t *size)
+/* ours: what is behind the length is. */
+static int look_at_file(struct directory *directory, struct lai_store_group *group, bool ours,
+			int64_t *size)
 {
 	struct stat status;
 	int fd, error = open_file(directory, group->name, &fd);
 
 	if (error)
 		return error;
-	if (fstat(fd, &status) == 0 && directory->leftover && status.st_size > group->length) {
+	if (fstat(fd, &status) == 0 && ours && status.st_size > group->length) {
 		if (ftruncate(fd, group->length) == 0)
 			status.st_size = group->length;
 		else
@@ -177,8 +179,8 @@ static int look_at_file(struct directory *directory, struct lai_store_group *gro
 	return error ? file_failed(directory, error, group->name) : 0;
 }
 
-/* Somebody else's rotation, without telling us. */
-static void let_go_of_moved(struct directory *directory, const struct lai_store_group *group)
+/* Somebody else's rotation, without telling us. true: the name leads to another file now, or none. */
+static bool let_go_of_moved(struct directory *directory, const struct lai_store_group *group)
 {
 	int fd = lai_store_handles_find(&directory->handles, group->name);
 	enum lai_store_place place =
@@ -186,12 +188,13 @@ static void let_go_of_moved(struct directory *directory, const struct lai_store_
 	char *name;
 
 	if (place == LAI_STORE_THERE)
-		return;
+		return false;
 	lai_store_handles_drop(&directory->handles, group->name);
 	if (asprintf(&name, "%s/%s", directory->path, group->name) < 0)
-		return;
+		return true;
 	lai_store_place_tell(&directory->output.notice, place, name);
 	free(name);
+	return true;
 }
 
 /* *changed: the index must be told before anything is written. */
@@ -199,12 +202,12 @@ static int prepare_group(struct directory *directory, struct lai_store_group *gr
 {
 	int64_t size = 0;
 	int error = find_row(directory, group);
-	bool is_new = error == -ENOENT, rotates;
+	bool is_new = error == -ENOENT, ours, rotates;
 
 	if (error && !is_new)
 		return index_failed(directory, error);
-	let_go_of_moved(directory, group);
-	error = look_at_file(directory, group, &size);
+	ours = !let_go_of_moved(directory, group) && directory->leftover;
+	error = look_at_file(directory, group, ours, &size);
 	if (error)
 		return error;
 	rotates = size > 0 && (uint64_t)size >= directory->rotate_bytes;
@@ -463,6 +466,8 @@ static int look_at_directory(struct directory *directory)
 			directory->path, lai_store_place_words(place));
 	lai_store_place_tell(&directory->output.notice, place, directory->path);
 	lai_store_handles_close(&directory->handles);
+	if (directory->durability != LA_DURABILITY_NONE)
+		(void)syncfs(directory->fd);
 	(void)close(directory->fd);
 	directory->fd = fd;
 	lai_store_handles_init(&directory->handles, fd);

@@ -300,10 +300,14 @@ static void read_on(struct lai_courier *courier, const char *data, size_t size, 
 void lai_courier_on_received(struct lai_courier *courier, const void *data, size_t size,
 			     uint64_t now_ns)
 {
+	uint64_t before = courier->outbox->totals.delivered_records;
+
 	if (size == 0 || !listens(courier))
 		return;
 	lai_stomp_beat_on_heard(&courier->beat, now_ns);
 	read_on(courier, data, size, now_ns);
+	if (courier->outbox->totals.delivered_records > before)
+		courier->outbox->totals.confirmed_ns = now_ns;
 	lai_courier_ask_on_confirmed(courier);
 	lai_courier_leave_if_done(courier, now_ns);
 }

@@ -169,7 +169,8 @@ void lai_link_follow_courier(struct lai_link *link, uint64_t now_ns)
 	switch (lai_courier_state(link->cargo.courier)) {
 	case LAI_COURIER_UP:
 	case LAI_COURIER_LEAVING:
-		if (link->up_ns == LA_NEVER)
+		/* Let in, but the connection is closing already: aborted, and CONNECTED among the rest. */
+		if (link->up_ns == LA_NEVER && link->state == LA_LINK_LOGIN)
 			is_up(link, now_ns);
 		break;
 	case LAI_COURIER_LEFT:

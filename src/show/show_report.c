@@ -89,16 +89,18 @@ void lai_show_totals_text(struct lai_text *text, const struct la_totals *totals,
 	if (totals->accepted_records)
 		lai_text_append(text, ", %" PRIu64 " records", totals->accepted_records);
 	lai_text_append(text, "), %s %" PRIu64, la_proof_name(proof), totals->delivered_bytes);
+	if (totals->delivered_records)
+		lai_text_append(text, " (%" PRIu64 " records)", totals->delivered_records);
 	if (totals->waiting_bytes)
 		lai_text_append(text, ", waiting %" PRIu64, totals->waiting_bytes);
+	if (totals->waiting_records)
+		lai_text_append(text, " (%" PRIu64 " records)", totals->waiting_records);
 	if (totals->dropped_bytes)
 		lai_text_append(text, ", dropped %" PRIu64 " (%" PRIu64 " records)",
 				totals->dropped_bytes, totals->dropped_records);
 	if (totals->recovered_records)
 		lai_text_append(text, ", %" PRIu64 " records from the spool of an earlier run",
 				totals->recovered_records);
-	if (totals->delivered_records)
-		lai_text_append(text, " (%" PRIu64 " records)", totals->delivered_records);
 	if (totals->buried_records)
 		lai_text_append(text, ", refused for ever %" PRIu64 " records (%" PRIu64 " bytes)",
 				totals->buried_records, totals->buried_bytes);

@@ -108,7 +108,8 @@ void lai_stomp_parser_init(struct lai_stomp_parser *parser, const struct lai_sto
 int lai_stomp_parse(struct lai_stomp_parser *parser, const char *data, size_t size,
 		    struct lai_stomp_frame *frame, size_t *used);
 
-/* The first header of this name (repeated ones: the first counts), as on the wire; data NULL: none. */
+/* The first header of this name (repeated ones: the first counts), as on the wire; data NULL:
+   none. */
 struct lai_slice lai_stomp_header(const struct lai_stomp_frame *frame, const char *name);
 
 /*
@@ -141,7 +142,8 @@ const char *lai_stomp_command_text(enum lai_stomp_command command);
 
 /* ---- negotiation ---- */
 
-/* The highest version in an accept-version list ("1.0,1.1,2.0"; none: 1.0); -EPROTO: none of ours. */
+/* The highest version in an accept-version list ("1.0,1.1,2.0"; none: 1.0); -EPROTO: none of
+   ours. */
 int lai_stomp_negotiate(struct lai_slice accept_version);
 const char *lai_stomp_version_text(enum lai_stomp_version version);
 
@@ -158,7 +160,8 @@ struct lai_stomp_beat {
 
 /* The header that says it; less than 1 ms is said as 1. false: no memory. */
 bool lai_stomp_put_beat(struct lai_buffer *out, uint64_t ours_ns);
-/* theirs: the value of their heart-beat header, data NULL for none. 0, or -EBADMSG: not two numbers. */
+/* theirs: the value of their heart-beat header, data NULL for none. 0, or -EBADMSG: not two
+   numbers. */
 int lai_stomp_beat_init(struct lai_stomp_beat *beat, struct lai_slice theirs, uint64_t ours_ns,
 			uint64_t now_ns);
 void lai_stomp_beat_on_sent(struct lai_stomp_beat *beat, uint64_t now_ns);

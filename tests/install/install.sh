@@ -23,12 +23,12 @@ root=$dir/root prefix=/opt/lastack
 
 same_symbols() {
 	# What the headers declare, what the map lists, what the library exports: one list.
-	grep -hoE '\bla_[a-z_]+\(' include/lastack/*.h | tr -d '(' | grep -vE '^la_(link|report|event)$' | sort -u >"$dir/declared"
-	sed -n 's/^\t\(la_[a-z_]*\);/\1/p' src/liblastack.map | sort -u >"$dir/listed"
+	grep -hoE '^[a-z][^(=]*\bla_[a-z_]+\(' include/lastack/*.h | grep -oE 'la_[a-z_]+\($' | tr -d '(' |
+		sort >"$dir/declared"
+	sed -n 's/^\t\(la_[a-z_]*\);/\1/p' src/liblastack.map | sort >"$dir/listed"
 	nm -D --defined-only "$root$prefix/lib/liblastack.so" | awk '$2 == "T" {print $3}' |
 		sed 's/@.*//' | sort -u >"$dir/exported"
-	diff "$dir/listed" "$dir/exported" &&
-		comm -13 "$dir/declared" "$dir/listed" | diff /dev/null - # nothing listed that is not declared
+	diff "$dir/declared" "$dir/listed" && diff "$dir/listed" "$dir/exported"
 }
 builds() {
 	cc -o "$dir/$1" "examples/$1.c" -I"$root$prefix/include" -L"$root$prefix/lib" -llastack &&

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
+# shellcheck disable=SC2154
 # soak_small.sh: bench/soak.sh with COUNT (2,000) reconnects; each of its verdicts is a test.
 cd "$(dirname "$0")/../.." && . tests/lib.sh
 export BUILD LASTACK PEER

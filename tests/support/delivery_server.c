@@ -235,6 +235,11 @@ static void count_row(struct t_server *server, sqlite3_stmt *statement)
 	const char *slash = strrchr(sender, '/');
 	char id[T_ENTRY_ID];
 
+	/* A drive that lied may have half of a body on it: that is a record which is not there. */
+	if (server->base.lied_to &&
+	    !t_book_find(server->base.book, sqlite3_column_blob(statement, 2),
+			 (size_t)sqlite3_column_bytes(statement, 2)))
+		return;
 	snprintf(id, sizeof(id), "%s-%lld", slash ? slash + 1 : sender,
 		 (long long)sqlite3_column_int64(statement, 1));
 	t_book_found(server->base.book, server->base.index, id, sqlite3_column_blob(statement, 2),

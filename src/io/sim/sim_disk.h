@@ -49,8 +49,8 @@ bool lai_sim_disk_lied(const struct lai_sim_disk *disk);
 /* No more than so many bytes in all files: SQLITE_FULL beyond. UINT64_MAX: no bound. */
 void lai_sim_disk_capacity(struct lai_sim_disk *disk, uint64_t bytes);
 /* The next n-th operation fails with an I/O error, once; a write that fails may have written its
-   beginning; a sync that fails may have made its data clean without writing it, as on Linux, so
-   that another one succeeds and what was not written again is lost with the power. 0: none. */
+   beginning; after a sync that fails another may succeed, and then nothing is lost (Linux may have
+   marked the data clean, which is not modelled). 0: none. */
 void lai_sim_disk_fail(struct lai_sim_disk *disk, unsigned n);
 /* One bit of what is on the medium changes, somewhere in this file beyond its first page, and reads
    see it. A file without a second page, or none of this name: nothing happens. */

@@ -156,20 +156,6 @@ void sim_file_sync(struct sim_file *file)
 	file->lied_to = false;
 }
 
-/*
- * As Linux does it: pages that could not be written are marked clean, so that the next fsync says
- * yes without them; they are read from the cache until the power goes.
- */
-void sim_file_fail_sync(struct sim_file *file)
-{
-	size_t sectors = sectors_of(file->capacity);
-
-	for (size_t sector = 0; sector < sectors; sector++) {
-		if (file->dirty[sector] && lai_random_below(&file->disk->random, 2))
-			file->dirty[sector] = false;
-	}
-}
-
 /* The old size or the new one, and of a file that has grown any between. */
 static size_t torn_size(struct sim_file *file)
 {

@@ -39,8 +39,6 @@ void sim_file_unref(struct sim_file *file); /* NULL is fine */
 int sim_file_write(struct sim_file *file, const void *data, size_t size, size_t offset);
 void sim_file_truncate(struct sim_file *file, size_t size);
 void sim_file_sync(struct sim_file *file);
-/* A sync that fails: what it should have written may count as clean from now on, and never be. */
-void sim_file_fail_sync(struct sim_file *file);
 /* Chooses what of the unsynced parts is on the medium, which then is what is cached. */
 void sim_file_tear(struct sim_file *file);
 

@@ -121,7 +121,7 @@ static int on_sync(sqlite3_file *base, int flags)
 		return SQLITE_IOERR_FSYNC;
 	switch (sim_disk_operation(disk)) {
 	case SIM_POWER_GOES: lai_sim_disk_power_loss(disk); return SQLITE_IOERR_FSYNC;
-	case SIM_FAILS: sim_file_fail_sync(handle->file); return SQLITE_IOERR_FSYNC;
+	case SIM_FAILS: return SQLITE_IOERR_FSYNC;
 	case SIM_FINE: break;
 	}
 	if (disk->lies) {
