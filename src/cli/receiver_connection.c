@@ -2,10 +2,6 @@
 /* One connection's I/O: accept, read, store, reply, and what its lai_conn asks for. */
 #include "cli/receiver_inside.h"
 
-#include "base/size.h"
-#include "cli/command.h"
-
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +14,7 @@
 /* New connections in one turn. */
 #define ACCEPTS_PER_TURN 64
 
-/* ---- storing and
-   replying --------------------------------------------------------------------- */
+/* ---- storing and replying --------------------------------------------------------------- */
 
 void lai_connection_store(struct receiver *receiver, struct connection *connection)
 {
@@ -233,8 +228,7 @@ bool lai_connection_tend(struct receiver *receiver, struct connection *connectio
 	return lai_session_over(session) && connection->hands.socket < 0;
 }
 
-/* ---- beginning and
-   end ------------------------------------------------------------------------ */
+/* ---- beginning and end ------------------------------------------------------------------ */
 
 /* Room for one more in both tables. */
 static int make_room(struct receiver *receiver, int socket)
@@ -336,11 +330,6 @@ static int add(struct receiver *receiver, int socket, const struct lai_address *
 	return 0;
 }
 
-static bool is_exhaustion(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 static void refuse_to_accept(struct receiver *receiver, int error)
 {
 	lai_serve_on_exhausted(&receiver->serve, lai_net_now(receiver->net));
@@ -364,7 +353,7 @@ void lai_receiver_accept(struct receiver *receiver)
 			receiver->exhausted = false;
 			return;
 		}
-		if (socket < 0 && is_exhaustion(-socket)) {
+		if (socket < 0 && lai_net_is_exhaustion(-socket)) {
 			refuse_to_accept(receiver, -socket);
 			return;
 		}

@@ -5,10 +5,7 @@
 #include "cli/command.h"
 #include "cli/port_file.h"
 
-#include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* As many as the kernel allows (net.core.somaxconn cuts it): over --max-connections they
    wait here. */

@@ -94,7 +94,7 @@ static void write_holder(int fd)
 static int refuse(int result, const char *path, int holder, const char *what, char **error)
 {
 	if (result != -EBUSY)
-		return lai_error(error, result, "%s: cannot lock %s.lock: %s", path, path,
+		return lai_error(error, result, "%s: its lock file cannot be opened: %s", path,
 				 strerror(-result));
 	if (holder <= 0)
 		return lai_error(error, result, "%s: another process %s", path, what);

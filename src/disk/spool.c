@@ -129,6 +129,8 @@ static int go_on(struct lai_spool *spool, const struct lai_spool_settings *setti
 		 const struct lai_spool_state *state, char **error)
 {
 	bool same_boot = state->boot[0] && strcmp(state->boot, spool->state.boot) == 0;
+	uint64_t next_seq = state->next_seq;
+	char boot[sizeof(state->boot)];
 	int result;
 
 	if (!lai_sender_id_is(lai_slice_of(state->sender)))
@@ -141,21 +143,16 @@ static int go_on(struct lai_spool *spool, const struct lai_spool_settings *setti
 			"%s: this spool is that of sender '%s', not of '%s'; give that id, or "
 			"another file",
 			settings->config.path, state->sender, settings->sender);
-	(void)memcpy(spool->state.sender, state->sender, sizeof(state->sender));
-	(void)memcpy(spool->state.place, state->place, sizeof(state->place));
+	result = same_boot ? 0 : jump(&next_seq, state, settings->seed);
+	if (result)
+		return lai_error(error, result, "%s: no random numbers: %s", settings->config.path,
+				 strerror(-result));
+	(void)memcpy(boot, spool->state.boot, sizeof(boot));
+	spool->state = *state;
+	spool->state.next_seq = next_seq;
+	(void)memcpy(spool->state.boot, boot, sizeof(boot));
 	(void)memcpy(spool->place, state->place, sizeof(state->place));
-	spool->state.accepted_seq = state->accepted_seq;
-	spool->state.confirmed_seq = state->confirmed_seq;
-	spool->state.reserved_seq = state->reserved_seq;
-	spool->state.dropped_records = state->dropped_records;
-	spool->state.dropped_bytes = state->dropped_bytes;
-	spool->state.next_seq = state->next_seq;
-	if (same_boot)
-		return 0;
-	result = jump(&spool->state.next_seq, state, settings->seed);
-	return result ? lai_error(error, result, "%s: no random numbers: %s", settings->config.path,
-				  strerror(-result))
-		      : 0;
+	return 0;
 }
 
 /* The first block may have been confirmed in part. A damaged one is counted when it is loaded. */
@@ -338,7 +335,8 @@ size_t lai_spool_uncommitted(const struct lai_spool *spool)
 void lai_spool_pending(const struct lai_spool *spool, uint64_t *records, uint64_t *bytes)
 {
 	*records = *bytes = 0;
-	for (const struct lai_spool_block *block = spool->pending.head; block; block = block->next) {
+	for (const struct lai_spool_block *block = spool->pending.head; block;
+	     block = block->next) {
 		*records += block->head.records;
 		*bytes += block->head.bytes;
 	}

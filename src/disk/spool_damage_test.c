@@ -234,6 +234,7 @@ static void is_refused(int expected)
 
 	assert_int_equal(export(&seen, &info), expected);
 	assert_int_equal(seen.records, 0);
+	assert_int_equal(la_spool_inspect(t_path, &info, NULL), expected);
 }
 
 static void test_strangers(void **state)

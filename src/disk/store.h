@@ -15,6 +15,8 @@
  *   FILE     SQLite. The view "records" has sender, seq, destination, headers, received_at (ISO
  *            8601, UTC), body. A record that is there is never stored again.
  *            FILE.lock beside it keeps a second server out, and is removed at the end.
+ *            A FILE that was moved away (a rotation) is completed and closed, a new one is begun;
+ *            that the old one has a record is then forgotten. One that was removed is begun anew.
  *   DIR/     or an existing directory: for each destination a file NAME.log to which each record's
  *            body and a newline are appended (a newline within a body stays as it is). NAME is the
  *            destination with %XX for all but [A-Za-z0-9._-], and for a first "."; "%" if it is
@@ -23,6 +25,7 @@
  *            NAME.log.000001 and so on, the next one begins NAME.log. Which records are there, and
  *            how long each file is, stands in DIR/.lastack.db: so none is stored twice, and what a
  *            crash left behind a file's end is cut off. Headers are not kept.
+ *            A file that was moved or removed is begun anew. Without DIR nothing is stored.
  *   -        a descriptor: body and newline. A record counts as stored when the kernel has taken it
  *            (a regular file: when durability says so). Nothing is remembered: after a crash, or
  *            when a sender lost a receipt, a record may come twice.
@@ -89,6 +92,7 @@ int lai_store_fd(const struct lai_store *store);
 /* Empties that descriptor; asks for the news. */
 void lai_store_take_news(struct lai_store *store);
 /* NULL: all is well. Else a sentence: why it cannot write now; it is trying again, once a second.
+   Or, once, that a file was moved or removed and it goes on with a new one.
    As of the last lai_store_take_news(), and valid until the next one; without a thread as of the
    last submit or retry. */
 const char *lai_store_trouble(const struct lai_store *store);
@@ -97,7 +101,7 @@ bool lai_store_failed(const struct lai_store *store);
 /* Without a thread: tries a waiting batch again; durability batch: makes durable what is not yet.
    Call it once a second. */
 void lai_store_retry(struct lai_store *store);
-/* Opens files anew before the next batch, after a rotation from outside (DIR). */
+/* Looks now, not with the next batch, whether files were moved or removed; opens those of DIR anew. */
 void lai_store_reopen(struct lai_store *store);
 void lai_store_counts(const struct lai_store *store, struct lai_store_counts *counts);
 

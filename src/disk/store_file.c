@@ -208,6 +208,12 @@ static int complete(struct lai_store_file *file)
 							   SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL));
 }
 
+void lai_store_file_settle(struct lai_store_file *file)
+{
+	if (file->database.handle && file->place_fd >= 0)
+		(void)complete(file);
+}
+
 /*
  * The log of a file that was moved or removed, if it is empty: else it is not ours,
  * but of a server that was there meanwhile. Its index goes only when no file is beside it which
@@ -252,8 +258,7 @@ static void close_database(struct lai_store_file *file)
 void lai_store_file_close(struct lai_store_file *file)
 {
 	if (file->database.handle) {
-		if (file->place_fd >= 0)
-			(void)complete(file);
+		lai_store_file_settle(file);
 		close_database(file);
 	}
 	lai_database_close(&file->database);
@@ -277,30 +282,43 @@ static int lock_again(struct lai_store_file *file, char **error)
 	return 0;
 }
 
-int lai_store_file_look(struct lai_store_file *file, bool *is_new, char **notice, char **error)
+/* The old file first: whoever has the name now, that one is ours. */
+static int leave(struct lai_store_file *file, enum lai_store_place place, char **notice,
+		 char **error)
 {
-	enum lai_store_place place = place_of(file);
-	int result = 0;
+	int result = complete(file);
 
-	if (!file->lock.path)
-		return 0;
-	/* The old file first: whoever has the name now, that one is ours. */
-	if (file->database.handle && place != LAI_STORE_THERE)
-		result = complete(file);
 	if (result)
 		return lai_error_pass(error, result, &file->database.why);
 	result = lock_again(file, error);
-	if (result || (file->database.handle && place == LAI_STORE_THERE))
-		return result;
-	if (file->database.handle) {
-		lai_store_place_tell(notice, place, file->path);
-		close_database(file);
-	}
-	result = open_database(file, NULL, error);
 	if (result)
-		close_database(file);
-	else
-		*is_new = true;
+		return result;
+	lai_store_place_tell(notice, place, file->path);
+	close_database(file);
+	return 0;
+}
+
+int lai_store_file_look(struct lai_store_file *file, bool *is_new, char **notice, char **error)
+{
+	enum lai_store_place place = place_of(file);
+	int result;
+
+	if (!file->lock.path)
+		return 0;
+	if (file->database.handle && place == LAI_STORE_THERE)
+		return lock_again(file, error);
+	result =
+		file->database.handle ? leave(file, place, notice, error) : lock_again(file, error);
+	if (!result) {
+		result = open_database(file, NULL, error);
+		if (result)
+			close_database(file);
+		else
+			*is_new = true;
+	}
+	if (result && place != LAI_STORE_THERE)
+		return lai_error(error, result, "%s %s: %s", file->path,
+				 lai_store_place_words(place), *error ? *error : "out of memory");
 	return result;
 }
 

@@ -48,6 +48,8 @@ int lai_store_file_look(struct lai_store_file *file, bool *is_new, char **notice
  * *error.
  */
 int lai_store_file_look_back(struct lai_store_file *file, char **error);
+/* Outside a transaction: brings the log into the file, if no reader hinders it, for up to 200 ms. */
+void lai_store_file_settle(struct lai_store_file *file);
 
 int lai_store_file_begin(struct lai_store_file *file);
 int lai_store_file_commit(struct lai_store_file *file);

@@ -5,6 +5,8 @@
  */
 #include "disk/t_store.h"
 
+#include "disk/store_file.h"
+
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -152,6 +154,28 @@ static void a_file_that_comes_back_is_gone_on_with(void **state)
 	t_place_done(&place);
 }
 
+/* Then a file that is moved needs nothing any more, even if nobody lives to notice it. */
+static void an_idle_store_has_an_empty_log(void **state)
+{
+	uint64_t until_ns = lai_time_after(lai_clock_now(), T_DEADLINE_NS);
+	struct t_place place;
+	struct lai_store *store = open_at(&place, "s.db");
+	struct stat status = {.st_size = 1};
+
+	(void)state;
+	put_and_wait(store, 1);
+	while (status.st_size > 0 && lai_clock_now() < until_ns) {
+		t_turn(store, 10);
+		assert_int_equal(stat(name_in(&place, "s.db-wal"), &status), 0);
+	}
+	assert_int_equal(status.st_size, 0);
+	assert_null(lai_store_trouble(store));
+	move(&place, "s.db", "old.db");
+	assert_int_equal(count(&place, "old.db"), 1);
+	lai_store_close(store);
+	t_place_done(&place);
+}
+
 static void a_removed_file_is_said_and_made_anew(void **state)
 {
 	struct t_place place;
@@ -165,6 +189,7 @@ static void a_removed_file_is_said_and_made_anew(void **state)
 	hear(store, "s.db was removed, with the records in it: going on with a new one");
 	t_wait(store, ticket);
 	assert_int_equal(count(&place, "s.db"), 1);
+	hear_nothing_more(store);
 	/* Without a batch too. */
 	remove_file(&place, "s.db");
 	lai_store_reopen(store);
@@ -228,6 +253,7 @@ static void a_reader_delays_the_new_file(void **state)
 	put_and_wait(store, 2);
 	move(&place, "s.db", "old.db");
 	ticket = t_put(store, "a", 3, "q", "body");
+	hear(store, "s.db was moved away: ");
 	hear(store, "another program has it locked");
 	assert_true(lai_store_stored(store) < ticket);
 	assert_int_equal(sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
@@ -340,6 +366,42 @@ static void an_orphaned_log_is_not_removed(void **state)
 	t_place_done(&place);
 }
 
+/* Between the look at the place and the commit there is a moment. */
+static void what_is_committed_into_nothing_is_not_confirmed(void **state)
+{
+	static const struct lai_store_schema schema = {
+		.application_id = 1,
+		.page_bytes = 4096,
+		.tables = "CREATE TABLE t(x);",
+		.what = "a test",
+	};
+	struct lai_store_file file;
+	struct t_place place;
+	char *error = NULL, *notice = NULL;
+	bool is_new = false;
+
+	(void)state;
+	t_place_init(&place, "s.db");
+	assert_int_equal(
+		lai_store_file_open(&file, place.into, NULL, LA_DURABILITY_FULL, &schema, &error),
+		0);
+	assert_int_equal(lai_database_run(&file.database, "INSERT INTO t VALUES(1)"), 0);
+	assert_int_equal(lai_store_file_look_back(&file, &error), 0);
+	move(&place, "s.db", "old.db");
+	assert_int_equal(lai_store_file_look_back(&file, &error), 0);
+	assert_int_equal(t_query(name_in(&place, "old.db"), "SELECT count(*) FROM t"), 1);
+	remove_file(&place, "old.db");
+	assert_int_equal(lai_store_file_look_back(&file, &error), -ESTALE);
+	assert_non_null(strstr(error, "removed while it was written"));
+	assert_int_equal(lai_store_file_look(&file, &is_new, &notice, &error), 0);
+	assert_true(is_new);
+	assert_int_equal(lai_store_file_look_back(&file, &error), 0);
+	free(notice);
+	free(error);
+	lai_store_file_close(&file);
+	t_place_done(&place);
+}
+
 /* ---- the lock ------------------------------------------------------------------------------ */
 
 static void remove_everything(const struct t_place *place)
@@ -367,6 +429,7 @@ static void one_of_two_servers_stores(void **state)
 	second = t_open(&settings);
 	put_and_wait(second, 10);
 	ticket = t_put(store, "a", 2, "q", "body");
+	hear(store, "s.db was removed: ");
 	hear(store, "stores there");
 	assert_true(lai_store_stored(store) < ticket);
 	put_and_wait(second, 11);
@@ -546,6 +609,8 @@ int main(void)
 		 .test_func = a_moved_file_is_noticed_by_the_next_batch},
 		{.name = "FILE moved back: it is gone on with",
 		 .test_func = a_file_that_comes_back_is_gone_on_with},
+		{.name = "idle for a second, FILE is complete by itself",
+		 .test_func = an_idle_store_has_an_empty_log},
 		{.name = "FILE removed: it is said, and made anew",
 		 .test_func = a_removed_file_is_said_and_made_anew},
 		{.name = "FILE moved away before the end: it is complete, nothing is left behind",
@@ -560,6 +625,8 @@ int main(void)
 		 .test_func = what_was_confirmed_survives_a_kill},
 		{.name = "kill -9 before anybody noticed: the log is kept for the moved file",
 		 .test_func = an_orphaned_log_is_not_removed},
+		{.name = "what is committed into a file that was removed just then is not confirmed",
+		 .test_func = what_is_committed_into_nothing_is_not_confirmed},
 		{.name = "all files removed: of two servers only one confirms",
 		 .test_func = one_of_two_servers_stores},
 		{.name = "a server without its lock removes nothing of the other's",

@@ -23,6 +23,8 @@ struct lai_store_output_kind {
 	/* Looks whether its files are still there, and goes on with new ones if not. 0, or a
 	   negative errno with output->why: again later. NULL: means nothing here. */
 	int (*reopen)(struct lai_store_output *output);
+	/* A moment without batches: what is easier to lose than it must be. NULL: nothing. */
+	void (*settle)(struct lai_store_output *output);
 	void (*close)(struct lai_store_output *output);
 };
 

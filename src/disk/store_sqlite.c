@@ -345,6 +345,12 @@ static int sqlite_sync(struct lai_store_output *output)
 	return error ? failed(sqlite, error) : 0;
 }
 
+/* A file that is moved, copied or backed up while nothing comes is complete. */
+static void sqlite_settle(struct lai_store_output *output)
+{
+	lai_store_file_settle(&sqlite_of(output)->file);
+}
+
 static void sqlite_close(struct lai_store_output *output)
 {
 	struct sqlite *sqlite = sqlite_of(output);
@@ -361,6 +367,7 @@ static const struct lai_store_output_kind kind = {
 	.write = sqlite_write,
 	.sync = sqlite_sync,
 	.reopen = sqlite_look,
+	.settle = sqlite_settle,
 	.close = sqlite_close,
 };
 

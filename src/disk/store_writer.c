@@ -11,7 +11,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* Between two tries; and how long durability "batch" lets what is written wait for the disk. */
+/* Between two tries; how long durability "batch" lets what is written wait for the disk; and how long
+   nothing must come before the output settles. */
 #define SECOND_NS LAI_S
 
 /* ---- what both ways share: the lock is held by the caller ---------------------------------- */
@@ -75,6 +76,8 @@ static void after_write(struct lai_store_writer *writer, int error,
 	clear_trouble(writer);
 	if (writer->durability == LA_DURABILITY_BATCH && writer->sync_due_ns == LA_NEVER)
 		writer->sync_due_ns = lai_time_after(lai_clock_now(), SECOND_NS);
+	if (writer->threaded && writer->output->kind->settle)
+		writer->settle_due_ns = lai_time_after(lai_clock_now(), SECOND_NS);
 	writer->flight = NULL;
 	/* From here on the batch is its owner's again. */
 	atomic_store_explicit(&writer->stored, ticket, memory_order_release);
@@ -159,6 +162,14 @@ static void sync_output(struct lai_store_writer *writer)
 	after_sync(writer, error);
 }
 
+static void settle_output(struct lai_store_writer *writer)
+{
+	writer->settle_due_ns = LA_NEVER;
+	(void)pthread_mutex_unlock(&writer->lock);
+	writer->output->kind->settle(writer->output);
+	(void)pthread_mutex_lock(&writer->lock);
+}
+
 static void wait_a_second(struct lai_store_writer *writer)
 {
 	uint64_t deadline_ns = lai_time_after(lai_clock_now(), SECOND_NS);
@@ -189,8 +200,12 @@ static bool turn(struct lai_store_writer *writer)
 		return false;
 	if (writer->reopens)
 		wait_a_second(writer);
+	else if (lai_clock_now() >= writer->settle_due_ns)
+		settle_output(writer);
 	else if (!writer->stopping)
-		wait_until(writer, writer->sync_due_ns);
+		wait_until(writer, writer->sync_due_ns < writer->settle_due_ns
+					   ? writer->sync_due_ns
+					   : writer->settle_due_ns);
 	return true;
 }
 
@@ -247,6 +262,7 @@ int lai_store_writer_init(struct lai_store_writer *writer, enum la_durability du
 		.durability = durability,
 		.news_fd = -1,
 		.sync_due_ns = LA_NEVER,
+		.settle_due_ns = LA_NEVER,
 	};
 	if (threaded)
 		writer->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -31,8 +31,9 @@ struct lai_store_writer {
 	const struct lai_store_batch *flight; /* the owner's, who leaves it alone until stored */
 	bool stopping, reopens;
 	uint64_t sync_due_ns; /* when what was written becomes durable; LA_NEVER: it is */
-	char *trouble;	      /* NULL: none */
-	char *notice;	      /* what is to be said once, before that */
+	uint64_t settle_due_ns;
+	char *trouble; /* NULL: none */
+	char *notice;  /* what is to be said once, before that */
 	bool failed;
 	struct lai_store_counts counts;
 };

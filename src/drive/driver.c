@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "drive/driver.h"
-#include "conn/cause.h"
 
 #include <assert.h>
 #include <errno.h>

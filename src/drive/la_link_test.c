@@ -1132,6 +1132,31 @@ static void test_refusals(void **state)
 	}
 }
 
+/* The seed is of the back-off's jitter; two senders of one id would be one to the server. */
+static void test_senders(void **state)
+{
+	char folder[] = "/tmp/lastack-link.XXXXXX", paths[4][64];
+	struct la_link *links[4];
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	for (int i = 0; i < 4; i++) {
+		struct la_link_config config = config_for("stomp://127.0.0.1:1/queue/a", NULL);
+
+		snprintf(paths[i], sizeof(paths[i]), "%s/%d.db", folder, i);
+		config.spool.path = i < 2 ? paths[i] : NULL;
+		links[i] = link_new(&config);
+		assert_int_equal(strlen(la_link_sender(links[i])), 16);
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(la_link_sender(links[i]), la_link_sender(links[k]));
+	}
+	for (int i = 0; i < 4; i++) {
+		la_link_free(links[i]);
+		(void)unlink(paths[i]);
+	}
+	assert_int_equal(rmdir(folder), 0);
+}
+
 /* Zero means the default for these; the strings are copied. */
 static void test_zero_config(void **state)
 {
@@ -1226,6 +1251,8 @@ int main(void)
 		CLAIM("a pinned port, again and again", test_pinned_port),
 		CLAIM("a pinned port that another socket holds: port-in-use", test_port_held),
 		CLAIM("bad settings are refused with a sentence", test_refusals),
+		CLAIM("two senders of one seed have two ids, with a spool and without",
+		      test_senders),
 		CLAIM("zeroes mean the defaults, texts are copied", test_zero_config),
 #undef CLAIM
 	};

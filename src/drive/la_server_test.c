@@ -913,6 +913,7 @@ static void users_can_be_read_again(void **state)
 	SAY(&client, LOGIN("ann", "right"));
 	await_text(&client, "CONNECTED\n");
 	client_close(&client);
+	assert_int_equal(la_user_line(&line, "an:n", "other", NULL), -EINVAL);
 	assert_int_equal(la_user_line(&line, "ann", "other", &error), 0);
 	write_file(rig.users, line);
 	free(line);

@@ -101,11 +101,6 @@ static void lack(struct la_server *server, int error)
 	lai_server_say(server, LA_SERVER_TROUBLE, NULL, text);
 }
 
-static bool is_exhaustion(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 static void add(struct la_server *server, int socket, const struct lai_address *remote)
 {
 	bool full = is_full(server);
@@ -138,7 +133,7 @@ static void accept_some(struct la_server *server)
 		}
 		if (socket >= 0) {
 			add(server, socket, &remote);
-		} else if (is_exhaustion(-socket) && !reclaim(server)) {
+		} else if (lai_net_is_exhaustion(-socket) && !reclaim(server)) {
 			lack(server, -socket);
 			return;
 		}

@@ -26,7 +26,8 @@ struct lai_feed;
 struct lai_feed_place {
 	uint64_t device, inode;
 	uint64_t offset; /* of the first byte that is not done */
-	uint32_t check;	 /* CRC32C of the (at most 64) bytes before it: an inode number can be used again */
+	/* CRC32C of the (at most 64) bytes before it: an inode number can be used again. */
+	uint32_t check;
 };
 
 /* Room for its text, "8:2:1234:5678:9abcdef0". */
@@ -102,8 +103,8 @@ const char *lai_feed_error(const struct lai_feed *feed);
 const char *lai_feed_name(const struct lai_feed *feed);
 
 /*
- * Where a followed file stands, `left` bytes before what is read next (they are with the caller, and
- * not done). false: nothing is followed or open, or those bytes are not all of this file.
+ * Where a followed file stands, `left` bytes before what is read next (they are with the caller,
+ * and not done). false: nothing is followed or open, or those bytes are not all of this file.
  */
 bool lai_feed_place(const struct lai_feed *feed, size_t left, struct lai_feed_place *place);
 /* As a text, and back. false: it is none. */

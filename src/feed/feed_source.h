@@ -22,7 +22,8 @@ struct lai_feed_ops {
 	void (*tend)(struct lai_feed *feed);
 	void (*reopen)(struct lai_feed *feed);
 	const char *(*name)(const struct lai_feed *feed);
-	bool (*place)(const struct lai_feed *feed, size_t left, struct lai_feed_place *place); /* or NULL */
+	/* NULL: it has no place. */
+	bool (*place)(const struct lai_feed *feed, size_t left, struct lai_feed_place *place);
 };
 
 /* First member of each kind. */

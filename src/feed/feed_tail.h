@@ -46,7 +46,8 @@ void lai_feed_tail_to_end(struct lai_feed_tail *tail, bool records);
 
 /* Moves to this place; false: this is another file, or it is not what it was. */
 bool lai_feed_tail_resume(struct lai_feed_tail *tail, const struct lai_feed_place *place);
-/* The place `left` bytes before the next byte to read. false: they do not all belong to this file. */
+/* The place `left` bytes before the next byte to read. false: they do not all belong to this
+   file. */
 bool lai_feed_tail_place(const struct lai_feed_tail *tail, size_t left,
 			 struct lai_feed_place *place);
 

@@ -4,6 +4,11 @@
 
 #include <errno.h>
 
+bool lai_net_is_exhaustion(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 int lai_net_resolve(struct lai_net *net, const char *host, uint16_t port, uint64_t by_ns,
 		    struct lai_address *address)
 {

@@ -155,6 +155,9 @@ static inline bool lai_net_has_slept(struct lai_net *net, uint64_t *slept_ns)
 	return lai_time_since(before_ns, *slept_ns) >= LAI_SLEEP_MIN_NS;
 }
 
+/* Whether this error of accept() says that we lack descriptors or memory, and nothing of the caller. */
+bool lai_net_is_exhaustion(int error);
+
 /* The first address of a host, for a program that has no sockets yet: nothing else is waited for. 0,
    or what resolved() says; -EAGAIN also if nothing has come by by_ns. */
 int lai_net_resolve(struct lai_net *net, const char *host, uint16_t port, uint64_t by_ns,

@@ -148,14 +148,6 @@ uint64_t lai_link_deadline(const struct lai_link *link)
 			    lai_time_after(link->apart_since_ns, link->config.give_up_ns));
 }
 
-bool lai_link_delivered(const struct lai_link *link)
-{
-	const struct la_totals *totals =
-		link->cargo.courier ? &link->cargo.outbox.totals : &link->cargo.replay.totals;
-
-	return totals->delivered_bytes == totals->accepted_bytes;
-}
-
 int lai_link_init_dialogue(struct lai_link *link, const struct la_link_config *config,
 			   struct lai_endpoint *endpoints, size_t count,
 			   const struct lai_courier_config *courier, const char *sender)

@@ -116,7 +116,6 @@ void lai_link_crowd(struct lai_link *link, uint64_t now_ns);
 int lai_link_to_send(struct lai_link *link, struct iovec iov[2], uint64_t now_ns);
 bool lai_link_wants_write(const struct lai_link *link, uint64_t now_ns);
 uint64_t lai_link_deadline(const struct lai_link *link);
-bool lai_link_delivered(const struct lai_link *link); /* all accepted bytes reached the proof */
 
 /* Whether the transition table allows it. */
 bool lai_link_allows(enum la_link_state from, enum la_link_state to);

@@ -33,10 +33,19 @@ struct story {
 	struct lai_view view;
 	uint64_t now_ns, wait_ns;
 	struct la_report report; /* the last one */
+	char text[64];		 /* of its event; "": none */
 	enum la_aftermath aftermath;
 	unsigned reports, aftermaths;
 	char states[TEXT_MAX]; /* names of the states since last asked */
 };
+
+/* All accepted bytes reached the proof. */
+static bool all_delivered(struct story *story)
+{
+	const struct la_totals *totals = lai_cargo_totals(&story->link.cargo);
+
+	return totals->delivered_bytes == totals->accepted_bytes;
+}
 
 static void on_event(void *arg, const struct la_event *event)
 {
@@ -48,6 +57,7 @@ static void on_event(void *arg, const struct la_event *event)
 			 used ? " " : "", la_link_state_name(event->to));
 	if (event->kind == LA_EVENT_REPORT) {
 		story->report = *event->report;
+		snprintf(story->text, sizeof(story->text), "%s", event->text ? event->text : "");
 		story->reports++;
 	}
 	if (event->kind == LA_EVENT_AFTERMATH) {
@@ -279,7 +289,7 @@ static void test_whole_life(void **state)
 	submit(&story, "hello\n");
 	write_all(&story, "hello\n");
 	acked(&story, 6, false);
-	assert_true(lai_link_delivered(&story.link));
+	assert_true(all_delivered(&story));
 	lai_link_finish(&story.link, LA_NEVER, story.now_ns);
 	expect_actions(&story, "look");
 	acked(&story, 6, false);
@@ -402,6 +412,46 @@ static void test_race_lost(void **state)
 	expect_cause(&story, "unreachable");
 	assert_int_equal(story.report.error, ENETUNREACH);
 	assert_int_equal(story.reports, 1);
+	end(&story);
+}
+
+/* What TLS has against the one that gave the cause, not against those that came after it. */
+static void test_tls_why(void **state)
+{
+	struct la_link_config config = usual();
+	struct story story;
+
+	(void)state;
+	begin(&story, &config, "tls://a.example:80");
+	start(&story);
+	resolve(&story, "2001:db8::1 192.0.2.1");
+	lai_link_note_why(&story.link, "it is for 'b', not 'a'");
+	decide(&story, 0, EKEYREJECTED);
+	lai_link_note_why(&story.link, "it has expired");
+	decide(&story, 1, EKEYREJECTED);
+	expect_cause(&story, "certificate-refused");
+	assert_string_equal(story.text, "it is for 'b', not 'a'");
+
+	/* The next attempt knows nothing of it, nor does a connection of those it has beaten. */
+	pass_to_deadline(&story);
+	resolve(&story, "2001:db8::1 192.0.2.1");
+	lai_link_note_why(&story.link, "it has expired");
+	decide(&story, 0, EKEYREJECTED);
+	decide(&story, 1, 0);
+	expect_state(&story, "up");
+	lai_link_note_why(&story.link, "the server refuses our certificate");
+	lai_link_on_error(&story.link, EKEYREJECTED, story.now_ns);
+	lai_link_on_rest_read(&story.link, story.now_ns);
+	expect_cause(&story, "certificate-refused");
+	assert_string_equal(story.text, "the server refuses our certificate");
+
+	/* Of another end it is not said. */
+	pass_to_deadline(&story);
+	resolve(&story, "192.0.2.1");
+	lai_link_note_why(&story.link, "said too early");
+	decide(&story, 0, ECONNREFUSED);
+	expect_cause(&story, "connect-refused");
+	assert_string_equal(story.text, "");
 	end(&story);
 }
 
@@ -567,7 +617,7 @@ static void test_retries(void **state)
 		}
 		assert_int_equal(cycles, retries + 1);
 		assert_int_equal(story.link.cargo.replay.totals.abandoned_bytes, 1);
-		assert_false(lai_link_delivered(&story.link));
+		assert_false(all_delivered(&story));
 		assert_true(lai_link_deadline(&story.link) == LA_NEVER);
 		end(&story);
 	}
@@ -637,7 +687,7 @@ static void test_replay(void **state)
 	decide(&story, 0, 0);
 	write_all(&story, "two\nthree\nfour\n");
 	acked(&story, 15, false);
-	assert_true(lai_link_delivered(&story.link));
+	assert_true(all_delivered(&story));
 	assert_int_equal(story.link.cargo.replay.totals.delivered_bytes, 19);
 	end(&story);
 }
@@ -679,7 +729,7 @@ static void test_checkpoint(void **state)
 	submit(&story, "one\n");
 	write_all(&story, "one\n");
 	acked(&story, 4, false);
-	assert_false(lai_link_delivered(&story.link));
+	assert_false(all_delivered(&story));
 	lai_link_checkpoint(&story.link, story.now_ns);
 	lai_link_checkpoint(&story.link, story.now_ns);
 	submit(&story, "two\n");
@@ -687,7 +737,7 @@ static void test_checkpoint(void **state)
 	acked(&story, 4, false);
 	acked(&story, 4, true);
 	expect_actions(&story, "look, fin");
-	assert_false(lai_link_delivered(&story.link));
+	assert_false(all_delivered(&story));
 	fin(&story);
 	assert_int_equal(story.report.proof, LA_PROOF_CONSUMED);
 	assert_int_equal(story.link.cargo.replay.totals.delivered_bytes, 4);
@@ -776,7 +826,7 @@ static void test_patience_with_slow_readers(void **state)
 	acked(&story, 4, false);
 	acked(&story, 4, true);
 	fin(&story);
-	assert_true(lai_link_delivered(&story.link));
+	assert_true(all_delivered(&story));
 	decide(&story, 0, 0);
 	submit(&story, "two\n");
 	write_all(&story, "two\n");
@@ -975,7 +1025,7 @@ static void test_finish_through_a_reconnect(void **state)
 	acked(&story, 4, true);
 	fin(&story);
 	expect_state(&story, "done");
-	assert_true(lai_link_delivered(&story.link));
+	assert_true(all_delivered(&story));
 	end(&story);
 }
 
@@ -1090,6 +1140,7 @@ int main(void)
 		      test_resolve_timeout),
 		CLAIM("a race: staggered, a failure starts the next, losers discarded", test_race),
 		CLAIM("a lost race: its first failure is the cause", test_race_lost),
+		CLAIM("TLS failed: the report's text says why", test_tls_why),
 		CLAIM("nothing answers: connect-timeout, all discarded", test_connect_timeout),
 		CLAIM("the address that worked is tried first", test_last_good_first),
 		CLAIM("a connection to itself is no connection", test_self_connect),

@@ -10,7 +10,7 @@ if [ -z "${STORE_APART:-}" ] && unshare -mn true 2>/dev/null; then
 fi
 . tests/lib.sh
 [ -z "${STORE_APART:-}" ] || ip link set lo up
-t_plan 20
+t_plan 24
 
 # frames SENDER DESTINATION FROM TO: what a client says that sends records "record N" with the ids SENDER-N,
 # which lastack send would use once only.
@@ -63,6 +63,21 @@ if command -v sqlite3 >/dev/null; then
 	t_is "nothing is lost or doubled" "$(query 'SELECT count(*), count(DISTINCT body) FROM records')" "1510|1500"
 else
 	t_skip "nothing is lost or doubled" "no sqlite3 here"
+fi
+
+# ---- rotation ----
+receive --into "$T_DIR/r.db"
+t_ok "records go to a file" send alpha queue/orders 1 10
+mv "$T_DIR/r.db" "$T_DIR/old.db" && t_signal server HUP
+t_ok "which is moved away: SIGHUP begins a new one" t_wait_for 30 grep -q 'r.db was moved away' "$T_DIR/server.err"
+t_ok "and more are confirmed" send alpha queue/orders 11 15
+t_stop server KILL
+if command -v sqlite3 >/dev/null; then
+	t_is "after kill -9 each of them is in one of the two" \
+		"$(for file in old r; do sqlite3 "$T_DIR/$file.db" 'SELECT min(seq), max(seq), count(*) FROM records'; done)" \
+		"$(printf '1|10|10\n11|15|5')"
+else
+	t_skip "after kill -9 each of them is in one of the two" "no sqlite3 here"
 fi
 
 # ---- a directory ----

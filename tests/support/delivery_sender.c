@@ -323,17 +323,20 @@ void t_sender_stop(struct t_sender *sender, uint64_t down_ns)
 void t_sender_reap(struct t_sender *sender)
 {
 	struct t_host *base = &sender->base;
+	uint64_t since_ns;
 
 	if (!base->dead)
 		return;
 	if (!sender->done) {
 		base->book->crashes[base->index]++;
 		t_book_excuse(base->book, base->index, LA_NEVER);
-		if (base->dark && base->lost_since_ns != LA_NEVER)
-			t_book_excuse(base->book, base->index, base->lost_since_ns);
-		if (base->dark && sender->work->durability == LA_DURABILITY_BATCH)
-			t_book_excuse(base->book, base->index,
-				      lai_time_since(BATCH_NS, base->ended_ns));
+		/* What "batch" had promised shortly before a lie was synced during it. */
+		since_ns = sender->work->durability == LA_DURABILITY_BATCH
+				   ? lai_time_since(BATCH_NS, lai_time_min(base->ended_ns,
+									   base->lost_since_ns))
+				   : base->lost_since_ns;
+		if (base->dark)
+			t_book_excuse(base->book, base->index, since_ns);
 	}
 	la_link_free(sender->link);
 	sender->link = NULL;
