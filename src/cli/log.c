@@ -161,6 +161,8 @@ static void say_report(struct lai_log *log, const struct la_report *report, cons
 	lai_show_report_text(&text, report);
 	if (why && is_tls(report))
 		lai_text_append(&text, "; TLS: %s", why);
+	else if (why && *why && report->cause == LA_CAUSE_PROTOCOL_ERROR)
+		lai_text_append(&text, "; no STOMP: %s", why);
 	if (log->perhaps_tls && is_mute(report))
 		lai_text_append(&text, "; it said nothing at all: does it want TLS (stomps://)?");
 	lai_log_say(log, "%s", lai_text_string(&text));

@@ -13,6 +13,8 @@
 
 #include "base/random.h"
 
+#include <sqlite3.h>
+
 #define RECORDS 6000
 #define PAGE_BYTES 4096
 /* Bodies of one byte value, which blocks full of them show in the file. */
@@ -322,6 +324,21 @@ static void test_any_bit(void **state)
 	}
 }
 
+/* The records of a sender whose id cannot be sent: said when the file is opened, and not met later. */
+static void test_bad_sender(void **state)
+{
+	struct lai_spool_settings settings = t_settings();
+	sqlite3 *handle;
+
+	(void)state;
+	lai_spool_close(t_open(&settings));
+	assert_int_equal(sqlite3_open(t_path, &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(handle, "UPDATE spool SET sender = 'a b'", NULL, NULL, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_close(handle), SQLITE_OK);
+	t_refuses(&settings, -EBADMSG, "sender's id");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +348,7 @@ int main(void)
 		T_TEST("a truncated file: the rest comes out, a sender is refused", test_truncated),
 		T_TEST("garbage, nothing, a directory, a pipe, a stranger's database",
 		       test_strangers),
+		T_TEST("a sender's id that is none", test_bad_sender),
 		T_TEST("any bits flipped: nothing but whole records, and an end", test_any_bit),
 	};
 

@@ -100,6 +100,8 @@ static const char *text_of(const struct lai_link *link, const struct la_report *
 
 	if (report->cause == LA_CAUSE_TLS_FAILED || report->cause == LA_CAUSE_CERTIFICATE_REFUSED)
 		return link->why[0] ? link->why : NULL;
+	if (report->cause == LA_CAUSE_PROTOCOL_ERROR && courier)
+		return lai_courier_why(courier);
 	return courier && *lai_courier_words(courier) ? lai_courier_words(courier) : NULL;
 }
 
