@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # 5,000 logged-in senders with heart-beats on one receiver, while others drip bytes, send headers without end
 # and try wrong passwords (CROWD_FAILURES, 5,000; a million in make test-all): none of the 5,000 is dropped.
