@@ -332,6 +332,11 @@ size_t lai_spool_uncommitted(const struct lai_spool *spool)
 	return spool->pending.bytes;
 }
 
+bool lai_spool_is_dirty(const struct lai_spool *spool)
+{
+	return spool->dirty;
+}
+
 void lai_spool_pending(const struct lai_spool *spool, uint64_t *records, uint64_t *bytes)
 {
 	*records = *bytes = 0;

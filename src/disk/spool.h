@@ -85,6 +85,8 @@ void lai_spool_unload(struct lai_spool *spool);
 /* Every loaded record up to seq is confirmed, or given up; it leaves the disk with the next
    commit. */
 void lai_spool_confirm(struct lai_spool *spool, uint64_t seq);
+/* Whether a commit would write something though nothing was put: what is confirmed, or the place. */
+bool lai_spool_is_dirty(const struct lai_spool *spool);
 
 void lai_spool_info(const struct lai_spool *spool, struct la_spool_info *info);
 /* What waited in the damaged blocks that were passed over. */

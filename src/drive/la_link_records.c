@@ -209,16 +209,13 @@ static void confirm(struct la_link *link)
 static bool commit_is_due(const struct la_link *link)
 {
 	uint64_t now_ns = lai_net_now(link->net);
-	struct la_spool_info info;
 
 	if (now_ns < link->spool_try_ns)
 		return false;
 	if (lai_spool_uncommitted(link->spool) > 0)
 		return true;
-	if (!link->spool_full && now_ns < lai_time_after(link->spool_tidy_ns, SPOOL_TIDY_NS))
-		return false;
-	lai_spool_info(link->spool, &info);
-	return info.confirmed_seq < link->spool_confirmed;
+	return lai_spool_is_dirty(link->spool) &&
+	       (link->spool_full || now_ns >= lai_time_after(link->spool_tidy_ns, SPOOL_TIDY_NS));
 }
 
 /* A second after the first commit that is not on the disk yet; for "batch" alone it does anything. */
@@ -261,6 +258,9 @@ uint64_t lai_la_link_records_deadline(const struct la_link *link)
 	deadline_ns = lai_time_min(deadline_ns, link->spool_sync_ns);
 	if (lai_spool_uncommitted(link->spool) > 0)
 		deadline_ns = lai_time_min(deadline_ns, link->spool_try_ns);
+	else if (lai_spool_is_dirty(link->spool))
+		deadline_ns = lai_time_min(deadline_ns,
+					   lai_time_after(link->spool_tidy_ns, SPOOL_TIDY_NS));
 	return deadline_ns;
 }
 

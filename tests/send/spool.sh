@@ -3,7 +3,7 @@
 #
 # spool.sh - lastack send --spool: what a crash, a stop, a full quota and a full disk leave, and what becomes of it.
 . tests/send/lib_send.sh
-t_plan 54
+t_plan 56
 
 tab=$(printf '\t')
 numbers() { seq -f 'line %04g' "$1" "$2"; } # numbers FROM TO
@@ -36,6 +36,17 @@ send --spool "$A" "stomp://127.0.0.1:$T_PORT/q" < <(numbers 211 215)
 t_is "the next run: only its own" "$(bodies next 2)" "$(numbers 211 215)"
 t_is "under new ids" "$(ids next 2 | grep -cxFf <(ids next 1))" 0
 t_is "of the same sender" "$(ids next 2 | sed 's/-[0-9]*$//' | sort -u)" "$(ids next 1 | sed 's/-[0-9]*$//' | sort -u)"
+
+# ---- what is confirmed leaves the file, though nothing more is put
+broker prompt
+Q=$T_DIR/quiet.db
+settled() { [ "$(inspect "$Q" accepted_seq) $(inspect "$Q" confirmed_seq) $(inspect "$Q" records)" = "20 20 0" ]; }
+piped quiet "$LASTACK" send --spool "$Q" "stomp://127.0.0.1:$T_PORT/q"
+numbers 1 20 >&8
+t_ok "with a silent input the spool forgets what is confirmed" t_wait_for 15 settled
+exec 8>&-
+t_join quiet
+t_is "and the sender ends well" "$T_STATUS" 0
 
 # ---- SIGTERM while no server is there
 B=$T_DIR/b.db
