@@ -163,6 +163,10 @@ rabbit_count() { # NODE QUEUE
 }
 rabbit_has() { [ "$(rabbit_count "$1" "$2")" -ge "$3" ]; } # NODE QUEUE COUNT: as many or more
 
+# A quorum queue is in the node's register of queues, on disk: that is written seconds after its first records are
+# confirmed, and a node of RabbitMQ 3.10 that is killed before comes back with the queue empty and without a leader.
+rabbit_remembers() { grep -qs "$2" "$rabbit_dir/$1"/data/*/quorum/*/names.dets; } # NODE QUEUE
+
 # Who leads a quorum queue: NODE. Empty: nobody yet.
 rabbit_leader() { # NODE QUEUE
 	rabbit_ctl "$1" list_queues name leader --no-table-headers 2>/dev/null |

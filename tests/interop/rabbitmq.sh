@@ -10,7 +10,7 @@ i_isolate
 . tests/interop/lib_rabbit.sh
 lacks=$(rabbit_lacks)
 [ -z "$lacks" ] || t_skip_all "$lacks"
-t_plan 12
+t_plan 13
 
 # What the options of lastack send are for a quorum queue; RabbitMQ makes it with the first record.
 rabbit_begin "$T_DIR/rabbit" && rabbit_start one
@@ -46,6 +46,7 @@ t_run send "$LASTACK" send "${options[@]}" --spool "$T_DIR/spool.db" --backoff 5
 	--report "$T_DIR/send.json" "$url/dying" <"$T_DIR/input" 8<&-
 cat "$T_DIR/first" >&8
 t_ok "the first records are in the queue" t_wait_for 30 rabbit_has one dying 3000
+t_ok "the node has put down that the queue exists" t_wait_for 60 rabbit_remembers one dying
 kill -STOP "$(rabbit_pid one)"
 cat "$T_DIR/second" >&8
 t_ok "the next are sent while it stands still: they wait, unread" t_wait_for 20 rabbit_owes one
