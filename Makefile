@@ -38,10 +38,10 @@ CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc -DLASTACK_VERSION='"$(VERSION)"'
 ALL_CFLAGS = -std=gnu11 -fPIC -MMD -MP $(WARN) $(CFLAGS) $(SANFLAGS)
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LIB_LDLIBS = -lsqlite3 -lssl -lcrypto -lcrypt -lpthread
-LDLIBS   = -lmnl $(LIB_LDLIBS)
+LDLIBS   = -lmnl -lpcap -lm $(LIB_LDLIBS)
 
 LIB_ROOMS = base conn link wire serve disk io drive
-CLI_ROOMS = feed observe judge mend show cli
+CLI_ROOMS = feed observe judge mend lab lab/claims show cli
 lib_src  := $(filter-out %_test.c,$(foreach r,$(LIB_ROOMS),$(wildcard src/$(r)/*.c)))
 sim_src  := $(filter-out %_test.c,$(wildcard src/io/sim/*.c))
 cli_src  := $(filter-out %_test.c,$(foreach r,$(CLI_ROOMS),$(wildcard src/$(r)/*.c)))
@@ -59,7 +59,7 @@ tools    := $(patsubst %.c,$(BUILD)/%,$(tool_src))
 examples := $(patsubst %.c,$(BUILD)/%,$(ex_src))
 
 .DELETE_ON_ERROR:
-.PHONY: all run test test-all bench soak fuzz analyze deps deps-build deps-test install clean help layers examples test-programs
+.PHONY: all run test test-all bench soak fuzz claims analyze deps deps-build deps-test install clean help layers examples test-programs
 
 all: $(BUILD)/lastack $(BUILD)/liblastack.so $(BUILD)/liblastack.a examples layers
 
@@ -98,13 +98,19 @@ soak: deps-test
 fuzz: deps-test
 	$(Q)BUILD=$(BUILD) tests/fuzz/run.sh
 
+## claims: doc/claims.md, from the claims of the lab and a run of them on this kernel
+claims: deps-test
+	$(Q)tools/deps.sh lab
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) $(BUILD)/lastack
+	$(Q)$(BUILD)/lastack lab run --all --report doc/claims.md
+
 ## analyze: clang --analyze, cppcheck, shellcheck
 analyze: deps-test
 	$(Q)tools/analyze.sh
 
 ## deps: what building, tests and the peers of tests/interop need, from Debian (apt; says what it does)
 deps:
-	$(Q)tools/deps.sh build test interop
+	$(Q)tools/deps.sh build test interop lab
 deps-build:
 	$(Q)tools/deps.sh build
 deps-test:
@@ -123,7 +129,7 @@ install: all
 	sed -e 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|' packaging/lastack.pc.in \
 		> $(DESTDIR)$(LIBDIR)/pkgconfig/lastack.pc
 	install -m 644 completions/lastack.bash $(DESTDIR)$(COMPDIR)/lastack
-	install -m 644 README.md LICENSE CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/lastack
+	install -m 644 README.md LICENSE CHANGELOG.md doc/claims.md $(DESTDIR)$(PREFIX)/share/doc/lastack
 	for unit in packaging/systemd/*; do \
 		install -d $(DESTDIR)$(UNITDIR) && sed -e 's|@PREFIX@|$(PREFIX)|' $$unit \
 			> $(DESTDIR)$(UNITDIR)/$${unit##*/}; done

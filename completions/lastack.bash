@@ -65,6 +65,7 @@ _lastack() {
 		esac
 		case $takes in
 		*\|*) mapfile -t COMPREPLY < <(compgen -W "${takes//|/ }" -- "$current") && return ;;
+		DIR) mapfile -t COMPREPLY < <(compgen -d -- "$current") && return ;;
 		FILE | PREFIX | PATH) mapfile -t COMPREPLY < <(compgen -f -- "$current") && return ;;
 		HOW)
 			mapfile -t COMPREPLY < <(compgen -W "graceful abort linger=" -- "$current")
@@ -81,6 +82,15 @@ _lastack() {
 	*)
 		case $command in
 		send | receive) ;;
+		lab)
+			if ((COMP_CWORD == 2)); then
+				mapfile -t COMPREPLY < <(compgen -W "list show run" -- "$current")
+			elif [[ ${COMP_WORDS[2]} != list ]]; then
+				mapfile -t COMPREPLY < <(compgen -W "$("$program" lab list 2>/dev/null |
+					sed '1d; s/[[:space:]].*//')" -- "$current")
+			fi
+			return
+			;;
 		spool)
 			mapfile -t COMPREPLY < <(compgen -W "inspect export" -- "$current"; compgen -f -- "$current")
 			return

@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh [build] [test] [bench] [healthy] [interop] [peers]: installs the Debian packages that are missing, and says so.
+# deps.sh [build] [test] [bench] [healthy] [interop] [peers] [lab]: installs the Debian packages that are missing, and says so.
 # Does nothing when none is; needs root or sudo otherwise.
 set -eu
 # What each command or file comes from: "probe package".
 build='cc:gcc ld:binutils /usr/include/stdlib.h:libc6-dev /usr/include/linux/tcp.h:linux-libc-dev
 /usr/include/libmnl/libmnl.h:libmnl-dev clang:clang /usr/include/bpf/bpf_helpers.h:libbpf-dev
 bpftool:bpftool /usr/include/sqlite3.h:libsqlite3-dev /usr/include/openssl/ssl.h:libssl-dev
-/usr/include/crypt.h:libcrypt-dev'
+/usr/include/crypt.h:libcrypt-dev /usr/include/pcap/pcap.h:libpcap-dev'
 test='/usr/include/cmocka.h:libcmocka-dev ip:iproute2 nft:nftables ss:iproute2 socat:socat ncat:ncat
 nc.openbsd:netcat-openbsd pkill:procps strace:strace mandoc:mandoc patch:patch'
 bench='iperf3:iperf3 netstat:net-tools lsof:lsof rsyslogd:rsyslog nats-server:nats-server
@@ -17,6 +17,8 @@ healthy='sshd:openssh-server nginx:nginx /usr/lib/postgresql:postgresql curl:cur
 # Whom lastack talks to in tests/interop (stompit comes from npm, if that can fetch it).
 interop='/usr/lib/rabbitmq/bin/rabbitmq-server:rabbitmq-server /usr/lib/python3/dist-packages/stomp:python3-stomp
 node:nodejs npm:npm sqlite3:sqlite3 openssl:openssl'
+# What some claims of the lab and their tests use.
+lab='nft:nftables nginx:nginx-light curl:curl tshark:tshark'
 # Who else refuses logins, for bench/reject.sh.
 peers='mosquitto:mosquitto nats-server:nats-server haproxy:haproxy nginx:nginx-light'
 missing=
@@ -28,7 +30,8 @@ for set in "$@"; do
 	healthy) list=$healthy ;;
 	interop) list=$interop ;;
 	peers) list=$peers ;;
-	*) echo "deps.sh: '$set' is none of: build test bench healthy interop peers" >&2; exit 2 ;;
+	lab) list=$lab ;;
+	*) echo "deps.sh: '$set' is none of: build test bench healthy interop peers lab" >&2; exit 2 ;;
 	esac
 	for row in $list; do
 		probe=${row%%:*} package=${row##*:}
@@ -50,7 +53,7 @@ sudo=
 installed() { dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' | sed -n 's/^ii *//p' | sort; }
 policy=/usr/sbin/policy-rc.d
 case " $* " in
-*" interop "* | *" peers "* | *" bench "*) services=no ;;
+*" interop "* | *" lab "* | *" peers "* | *" bench "*) services=no ;;
 *) services=yes ;;
 esac
 if [ $services = no ] && [ ! -e $policy ]; then

@@ -52,5 +52,6 @@ belongs() {
 }
 belongs SQLite 'sqlite3' disk/ io/sim/sim_disk
 belongs TLS 'openssl/(ssl|err|x509|x509v3|pem|bio)' io/
+belongs libpcap 'pcap(/pcap)?' lab/capture
 belongs crypt 'crypt' serve/users.c drive/user_line.c
 exit $status

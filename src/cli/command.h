@@ -19,6 +19,7 @@ int lai_cmd_receive(int count, char *const *args);
 int lai_cmd_list(int count, char *const *args);
 int lai_cmd_doctor(int count, char *const *args);
 int lai_cmd_close(int count, char *const *args);
+int lai_cmd_lab(int count, char *const *args);
 int lai_cmd_spool(int count, char *const *args);
 int lai_cmd_demo(int count, char *const *args);
 int lai_cmd_passwd(int count, char *const *args);

@@ -19,6 +19,7 @@ static const struct {
 	{"list", lai_cmd_list, "every TCP socket with its state, queues, age and all its owners"},
 	{"doctor", lai_cmd_doctor, "what does not end properly, whose fault it is, what to do"},
 	{"close", lai_cmd_close, "end other programs' stuck connections; dry run unless --yes"},
+	{"lab", lai_cmd_lab, "claims about closing and TIME_WAIT, tried on this very kernel"},
 	{"spool", lai_cmd_spool, "what waits in a file of send --spool; get it out if it is damaged"},
 	{"passwd", lai_cmd_passwd, "a line for the file of users of receive --users"},
 	{"demo", lai_cmd_demo, "the story of this project in one minute on real sockets"},

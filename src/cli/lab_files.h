@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* lab_files.h - what a run of the lab leaves on disk when asked: captures, and a report. */
+#ifndef LAI_CLI_LAB_FILES_H
+#define LAI_CLI_LAB_FILES_H
+
+#include "lab/runner.h"
+
+/*
+ * Before a run, so that five minutes are not spent for nothing: makes the directory if it is
+ * missing; looks whether a report of this name can be written. Either may be NULL. 0, or -EINVAL
+ * with a sentence in *error, for free().
+ */
+int lai_lab_files_check(const char *pcap_directory, const char *report, char **error);
+
+/*
+ * The captures of all trials, ID-seedN.pcap; with a router ID-seedN-client.pcap and
+ * ID-seedN-server.pcap. Each is there as a whole or not at all. 0, or a negative errno with a
+ * sentence in *error.
+ */
+int lai_lab_captures_write(const struct lai_run *run, const char *directory, char **error);
+
+/* The report, HTML or Markdown by its suffix; as a whole or not at all. The same results. */
+int lai_lab_report_write(const struct lai_run *run, const char *path, char **error);
+
+#endif

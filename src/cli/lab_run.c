@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/lab_run.h"
+#include "cli/command.h"
+#include "cli/lab_files.h"
+#include "cli/lab_progress.h"
+#include "show/show_lab.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* With all claims, the greatest number of seeds and every curve full. */
+#define OUTPUT_MAX ((size_t)1 << 31)
+
+#define COLUMNS_DEFAULT 80
+
+/* ---- signals -------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int number)
+{
+	interrupted = number;
+}
+
+/* Without SA_RESTART, so that the runner's waiting ends. One that was ignored stays so: nohup. */
+static void catch_signals(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		struct sigaction now, then = {.sa_handler = note_signal};
+
+		if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			(void)sigaction(numbers[i], &then, NULL);
+	}
+}
+
+/* As a program without our handler would: what started us may want to know. */
+static void end_by(int number)
+{
+	(void)signal(number, SIG_DFL);
+	(void)raise(number);
+}
+
+/* ---- what came out -------------------------------------------------------------------------- */
+
+/* Whole lines to standard output. */
+static int print(const char *name, const char *text)
+{
+	if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+		return LAI_EXIT_DONE;
+	/* Who has gone away does not want to hear it. */
+	if (errno != EPIPE)
+		lai_command_complain(name, "cannot write to standard output: %s", strerror(errno));
+	return LAI_EXIT_FAILED;
+}
+
+static int print_json(const char *name, const struct lai_run *run)
+{
+	struct lai_json json;
+	int exit_code;
+	char *line;
+
+	lai_json_init(&json, OUTPUT_MAX);
+	lai_show_lab_run_json(&json, run);
+	if (lai_json_steal(&json, &line) != 0) {
+		lai_json_done(&json);
+		lai_command_complain(name, "out of memory");
+		return LAI_EXIT_FAILED;
+	}
+	exit_code = print(name, line);
+	free(line);
+	return exit_code ? exit_code : print(name, "\n");
+}
+
+static unsigned terminal_columns(void)
+{
+	struct winsize size = {0};
+
+	(void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	return size.ws_col ? size.ws_col : COLUMNS_DEFAULT;
+}
+
+static int print_text(const char *name, const struct lai_run *run, bool verbose)
+{
+	bool terminal = isatty(STDOUT_FILENO) == 1;
+	enum lai_columns_form form = terminal ? LAI_COLUMNS_TABLE : LAI_COLUMNS_TSV;
+	struct lai_text text = LAI_TEXT_INIT(OUTPUT_MAX);
+	int exit_code;
+
+	/* On a terminal what matters most stands last; a program reads the table first. */
+	if (verbose && terminal) {
+		lai_show_lab_evidence(&text, run, form);
+		lai_text_append(&text, "\n");
+	}
+	lai_show_lab_run(&text, run, form, terminal ? terminal_columns() : 0);
+	if (verbose && !terminal)
+		lai_show_lab_evidence(&text, run, form);
+	if (text.error) {
+		lai_command_complain(name, "%s", strerror(-text.error));
+		exit_code = LAI_EXIT_FAILED;
+	} else {
+		exit_code = print(name, lai_text_string(&text));
+	}
+	lai_text_done(&text);
+	return exit_code;
+}
+
+static int keep(const char *name, const struct lai_lab_run *config, const struct lai_run *run)
+{
+	char *error = NULL;
+	int result = 0;
+
+	if (config->pcap_directory)
+		result = lai_lab_captures_write(run, config->pcap_directory, &error);
+	if (result == 0 && config->report)
+		result = lai_lab_report_write(run, config->report, &error);
+	if (result == 0)
+		return LAI_EXIT_DONE;
+	lai_command_complain(name, "%s", error ? error : strerror(-result));
+	free(error);
+	return LAI_EXIT_FAILED;
+}
+
+/* What lacks something does not count, unless there is nothing else. */
+static int judge(const struct lai_run *run)
+{
+	size_t lacks = 0, differ = 0;
+
+	for (size_t i = 0; i < run->outcome_count; i++) {
+		lacks += run->outcomes[i].verdict == LAI_LAB_LACKS;
+		differ += !run->outcomes[i].as_expected;
+	}
+	if (differ)
+		return LAI_EXIT_FAILED;
+	return lacks == run->outcome_count ? LAI_EXIT_CANNOT : LAI_EXIT_DONE;
+}
+
+static int conclude(const char *name, const struct lai_lab_run *config, const struct lai_run *run)
+{
+	int shown = config->json ? print_json(name, run) : print_text(name, run, config->verbose);
+	int kept = keep(name, config, run);
+
+	return shown != LAI_EXIT_DONE || kept != LAI_EXIT_DONE ? LAI_EXIT_FAILED : judge(run);
+}
+
+/* ---- what did not come out ------------------------------------------------------------------ */
+
+static int refuse(const char *name, const struct lai_lab_progress *progress, int result,
+		  char *error)
+{
+	int exit_code = LAI_EXIT_FAILED;
+
+	if (result == -EINTR)
+		lai_command_complain(name,
+				     "%s after %zu of %zu trials; nothing of the others is left",
+				     interrupted == SIGINT ? "interrupted" : "terminated",
+				     progress->done, progress->total);
+	else
+		lai_command_complain(name, "%s%s", result == -EINVAL ? "--sysctl: " : "",
+				     error ? error : strerror(-result));
+	if (result == -EINVAL)
+		exit_code = LAI_EXIT_USAGE;
+	if (result == -EPERM)
+		exit_code = LAI_EXIT_CANNOT;
+	free(error);
+	return exit_code;
+}
+
+int lai_lab_run(const char *name, const struct lai_lab_run *config)
+{
+	struct lai_lab_progress progress;
+	struct lai_run_plan plan = {
+		.claims = config->claims,
+		.claim_count = config->claim_count,
+		.seeds = config->seeds,
+		.jobs = config->jobs,
+		.first_seed = 1,
+		.settings = config->settings,
+		.progress = lai_lab_progress_tell,
+		.arg = &progress,
+		.interrupted = &interrupted,
+	};
+	struct lai_run *run;
+	char *error = NULL;
+	int result = lai_lab_files_check(config->pcap_directory, config->report, &error);
+
+	if (result) {
+		lai_command_complain(name, "%s", error ? error : strerror(-result));
+		free(error);
+		return result == -EINVAL ? LAI_EXIT_USAGE : LAI_EXIT_FAILED;
+	}
+	catch_signals();
+	lai_lab_progress_begin(&progress);
+	result = lai_run_plan(&plan, &run, &error);
+	lai_lab_progress_end(&progress);
+	if (result) {
+		int exit_code = refuse(name, &progress, result, error);
+
+		if (result == -EINTR)
+			end_by(interrupted);
+		return exit_code;
+	}
+	result = conclude(name, config, run);
+	lai_run_free(run);
+	return result;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * capture.c - takes a capture of a wire with libpcap.
+ *
+ *	interface --> the kernel's ring --drain--> file, and segments for the claim
+ *
+ * Nothing runs in between: who looks drains. The ring holds more than is ever kept.
+ */
+#include "lab/capture_inside.h"
+
+#include "lab/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* In libpcap's ring a packet takes its bytes and the kernel's headers (TPACKET_V2), rounded up. */
+#define RING_BYTES_EACH (LAI_CAPTURE_BYTES_EACH + 144)
+#define RING_BYTES (LAI_CAPTURE_PACKETS_MAX * RING_BYTES_EACH)
+
+struct lai_capture {
+	struct lai_trial *trial;
+	pcap_t *pcap;
+	pcap_dumper_t *dumper;
+	bool nanoseconds; /* libpcap's time stamps are so fine */
+	uint64_t packets;
+	struct lai_capture_list list;
+};
+
+static void need(struct lai_trial *trial, pcap_t *pcap, bool done, const char *what)
+{
+	if (!done)
+		lai_trial_fail(trial, "the capture cannot %s: %s", what, pcap_geterr(pcap));
+}
+
+/* Packets are to be there at once, not when a block of the ring is full. */
+static pcap_t *pcap_begin(struct lai_trial *trial, const char *name, bool *nanoseconds)
+{
+	char words[PCAP_ERRBUF_SIZE] = "";
+	pcap_t *pcap = pcap_create(name, words);
+	int result;
+
+	if (!pcap)
+		lai_trial_fail(trial, "the capture cannot begin: %s", words);
+	*nanoseconds = pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO) == 0;
+	(void)pcap_set_snaplen(pcap, LAI_CAPTURE_BYTES_EACH);
+	(void)pcap_set_buffer_size(pcap, RING_BYTES);
+	(void)pcap_set_immediate_mode(pcap, 1);
+	result = pcap_activate(pcap); /* above 0: a warning */
+	if (result == PCAP_ERROR_PERM_DENIED)
+		lai_trial_lacks(trial, "captures (packet sockets): %s", pcap_geterr(pcap));
+	need(trial, pcap, result >= 0, "begin");
+	need(trial, pcap, pcap_setnonblock(pcap, 1, words) == 0, "do without blocking");
+	return pcap;
+}
+
+/* libpcap closes the FILE that it writes; it gets one of its own on the same open file. */
+static pcap_dumper_t *dumper_begin(struct lai_trial *trial, pcap_t *pcap, FILE *file)
+{
+	int fd = fcntl(fileno(file), F_DUPFD_CLOEXEC, 0);
+	FILE *own = fd < 0 ? NULL : fdopen(fd, "w");
+	pcap_dumper_t *dumper;
+
+	if (!own || fflush(file) != 0)
+		lai_trial_fail(trial, "the capture cannot use its file: %s", strerror(errno));
+	dumper = pcap_dump_fopen(pcap, own);
+	need(trial, pcap, dumper != NULL, "write its file");
+	return dumper;
+}
+
+struct lai_capture *lai_capture_start(struct lai_trial *trial, const struct lai_host *host,
+				      unsigned port, FILE *file)
+{
+	struct lai_capture *capture = calloc(1, sizeof(*capture));
+
+	if (!capture)
+		lai_trial_fail(trial, "no memory for a capture");
+	if (port >= LAI_HOST_PORTS_MAX || !host->ports[port].index)
+		lai_trial_fail(trial, "%s has no port %u to capture at", host->name, port);
+	capture->trial = trial;
+	lai_host_enter(trial, host);
+	capture->pcap = pcap_begin(trial, host->ports[port].name, &capture->nanoseconds);
+	capture->dumper = dumper_begin(trial, capture->pcap, file);
+	return capture;
+}
+
+/* libpcap calls it for each packet. */
+static void each(uint8_t *arg, const struct pcap_pkthdr *header, const uint8_t *bytes)
+{
+	/* It is what lai_capture_drain() gave, through libpcap's type for it. */
+	struct lai_capture *capture = (void *)arg;
+	struct pcap_pkthdr fine = *header;
+
+	if (capture->packets++ >= LAI_CAPTURE_PACKETS_MAX)
+		return;
+	pcap_dump((uint8_t *)capture->dumper, header, bytes);
+	if (!capture->nanoseconds)
+		fine.ts.tv_usec *= (long)LAI_US;
+	if (lai_capture_list_take(&capture->list, pcap_datalink(capture->pcap), &fine, bytes) ==
+	    -ENOMEM)
+		lai_trial_fail(capture->trial, "no memory for a capture");
+}
+
+void lai_capture_drain(struct lai_capture *capture)
+{
+	int count;
+
+	do {
+		count = pcap_dispatch(capture->pcap, -1, each, (uint8_t *)capture);
+		if (count < 0)
+			lai_trial_fail(capture->trial, "the capture broke: %s",
+				       pcap_geterr(capture->pcap));
+	} while (count > 0);
+}
+
+void lai_capture_stop(struct lai_capture *capture)
+{
+	lai_capture_drain(capture);
+	if (pcap_dump_flush(capture->dumper) != 0)
+		lai_trial_fail(capture->trial, "the capture cannot write its file: %s",
+			       strerror(errno));
+	pcap_dump_close(capture->dumper);
+	pcap_close(capture->pcap);
+	free(capture->list.items);
+	free(capture);
+}
+
+const struct lai_captured *lai_capture_segments(struct lai_capture *capture, size_t *count)
+{
+	lai_capture_drain(capture);
+	*count = capture->list.count;
+	return capture->list.items;
+}
+
+void lai_capture_counts(const struct lai_capture *capture, uint64_t *packets, uint64_t *lost)
+{
+	struct pcap_stat stat = {0};
+
+	(void)pcap_stats(capture->pcap, &stat);
+	*packets = capture->packets;
+	*lost = stat.ps_drop;
+}
+
+static bool matches(const struct lai_segment *segment, const struct lai_address *from,
+		    uint8_t flags, uint8_t not_flags)
+{
+	return (segment->flags & flags) == flags && !(segment->flags & not_flags) &&
+	       (!from || lai_address_equal(from, &segment->from));
+}
+
+bool lai_capture_await(struct lai_capture *capture, size_t *next, const struct lai_address *from,
+		       uint8_t flags, uint8_t not_flags, uint64_t wait_ns,
+		       struct lai_captured *found)
+{
+	struct pollfd ready = {.fd = pcap_get_selectable_fd(capture->pcap), .events = POLLIN};
+	uint64_t deadline_ns = lai_time_after(lai_clock_now(), wait_ns);
+	size_t i = *next;
+
+	for (;;) {
+		lai_capture_drain(capture);
+		for (; i < capture->list.count; i++)
+			if (matches(&capture->list.items[i].segment, from, flags, not_flags)) {
+				*found = capture->list.items[i];
+				*next = i + 1;
+				return true;
+			}
+		if (lai_clock_now() >= deadline_ns)
+			return false;
+		(void)poll(&ready, 1, lai_clock_timeout_ms(deadline_ns));
+	}
+}

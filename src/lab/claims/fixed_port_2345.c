@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fixed_port_2345.c - requests from one client port, each of whose connections the server closes
+ * first: every SYN meets a TIME_WAIT at the server.
+ *
+ *	client 2345                     server
+ *	  SYN isn 1 -------------------->  ...  FIN first: TIME_WAIT, expects R
+ *	  SYN isn 2 > R ---------------->  SYN-ACK
+ *	raw peer 2345
+ *	  SYN below R ------------------>  ACK, which is no SYN-ACK: refused
+ *
+ * The kernel's initial sequence numbers of one four-tuple advance by one each 64 ns, so they grow
+ * unless a connection has sent more than 15.6 MB for each second that it lasted.
+ */
+#include "lab/capture.h"
+#include "lab/claims/shared_dial.h"
+#include "lab/raw.h"
+
+#include <unistd.h>
+
+#define CLIENT_PORT 2345
+#define REQUESTS 50
+#define REQUEST_BYTES 100
+#define RESPONSE_BYTES 500
+#define WAIT_NS (5 * LAI_S)
+/* The raw peer's place on the wire, and by how much its SYNs are off. */
+#define RAW_PLACE 16
+#define SEQ_OFF 1000
+
+/* What the client and its server saw. */
+struct requests {
+	unsigned answered;
+	unsigned time_waits; /* at the server, after so many of them */
+	uint64_t slowest_ns; /* connect() */
+	struct lai_dial_try last;
+};
+
+static void request(struct lai_trial *trial, struct requests *requests, int listener)
+{
+	int client = requests->last.fd, server = lai_call_accept(trial, listener, WAIT_NS);
+	struct lai_ends ends = lai_call_ends(trial, client), turned = lai_ends_turned(&ends);
+	struct lai_call call;
+
+	(void)lai_call_send(client, REQUEST_BYTES, WAIT_NS);
+	for (size_t got = 0; got < REQUEST_BYTES; got += call.bytes) {
+		call = lai_call_receive(server, NULL, REQUEST_BYTES, WAIT_NS);
+		if (call.error || call.bytes == 0)
+			lai_trial_fail(trial, "the request did not come");
+	}
+	(void)lai_call_send(server, RESPONSE_BYTES, WAIT_NS);
+	(void)close(server);
+	call = lai_call_receive_all(client, WAIT_NS);
+	(void)close(client);
+	if (call.error == 0 && call.bytes == RESPONSE_BYTES)
+		requests->answered++;
+	if (lai_dial_settle(trial, trial->client, &ends) != LAI_TCP_NONE)
+		lai_trial_fail(trial, "TIME_WAIT at the client, which closed second");
+	if (lai_dial_settle(trial, trial->server, &turned) == LAI_TCP_TIME_WAIT)
+		requests->time_waits++;
+}
+
+static struct requests requests_run(struct lai_trial *trial, const struct lai_address *from,
+				    const struct lai_address *to, int listener)
+{
+	struct lai_dial_way way = {.from = from, .reuse = true};
+	struct requests requests = {0};
+
+	for (unsigned i = 0; i < REQUESTS; i++) {
+		requests.last = lai_dial_try(trial, &way, to);
+		if (requests.last.refused)
+			break;
+		if (requests.last.took_ns > requests.slowest_ns)
+			requests.slowest_ns = requests.last.took_ns;
+		request(trial, &requests, listener);
+	}
+	return requests;
+}
+
+/* What the wire saw of them. */
+struct wire {
+	unsigned syns;	  /* with those sent again */
+	unsigned grown;	  /* whose number is after that of the SYN before */
+	unsigned clocked; /* whose timestamp is not before that of the SYN before */
+	unsigned syn_acks;
+	uint32_t isn_step_min;
+};
+
+static struct wire wire_read(struct lai_trial *trial, const struct lai_address *from)
+{
+	struct wire wire = {.isn_step_min = UINT32_MAX};
+	const struct lai_captured *list;
+	struct lai_segment last = {0};
+	size_t count;
+
+	if (!trial->captures[0])
+		lai_trial_fail(trial, "there is no capture");
+	list = lai_capture_segments(trial->captures[0], &count);
+	for (size_t i = 0; i < count; i++) {
+		const struct lai_segment *segment = &list[i].segment;
+
+		if (!(segment->flags & LAI_FLAG_SYN))
+			continue;
+		if (lai_address_equal(&segment->to, from)) {
+			wire.syn_acks++;
+			continue;
+		}
+		if (!lai_address_equal(&segment->from, from))
+			continue;
+		if (wire.syns++ > 0) {
+			uint32_t step = segment->seq - last.seq;
+
+			wire.grown += lai_seq_before(last.seq, segment->seq);
+			wire.clocked += !lai_seq_before(segment->ts_value, last.ts_value);
+			wire.isn_step_min = step < wire.isn_step_min ? step : wire.isn_step_min;
+		}
+		last = *segment;
+	}
+	return wire;
+}
+
+/* A SYN of the raw peer, and the flags of the server's answer; 0: none. */
+static uint8_t knock(struct lai_trial *trial, const struct lai_raw_end *end, int32_t off)
+{
+	struct lai_segment syn = lai_raw_segment(end, LAI_FLAG_SYN), answer;
+	char flags[LAI_FLAGS_TEXT_MAX];
+
+	syn.seq = end->snd_nxt + (uint32_t)off;
+	syn.ack = 0;
+	syn.mss = 1460;
+	lai_raw_forget(end->raw);
+	lai_raw_send(end->raw, &syn);
+	if (!lai_raw_receive(end->raw, CLIENT_PORT, &answer, LAI_S))
+		answer.flags = 0;
+	lai_trial_say(trial,
+		      "hand-made SYN, sequence number %+d from what the TIME_WAIT expects: %s",
+		      (int)off, answer.flags ? lai_segment_flags(answer.flags, flags) : "silence");
+	return answer.flags;
+}
+
+/* The article's hand-made SYN: the same port and the same TIME_WAIT, but a lower number. */
+static void control(struct lai_trial *trial, const struct lai_address *to, int listener)
+{
+	struct lai_raw_plan plan = {.port = CLIENT_PORT};
+	struct lai_raw *raw = lai_raw_new(trial, trial->client, trial->server, RAW_PLACE);
+	struct lai_raw_end end = lai_raw_connect(trial, raw, to, &plan);
+	uint8_t lower, higher;
+
+	(void)close(lai_call_accept(trial, listener, WAIT_NS));
+	(void)lai_raw_hear_flags(trial, &end, LAI_FLAG_FIN, WAIT_NS);
+	lai_raw_say(&end, LAI_FLAG_FIN | LAI_FLAG_ACK, 0);
+	(void)lai_raw_hear_flags(trial, &end, LAI_FLAG_ACK, WAIT_NS);
+	lower = knock(trial, &end, -SEQ_OFF);
+	higher = knock(trial, &end, SEQ_OFF);
+	lai_trial_control(trial, lower == LAI_FLAG_ACK && higher == (LAI_FLAG_SYN | LAI_FLAG_ACK),
+			  "a hand-made SYN with a number %d lower than expected %s, %d higher %s",
+			  SEQ_OFF,
+			  lower == LAI_FLAG_ACK ? "got an ACK, no SYN-ACK" : "was not refused",
+			  SEQ_OFF, higher & LAI_FLAG_SYN ? "got a SYN-ACK" : "got none");
+}
+
+static void conclude(struct lai_trial *trial, const struct requests *requests,
+		     const struct wire *wire)
+{
+	char text[LAI_DIAL_TEXT_MAX];
+
+	if (requests->answered == REQUESTS && wire->syns == REQUESTS)
+		lai_trial_conclude(
+			trial, LAI_LAB_CONFIRMED,
+			"%d of %d requests from port %d answered, each SYN at once, over "
+			"%u TIME_WAITs; each sequence number was at least %u higher "
+			"than the one before, the slowest connect() took %.1f ms",
+			REQUESTS, REQUESTS, CLIENT_PORT, requests->time_waits,
+			(unsigned)wire->isn_step_min, (double)requests->slowest_ns / LAI_MS);
+	else
+		lai_trial_conclude(trial, LAI_LAB_REFUTED,
+				   "%u of %d requests answered with %u SYNs, %u of which had a "
+				   "higher number than the one before; last: %s",
+				   requests->answered, REQUESTS, wire->syns, wire->grown,
+				   lai_dial_try_text(text, &requests->last));
+}
+
+static void run(struct lai_trial *trial)
+{
+	struct lai_address from = lai_host_address(trial, trial->client, CLIENT_PORT), to;
+	int listener = lai_call_listen(trial, trial->server, 0, false, &to);
+	struct requests requests = requests_run(trial, &from, &to, listener);
+	struct wire wire = wire_read(trial, &from);
+
+	lai_trial_say(trial,
+		      "%u SYNs for %u connections, %u SYN-ACKs; %u numbers grew, %u "
+		      "timestamps did not go back",
+		      wire.syns, requests.answered, wire.syn_acks, wire.grown, wire.clocked);
+	lai_trial_number(trial, "answered", "requests", requests.answered);
+	lai_trial_number(trial, "syns", "segments", wire.syns);
+	lai_trial_number(trial, "time_waits_met", "sockets", requests.time_waits);
+	lai_trial_number(trial, "isn_step_min", "sequence numbers", wire.isn_step_min);
+	lai_trial_number(trial, "connect_max", "ms", (double)requests.slowest_ns / LAI_MS);
+	control(trial, &to, listener);
+	conclude(trial, &requests, &wire);
+}
+
+const struct lai_claim lai_claim_fixed_port_2345 = {
+	.id = "fixed-port-2345",
+	.claim =
+		"A client bound to port 2345 can repeat \"Connection: close\" requests and is never "
+		"refused, as long as its sequence numbers grow.",
+	.said = "The article that began this program; RFC 9293 section 3.6.1 and RFC 1122 section "
+		"4.2.2.13 allow it (MAY).",
+	.decides =
+		"tcp_timewait_state_process() in net/ipv4/tcp_minisocks.c reopens for a SYN with "
+		"a higher number or timestamp; secure_tcp_seq() in net/core/secure_seq.c makes "
+		"the numbers of one four-tuple grow with the clock (RFC 6528).",
+	.setup =
+		"Client and server on one wire, nothing is set; a hand-made peer at the client's end "
+		"for the control.",
+	.procedure =
+		"50 times: bind port 2345, connect, 100 bytes of request, 500 of response, the "
+		"server closes first, the next connection follows at once. Each SYN's number, "
+		"timestamp and answer are read from the wire.",
+	.outcome = "Every request is answered, no SYN is sent twice.",
+	.control =
+		"A hand-made SYN from port 2345 whose number is lower must get an ACK instead of a "
+		"SYN-ACK, and one whose number is higher a SYN-ACK.",
+	.expected = {{0, 0, LAI_LAB_CONFIRMED, NULL}},
+	.both_families = true,
+	.run = run,
+};

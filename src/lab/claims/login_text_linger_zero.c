@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * login_text_linger_zero.c - a login is rejected with a text, and the server closes with SO_LINGER
+ * {1, 0}. Who sees the text depends on what the client does, and on the line.
+ */
+#include "lab/call.h"
+#include "lab/capture.h"
+#include "lab/claims/shared_login.h"
+#include "lab/claims/shared_queue.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#define WAIT_NS (5 * LAI_S)
+#define LOGIN_BYTES 30
+/* Shares that no accident makes: with 100 logins the interval of 0 % ends at 3.7 %. */
+#define NEARLY_NONE 0.25
+#define NEARLY_ALL 0.75
+
+/* The server has read the login. */
+static struct lai_pair logged_in(struct lai_trial *trial)
+{
+	struct lai_pair pair = lai_pair_open(trial, NULL);
+
+	(void)lai_call_send(pair.client, LOGIN_BYTES, WAIT_NS);
+	(void)lai_call_receive(pair.server, NULL, LOGIN_BYTES, WAIT_NS);
+	return pair;
+}
+
+static void reject_hard(struct lai_trial *trial, struct lai_pair *pair)
+{
+	(void)lai_call_send(pair->server, LAI_LOGIN_TEXT_BYTES, WAIT_NS);
+	lai_call_linger(trial, pair->server, true, 0);
+	(void)close(pair->server);
+	pair->server = -1;
+}
+
+/* In each order that there is, once: what an event loop is told, what reads and writes get. */
+static void say_orders(struct lai_trial *trial)
+{
+	struct lai_pair pair = logged_in(trial);
+	struct pollfd poll_fd = {.fd = pair.client, .events = POLLIN | POLLOUT | POLLRDHUP};
+	struct lai_call written, read;
+
+	reject_hard(trial, &pair);
+	lai_gauge_need(trial, trial->client, &pair.at_client, LAI_TCP_NONE);
+	(void)poll(&poll_fd, 1, 0);
+	read = lai_call_receive_all(pair.client, WAIT_NS);
+	lai_trial_say(trial,
+		      "reset before the client looks: poll() gives%s%s%s, reading gives %zu bytes, "
+		      "then %s",
+		      poll_fd.revents & POLLIN ? " POLLIN" : "",
+		      poll_fd.revents & POLLERR ? " POLLERR" : "",
+		      poll_fd.revents & POLLHUP ? " POLLHUP" : "", read.bytes,
+		      lai_queue_end(&read));
+	lai_pair_close(&pair);
+
+	pair = logged_in(trial);
+	reject_hard(trial, &pair);
+	lai_gauge_need(trial, trial->client, &pair.at_client, LAI_TCP_NONE);
+	written = lai_call_send(pair.client, LOGIN_BYTES, WAIT_NS);
+	read = lai_call_receive_all(pair.client, WAIT_NS);
+	lai_trial_say(trial,
+		      "reset before the client writes: send() gives %s; reading on gives %zu "
+		      "bytes, then %s%s",
+		      lai_call_errno(written.error), read.bytes, lai_queue_end(&read),
+		      read.error ? "" : ", since the error has been told already");
+	lai_pair_close(&pair);
+}
+
+/* The text's segment is lost once. Returns what the client read of it. */
+static struct lai_call text_lost(struct lai_trial *trial, bool hard)
+{
+	struct lai_pair pair = logged_in(trial);
+	struct lai_call read;
+
+	lai_queue_deafen(trial, pair.client, true);
+	if (hard) {
+		reject_hard(trial, &pair);
+		lai_gauge_need(trial, trial->client, &pair.at_client, LAI_TCP_NONE);
+	} else {
+		(void)lai_call_send(pair.server, LAI_LOGIN_TEXT_BYTES, WAIT_NS);
+		(void)shutdown(pair.server, SHUT_WR);
+	}
+	lai_queue_deafen(trial, pair.client, false);
+	read = lai_call_receive_all(pair.client, WAIT_NS);
+	lai_trial_say(trial, "the text's segment lost once, %s: %zu bytes read, then %s",
+		      hard ? "SO_LINGER {1, 0}" : "lingering close", read.bytes,
+		      lai_queue_end(&read));
+	lai_pair_close(&pair);
+	return read;
+}
+
+static void run(struct lai_trial *trial)
+{
+	struct lai_login_score hard[LAI_LOGIN_CLIENT_COUNT], good[LAI_LOGIN_CLIENT_COUNT];
+	struct lai_call lost, lost_good;
+	size_t seen = 0, count = 0;
+	const struct lai_interval *reads, *sends;
+	enum lai_lab_verdict verdict = LAI_LAB_DEPENDS;
+
+	say_orders(trial);
+	lost = text_lost(trial, true);
+	lost_good = text_lost(trial, false);
+	for (int i = 0; i < LAI_LOGIN_CLIENT_COUNT; i++) {
+		enum lai_login_client client = (enum lai_login_client)i;
+
+		hard[i] = lai_login_try(trial, LAI_LOGIN_LINGER_ZERO, client, "{1, 0}");
+		good[i] = lai_login_try(trial, LAI_LOGIN_LINGERING, client, "lingering");
+		seen += good[i].seen;
+		count += good[i].count;
+	}
+	reads = &hard[LAI_LOGIN_READS_FIRST].interval;
+	sends = &hard[LAI_LOGIN_KEEPS_SENDING].interval;
+	if (reads->high < NEARLY_NONE)
+		verdict = LAI_LAB_CONFIRMED;
+	else if (sends->low > NEARLY_ALL && lost.bytes > 0)
+		verdict = LAI_LAB_REFUTED;
+	lai_trial_control(trial, seen == count && lost_good.bytes == LAI_LOGIN_TEXT_BYTES,
+			  "with a lingering close (shutdown(SHUT_WR), read to EOF) %zu of %zu "
+			  "clients of all kinds saw it, and the one whose segment was lost read "
+			  "%zu bytes of it",
+			  seen, count, lost_good.bytes);
+	lai_trial_conclude(
+		trial, verdict,
+		"on the client. Reads at once: %zu of %zu saw it (%.0f-%.0f %%); writes "
+		"twice before it reads: %zu; goes on sending and gives up at the first "
+		"error: %zu (%.0f-%.0f %%); the same, but reads after the error: %zu. And on the "
+		"line: a text whose segment is lost is never sent again, %zu of %u bytes were read",
+		hard[LAI_LOGIN_READS_FIRST].seen, hard[LAI_LOGIN_READS_FIRST].count,
+		100 * reads->low, 100 * reads->high, hard[LAI_LOGIN_WRITES_FIRST].seen,
+		hard[LAI_LOGIN_KEEPS_SENDING].seen, 100 * sends->low, 100 * sends->high,
+		hard[LAI_LOGIN_READS_ON].seen, lost.bytes, LAI_LOGIN_TEXT_BYTES);
+}
+
+const struct lai_claim lai_claim_login_text_linger_zero = {
+	.id = "login-text-linger-zero",
+	.claim = "A client whose login is rejected with a text and SO_LINGER {1, 0} never sees the "
+		 "text.",
+	.said = "mailing lists of servers that reset rejected logins to spare themselves TIME_WAIT",
+	.decides =
+		"RFC 9293 3.10.5 (ABORT), 3.10.7.4 (RST); tcp_disconnect() in net/ipv4/tcp.c forgets "
+		"the send queue; tcp_reset() in net/ipv4/tcp_input.c leaves the client's receive "
+		"queue, tcp_sendmsg_locked() gives the error to whoever writes first",
+	.setup =
+		"client ---- server; the client is a thread of its own. A lost segment is made by a "
+		"socket filter at the client that lets only RSTs through.",
+	.procedure =
+		"100 logins of each kind of client, with random pauses up to 1 ms and random "
+		"lengths: it reads at once; writes twice and then reads; sends on and gives up "
+		"at the first error; sends on and reads after the error. The server reads the login, "
+		"sends 200 bytes and closes. Once more with the text's segment lost. Intervals are "
+		"Wilson's.",
+	.outcome =
+		"Linux keeps what was received before the RST, so that a client that reads sees the "
+		"text. One that only looks at the error of its next write never does; nor does "
+		"anyone if the segment is lost.",
+	.control =
+		"The same logins with a lingering close: every client sees the text, also after a "
+		"loss.",
+	.expected = {{0, 0, LAI_LAB_DEPENDS, NULL}},
+	.both_families = true,
+	.run = run,
+};

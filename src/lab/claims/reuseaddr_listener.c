@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reuseaddr_listener.c - may a server start again on its port? By what its last run left behind,
+ * and by who of the two had set SO_REUSEADDR.
+ */
+#include "lab/gauge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define WAIT_NS (5 * LAI_S)
+#define LISTEN_BACKLOG 8
+
+/* What is left of the last run. */
+#define LEFTOVERS(X)                                                                               \
+	X(NOTHING, "nothing")                                                                      \
+	X(TIME_WAIT, "TIME_WAIT")                                                                  \
+	X(FIN_WAIT2, "FIN_WAIT2")                                                                  \
+	X(CLOSE_WAIT, "CLOSE_WAIT")                                                                \
+	X(ESTABLISHED, "ESTABLISHED")                                                              \
+	X(LISTEN, "LISTEN")
+enum leftover {
+#define X(name, text) LEFT_##name,
+	LEFTOVERS(X)
+#undef X
+		LEFT_COUNT
+};
+static const char *const leftover_names[LEFT_COUNT] = {
+#define X(name, text) text,
+	LEFTOVERS(X)
+#undef X
+};
+
+/* Connections of the last run, which its listener has outlived or not. */
+static bool leave(struct lai_trial *trial, struct lai_pair *pair, enum leftover leftover)
+{
+	int *server_first =
+		leftover == LEFT_TIME_WAIT || leftover == LEFT_FIN_WAIT2 ? &pair->server : NULL;
+	enum lai_tcp_state state = LAI_TCP_ESTABLISHED;
+
+	if (leftover == LEFT_ESTABLISHED || leftover == LEFT_LISTEN)
+		return true;
+	if (server_first) {
+		(void)close(pair->server);
+		pair->server = -1;
+		state = LAI_TCP_FIN_WAIT2;
+		lai_gauge_need(trial, trial->server, &pair->at_server, state);
+	}
+	if (leftover == LEFT_FIN_WAIT2)
+		return true;
+	(void)close(pair->client);
+	pair->client = -1;
+	if (leftover == LEFT_TIME_WAIT)
+		return lai_gauge_await(trial, trial->server, &pair->at_server, LAI_TCP_TIME_WAIT,
+				       LAI_S);
+	lai_gauge_need(trial, trial->server, &pair->at_server, LAI_TCP_CLOSE_WAIT);
+	if (leftover == LEFT_NOTHING) {
+		(void)close(pair->server);
+		pair->server = -1;
+		lai_gauge_need(trial, trial->server, &pair->at_server, LAI_TCP_NONE);
+	}
+	return true;
+}
+
+/* The new server: 0, or the errno of bind() or listen(). */
+static int start_again(struct lai_trial *trial, const struct lai_address *address, bool reuse)
+{
+	int fd = lai_call_socket(trial, trial->server), error;
+
+	if (reuse)
+		lai_call_option(trial, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	error = lai_call_bind(fd, address).error;
+	if (!error && listen(fd, LISTEN_BACKLOG) < 0)
+		error = errno;
+	(void)close(fd);
+	return error;
+}
+
+/* What the new server gets; [old][new]: with SO_REUSEADDR. */
+struct row {
+	bool tried;
+	int error[2][2];
+};
+
+static bool cell(struct lai_trial *trial, enum leftover leftover, bool old_reuse, bool new_reuse,
+		 int *error)
+{
+	struct lai_address address;
+	int listener = lai_call_listen(trial, trial->server, 0, old_reuse, &address);
+	struct lai_pair_plan plan = {.listener = listener};
+	struct lai_pair pair = lai_pair_open(trial, &plan);
+	bool left = leave(trial, &pair, leftover);
+
+	if (leftover != LEFT_LISTEN)
+		(void)close(listener);
+	if (left)
+		*error = start_again(trial, &address, new_reuse);
+	if (leftover == LEFT_LISTEN)
+		(void)close(listener);
+	lai_pair_close(&pair);
+	return left;
+}
+
+static struct row try_row(struct lai_trial *trial, enum leftover leftover)
+{
+	struct row row = {.tried = true};
+
+	for (int i = 0; i < 4 && row.tried; i++)
+		row.tried = cell(trial, leftover, i / 2, i % 2, &row.error[i / 2][i % 2]);
+	if (!row.tried) {
+		lai_trial_say(trial, "%s: this kernel keeps none", leftover_names[leftover]);
+		return row;
+	}
+	lai_trial_say(trial,
+		      "%s left: new one without SO_REUSEADDR %s; only the new one has it %s; only "
+		      "the old one had it %s; both %s",
+		      leftover_names[leftover], lai_call_errno(row.error[0][0]),
+		      lai_call_errno(row.error[0][1]), lai_call_errno(row.error[1][0]),
+		      lai_call_errno(row.error[1][1]));
+	return row;
+}
+
+/* All four are refused, or with both only it is not. */
+static bool needs_both(const struct row *row)
+{
+	return row->error[0][0] == EADDRINUSE && row->error[0][1] == EADDRINUSE &&
+	       row->error[1][0] == EADDRINUSE && row->error[1][1] == 0;
+}
+
+static bool always(const struct row *row, int error)
+{
+	return row->error[0][0] == error && row->error[0][1] == error &&
+	       row->error[1][0] == error && row->error[1][1] == error;
+}
+
+static void run(struct lai_trial *trial)
+{
+	struct row rows[LEFT_COUNT];
+	unsigned connections = 0, cured = 0;
+	enum lai_lab_verdict verdict = LAI_LAB_REFUTED;
+
+	for (int i = 0; i < LEFT_COUNT; i++)
+		rows[i] = try_row(trial, (enum leftover)i);
+	for (int i = LEFT_TIME_WAIT; i <= LEFT_ESTABLISHED; i++) {
+		connections += rows[i].tried;
+		cured += rows[i].tried && needs_both(&rows[i]);
+	}
+	lai_trial_number(trial, "states left behind", "", connections);
+	lai_trial_number(trial, "of them, started over with it", "", cured);
+	lai_trial_control(trial,
+			  always(&rows[LEFT_NOTHING], 0) &&
+				  rows[LEFT_CLOSE_WAIT].error[0][0] == EADDRINUSE,
+			  "where the last run left nothing (its clients closed first, it closed "
+			  "all) a server starts without the option; over CLOSE_WAIT without it: %s",
+			  lai_call_errno(rows[LEFT_CLOSE_WAIT].error[0][0]));
+	if (cured > 0)
+		verdict = cured == connections && always(&rows[LEFT_LISTEN], 0) ? LAI_LAB_CONFIRMED
+										: LAI_LAB_DEPENDS;
+	lai_trial_conclude(
+		trial, verdict,
+		"on both having it: over %s%u other states (FIN_WAIT2, CLOSE_WAIT, ESTABLISHED) "
+		"the new listener starts if the old one and the new one have set it (%u of %u), "
+		"and gets %s if only the new one has. Over a listener that lives it gets %s, "
+		"whoever has set it",
+		rows[LEFT_TIME_WAIT].tried ? "TIME_WAIT and " : "",
+		connections - rows[LEFT_TIME_WAIT].tried, cured, connections,
+		lai_call_errno(rows[LEFT_CLOSE_WAIT].error[0][1]),
+		lai_call_errno(rows[LEFT_LISTEN].error[1][1]));
+}
+
+const struct lai_claim lai_claim_reuseaddr_listener = {
+	.id = "reuseaddr-listener",
+	.claim = "SO_REUSEADDR lets a server start again at once on the port of its last run.",
+	.said = "every text on socket servers (\"bind: Address already in use\"); socket(7): \"a "
+		"socket may bind, except when there is an active listening socket bound to the "
+		"address\"",
+	.decides = "RFC 9293 3.6.1; inet_csk_bind_conflict() and inet_bind_conflict() in "
+		   "net/ipv4/inet_connection_sock.c: no conflict if both sockets have sk_reuse and "
+		   "neither listens; an accepted socket has its listener's",
+	.setup = "client ---- server",
+	.procedure =
+		"A listener accepts a connection, which is brought into TIME_WAIT, FIN_WAIT2, "
+		"CLOSE_WAIT, ESTABLISHED, or closed without a trace; the listener is closed, or lives. "
+		"Then bind() and listen() on its address again: SO_REUSEADDR set by neither, by the "
+		"new one, by the old one, by both.",
+	.outcome =
+		"It works over every state that is no listener, if the last run had set it too: a "
+		"connection inherits it from its listener. Setting it only now does not help.",
+	.control = "Nothing left: the server starts without the option. Something left and no "
+		   "option: EADDRINUSE.",
+	.expected = {{0, 0, LAI_LAB_DEPENDS, NULL}},
+	.both_families = true,
+	.run = run,
+};

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner_trial.c - one trial as a process: what it is given, what it does, what it leaves.
+ *
+ *	shared memory	the result, which is there whatever becomes of the process
+ *	memfd		a capture for each wire, and what it prints: files without a name
+ */
+#include "lab/runner_inside.h"
+#include "base/clock.h"
+#include "lab/capture.h"
+#include "lab/host.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A trial that waits for nothing long needs a second or two; on a busy machine ten times that. */
+#define SECONDS_DEFAULT 20
+
+/* ---- inside --------------------------------------------------------------------------------- */
+
+/* From seed and id, so that two claims make different choices with the same seed (FNV-1a). */
+static struct lai_random random_of(const struct lai_trial_process *process)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+
+	for (const char *at = process->claim->id; *at; at++)
+		hash = (hash ^ (uint8_t)*at) * 0x100000001b3ull;
+	return (struct lai_random){.state = hash ^ process->seed};
+}
+
+int lai_trial_family(const struct lai_claim *claim, uint64_t seed)
+{
+	return claim->both_families && seed % 2 == 0 ? AF_INET6 : AF_INET;
+}
+
+/* Claims that use up ports hold many sockets. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* The client's wire from the client's end; the one behind a router from the router's. */
+static void captures_start(struct lai_trial *trial, const struct lai_trial_process *process)
+{
+	for (unsigned wire = 0; wire < LAI_TRIAL_WIRES_MAX; wire++) {
+		FILE *file;
+
+		if (!process->captures[wire])
+			continue;
+		file = fdopen(process->captures[wire], "w");
+		if (!file)
+			lai_trial_fail(trial, "cannot write a capture: %s", strerror(errno));
+		trial->captures[wire] = lai_capture_start(
+			trial, wire == 0 ? trial->client : trial->router, wire, file);
+	}
+}
+
+static void captures_stop(struct lai_trial *trial)
+{
+	for (unsigned wire = 0; wire < LAI_TRIAL_WIRES_MAX; wire++)
+		if (trial->captures[wire])
+			lai_capture_stop(trial->captures[wire]);
+}
+
+static void run(void *arg)
+{
+	struct lai_trial_process *process = arg;
+	struct lai_trial trial = {
+		.claim = process->claim,
+		.seed = process->seed,
+		.random = random_of(process),
+		.family = lai_trial_family(process->claim, process->seed),
+		.result = &process->shared->result,
+	};
+
+	trial.result->began_ns = lai_clock_read(CLOCK_REALTIME);
+	raise_descriptor_limit();
+	lai_hosts_make(&trial, process->settings);
+	captures_start(&trial, process);
+	process->claim->run(&trial);
+	captures_stop(&trial);
+	trial.result->ended_ns = lai_clock_read(CLOCK_REALTIME);
+}
+
+/* ---- what it is given ----------------------------------------------------------------------- */
+
+static int memory_file(const char *name)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int files_make(struct lai_trial_process *process)
+{
+	unsigned wires = process->claim->network == LAI_NETWORK_ROUTER ? 2 : 1;
+	int fd = memory_file("output");
+
+	if (fd < 0)
+		return fd;
+	process->output = fd;
+	for (unsigned wire = 0; wire < wires && !process->claim->no_capture; wire++) {
+		fd = memory_file("capture");
+		if (fd < 0)
+			return fd;
+		process->captures[wire] = fd;
+	}
+	return 0;
+}
+
+int lai_trial_process_start(struct lai_trial_process *process)
+{
+	struct lai_space_plan plan = {.user = process->user, .run = run, .arg = process};
+	unsigned seconds = process->claim->seconds_max;
+	void *shared = mmap(NULL, sizeof(*process->shared), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int error;
+
+	if (shared == MAP_FAILED)
+		return -errno;
+	process->shared = shared;
+	error = files_make(process);
+	if (error)
+		return error;
+	plan.trouble = &process->shared->trouble;
+	plan.output = process->output;
+	memcpy(plan.keep, process->captures, sizeof(process->captures));
+	process->deadline_ns =
+		lai_clock_now() + (uint64_t)(seconds ? seconds : SECONDS_DEFAULT) * LAI_S;
+	return lai_space_start(&process->space, &plan);
+}
+
+/* ---- what it leaves ------------------------------------------------------------------------- */
+
+/* The file's bytes without the file, so that a long run holds no descriptors. */
+static FILE *keep_bytes(int *fd, struct lai_trial_bytes *bytes)
+{
+	struct stat status;
+	void *data;
+	FILE *file = NULL;
+
+	if (*fd <= 0)
+		return NULL;
+	if (fstat(*fd, &status) == 0 && status.st_size > 0) {
+		size_t size = (size_t)status.st_size;
+
+		data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, *fd, 0);
+		if (data != MAP_FAILED) {
+			*bytes = (struct lai_trial_bytes){data, size};
+			file = fmemopen(data, size, "r");
+		}
+	}
+	(void)close(*fd);
+	*fd = 0;
+	return file;
+}
+
+/* It is a process of its own, which may have written anywhere before it crashed: bounds hold
+   whatever stands there. */
+static void restore_bounds(struct lai_result *result)
+{
+#define BOUND(count, max) ((count) = (count) < (max) ? (count) : (max))
+#define TERMINATE(text) ((text)[sizeof(text) - 1] = '\0')
+	BOUND(result->evidence_bytes, sizeof(result->evidence));
+	BOUND(result->number_count, LAI_RESULT_NUMBERS_MAX);
+	BOUND(result->series_count, LAI_RESULT_SERIES_MAX);
+	BOUND(result->point_count, LAI_RESULT_POINTS_MAX);
+	BOUND(result->state_count, LAI_RESULT_STATES_MAX);
+#undef BOUND
+	if (result->control > LAI_CONTROL_FAILED)
+		result->control = LAI_CONTROL_NONE;
+	for (uint32_t i = 0; i < result->number_count; i++) {
+		TERMINATE(result->numbers[i].name);
+		TERMINATE(result->numbers[i].unit);
+	}
+	for (uint32_t i = 0; i < result->series_count; i++) {
+		TERMINATE(result->series[i].name);
+		TERMINATE(result->series[i].x);
+		TERMINATE(result->series[i].y);
+	}
+	TERMINATE(result->words);
+	TERMINATE(result->control_words);
+#undef TERMINATE
+}
+
+/* The first line of what it printed before it crashed: an assertion's or a sanitizer's words. */
+static void read_last_words(const struct lai_trial_process *process, char *words, size_t size)
+{
+	ssize_t got = pread(process->output, words, size - 1, 0);
+	size_t length = 0;
+
+	words[got > 0 ? got : 0] = '\0';
+	while (words[0] && isspace((unsigned char)words[0]))
+		memmove(words, words + 1, strlen(words));
+	while (words[length] && words[length] != '\n')
+		length++;
+	words[length] = '\0';
+}
+
+/* It could not say itself what became of it, so we do. */
+static void say_end(struct lai_trial_process *process, bool late, int status)
+{
+	struct lai_result *result = &process->shared->result;
+	const struct lai_space_trouble *trouble = &process->shared->trouble;
+	unsigned seconds = process->claim->seconds_max;
+	char last[LAI_RESULT_WORDS_MAX / 2];
+
+	read_last_words(process, last, sizeof(last));
+	result->said = LAI_LAB_INCONCLUSIVE;
+	if (late)
+		(void)snprintf(result->words, sizeof(result->words),
+			       "the trial took longer than %u s",
+			       seconds ? seconds : SECONDS_DEFAULT);
+	else if (trouble->step != LAI_SPACE_DONE)
+		(void)snprintf(result->words, sizeof(result->words),
+			       "the trial's namespaces could not be made: %s",
+			       strerror(trouble->error));
+	else if (WIFSIGNALED(status))
+		(void)snprintf(result->words, sizeof(result->words),
+			       "the trial was ended by signal %d (%s)%s%s", WTERMSIG(status),
+			       strsignal(WTERMSIG(status)), last[0] ? ": " : "", last);
+	else
+		(void)snprintf(result->words, sizeof(result->words),
+			       "the trial ended before its time, with status %d%s%s",
+			       WEXITSTATUS(status), last[0] ? ": " : "", last);
+}
+
+void lai_trial_process_end(struct lai_trial_process *process, bool late,
+			   struct lai_outcome_trial *trial)
+{
+	struct lai_result *result = &process->shared->result;
+	int status;
+
+	if (late)
+		lai_space_kill(&process->space);
+	status = lai_space_wait(&process->space);
+	*trial = (struct lai_outcome_trial){.seed = process->seed, .result = result};
+	if (WIFSIGNALED(status))
+		trial->end_signal = WTERMSIG(status);
+	restore_bounds(result);
+	/* It may have come to its end between our looking at the clock and killing it. */
+	if (result->ended_ns == 0) {
+		say_end(process, late, status);
+		trial->verdict = LAI_LAB_INCONCLUSIVE;
+		trial->why = result->words;
+	} else {
+		trial->verdict = lai_result_verdict(result, &trial->why);
+	}
+	for (size_t wire = 0; wire < LAI_TRIAL_WIRES_MAX; wire++)
+		trial->captures[wire] = keep_bytes(&process->captures[wire], &process->bytes[wire]);
+	(void)close(process->output);
+	process->output = 0;
+}
+
+void lai_trial_process_free(struct lai_trial_process *process)
+{
+	if (process->space.pid > 0) {
+		lai_space_kill(&process->space);
+		(void)lai_space_wait(&process->space);
+	}
+	for (size_t wire = 0; wire < LAI_TRIAL_WIRES_MAX; wire++) {
+		if (process->captures[wire] > 0)
+			(void)close(process->captures[wire]);
+		if (process->bytes[wire].data)
+			(void)munmap(process->bytes[wire].data, process->bytes[wire].size);
+	}
+	if (process->output > 0)
+		(void)close(process->output);
+	if (process->shared)
+		(void)munmap(process->shared, sizeof(*process->shared));
+	*process = (struct lai_trial_process){0};
+}

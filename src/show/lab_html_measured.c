@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* lab_html_measured.c - what the trials of a claim measured: numbers, curves, and the wire. */
+#include "lab/capture.h"
+#include "show/html.h"
+#include "show/lab_html_inside.h"
+#include "show/lab_numbers.h"
+#include "show/svg_plot.h"
+#include "show/svg_sequence.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(LAI_RESULT_SERIES_MAX <= LAI_PLOT_CURVES_MAX, "all series may share a plot");
+
+/* Unique in the page: the claim's id, a word and a number behind it. */
+#define ID_MAX 96
+
+/* --- numbers --- */
+
+static void put_value(FILE *file, double value)
+{
+	char number[LAI_PLOT_NUMBER_MAX];
+
+	(void)fprintf(file, "<td class=\"n\">%s</td>", lai_plot_number(number, value));
+}
+
+static void put_number(void *arg, const struct lai_lab_number *number)
+{
+	FILE *file = arg;
+
+	(void)fputs("<tr><th scope=\"row\" class=\"id\">", file);
+	lai_html_text(file, number->name);
+	(void)fputs("</th><td>", file);
+	lai_html_text(file, number->unit);
+	(void)fputs("</td>", file);
+	put_value(file, number->median);
+	put_value(file, number->least);
+	put_value(file, number->greatest);
+	(void)fprintf(file, "<td class=\"n\">%zu</td><td>", number->count);
+	lai_svg_dots(file, number->values, number->count, number->median);
+	(void)fputs("</td></tr>\n", file);
+}
+
+static void put_numbers(FILE *file, const struct lai_outcome *outcome)
+{
+	if (lai_lab_numbers_count(outcome) == 0)
+		return;
+	(void)fputs("<h3>Numbers over the seeds</h3>\n<div class=\"scroll\" tabindex=\"0\" "
+		    "role=\"region\" aria-label=\"numbers\"><table><thead><tr><th scope=\"col\">"
+		    "Value</th><th scope=\"col\">Unit</th><th scope=\"col\" class=\"n\">Median</th>"
+		    "<th scope=\"col\" class=\"n\">Least</th><th scope=\"col\" class=\"n\">Greatest"
+		    "</th><th scope=\"col\" class=\"n\">Seeds</th><th scope=\"col\">Least to "
+		    "greatest</th></tr></thead><tbody>\n",
+		    file);
+	lai_lab_numbers(outcome, put_number, file);
+	(void)fputs("</tbody></table></div>\n", file);
+}
+
+/* --- curves --- */
+
+static uint32_t at_most(uint32_t count, uint32_t max)
+{
+	return count < max ? count : max;
+}
+
+static bool same_axes(const struct lai_result_series *a, const struct lai_result_series *b)
+{
+	return strcmp(a->x, b->x) == 0 && strcmp(a->y, b->y) == 0;
+}
+
+/* Copies the points of one series; returns how many. */
+static size_t points_take(const struct lai_result *result, uint32_t series,
+			  struct lai_plot_point *points)
+{
+	uint32_t all = at_most(result->point_count, LAI_RESULT_POINTS_MAX);
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < all; i++)
+		if (result->points[i].series == series)
+			points[count++] = (struct lai_plot_point){.x = result->points[i].x,
+								  .y = result->points[i].y};
+	return count;
+}
+
+/* The plot of a series and of all behind it with the same axes. */
+static int put_plot(FILE *file, const char *claim_id, const struct lai_result *result,
+		    uint32_t first, struct lai_plot_point *points)
+{
+	uint32_t series_count = at_most(result->series_count, LAI_RESULT_SERIES_MAX);
+	struct lai_plot_curve curves[LAI_RESULT_SERIES_MAX];
+	struct lai_plot plot = {
+		.x = result->series[first].x, .y = result->series[first].y, .curves = curves};
+	char id[ID_MAX];
+
+	for (uint32_t i = first; i < series_count; i++) {
+		struct lai_plot_curve *curve = &curves[plot.curve_count];
+
+		if (!same_axes(&result->series[first], &result->series[i]))
+			continue;
+		*curve = (struct lai_plot_curve){.name = result->series[i].name, .points = points};
+		curve->count = points_take(result, i, points);
+		points += curve->count;
+		plot.curve_count++;
+	}
+	(void)snprintf(id, sizeof(id), "%s-plot-%" PRIu32, claim_id, first);
+	plot.id = id;
+	return lai_svg_plot(file, &plot);
+}
+
+static bool drawn_before(const struct lai_result *result, uint32_t series)
+{
+	for (uint32_t i = 0; i < series; i++)
+		if (same_axes(&result->series[i], &result->series[series]))
+			return true;
+	return false;
+}
+
+static int put_plots(FILE *file, const char *claim_id, const struct lai_outcome_trial *trial)
+{
+	const struct lai_result *result = trial->result;
+	uint32_t series_count = at_most(result->series_count, LAI_RESULT_SERIES_MAX);
+	struct lai_plot_point *points = calloc(LAI_RESULT_POINTS_MAX, sizeof(*points));
+	int error = points ? 0 : -ENOMEM;
+
+	(void)fprintf(file, "<h3>Curves of seed %" PRIu64 "</h3>\n", trial->seed);
+	for (uint32_t i = 0; i < series_count && !error; i++)
+		if (!drawn_before(result, i))
+			error = put_plot(file, claim_id, result, i, points);
+	free(points);
+	return error;
+}
+
+int lai_lab_html_measured(FILE *file, const struct lai_outcome *outcome)
+{
+	put_numbers(file, outcome);
+	for (size_t i = 0; i < outcome->trial_count; i++)
+		if (outcome->trials[i].result->point_count > 0)
+			return put_plots(file, outcome->claim->id, &outcome->trials[i]);
+	return 0;
+}
+
+/* --- the wire --- */
+
+struct wires {
+	struct lai_captured *segments[LAI_TRIAL_WIRES_MAX];
+	size_t counts[LAI_TRIAL_WIRES_MAX];
+	unsigned count;
+};
+
+/* 0, -ENOMEM; a capture that cannot be read is told in the page and left out. */
+static int wires_read(FILE *file, const struct lai_outcome_trial *trial, struct wires *wires)
+{
+	for (unsigned i = 0; i < LAI_TRIAL_WIRES_MAX && trial->captures[i]; i++) {
+		char *why = NULL;
+		size_t malformed = 0;
+		int error;
+
+		rewind(trial->captures[i]);
+		error = lai_capture_read(trial->captures[i], &wires->segments[i], &wires->counts[i],
+					 &malformed, &why);
+		rewind(trial->captures[i]);
+		if (error == -EINVAL) {
+			lai_html_print(file, "The capture cannot be read: %s.",
+				       why ? why : "unknown");
+			free(why);
+			return 0;
+		}
+		if (error)
+			return error;
+		wires->count++;
+		if (malformed)
+			(void)fprintf(file, "<p>%zu packets on wire %u were malformed.</p>\n",
+				      malformed, i);
+	}
+	return 0;
+}
+
+static void wires_done(struct wires *wires)
+{
+	for (unsigned i = 0; i < LAI_TRIAL_WIRES_MAX; i++)
+		free(wires->segments[i]);
+}
+
+int lai_lab_html_wire(FILE *file, const struct lai_outcome *outcome,
+		      const struct lai_outcome_trial *trial)
+{
+	const struct lai_result *result = trial->result;
+	struct wires wires = {0};
+	char id[ID_MAX];
+	int error;
+
+	if (!trial->captures[0])
+		return 0;
+	(void)fprintf(file, "<h3>On the wire, seed %" PRIu64 "</h3>\n", trial->seed);
+	error = wires_read(file, trial, &wires);
+	if (!error && wires.count > 0 && wires.counts[0] + wires.counts[1] == 0) {
+		(void)fputs("<p>No TCP segment passed.</p>\n", file);
+	} else if (!error && wires.count > 0) {
+		struct lai_sequence sequence = {
+			.wires = wires.count,
+			.states = result->states,
+			.state_count = at_most(result->state_count, LAI_RESULT_STATES_MAX),
+			.began_ns = result->began_ns,
+		};
+
+		for (unsigned i = 0; i < wires.count; i++) {
+			sequence.segments[i] = wires.segments[i];
+			sequence.counts[i] = wires.counts[i];
+		}
+		(void)snprintf(id, sizeof(id), "%s-wire", outcome->claim->id);
+		error = lai_svg_sequence(file, id, &sequence);
+	}
+	wires_done(&wires);
+	return error;
+}
