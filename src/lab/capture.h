@@ -55,8 +55,8 @@ int lai_capture_read(FILE *file, struct lai_captured **list, size_t *count, size
 
 /*
  * Waits until the wire has carried a segment from this address (port included; NULL: any) with all
- * of `flags` and none of `not_flags`, looking from index *next on, and moves *next behind it. False:
- * not within the wait; *next stays.
+ * of `flags` and none of `not_flags`. Looks from index *next on, and moves *next behind what it has
+ * found. False: not within the wait; *next stays.
  */
 bool lai_capture_await(struct lai_capture *capture, size_t *next, const struct lai_address *from,
 		       uint8_t flags, uint8_t not_flags, uint64_t wait_ns,

@@ -10,7 +10,7 @@
 
 #define ROOM_FIRST 64
 
-/* Where the IP packet begins in the frame; -ENOMSG: it is none, -EBADMSG: the frame is too short. */
+/* Where the IP packet begins in the frame; -ENOMSG: there is none, -EBADMSG: it is too short. */
 static int network_offset(int link_type, const uint8_t *bytes, size_t size)
 {
 	unsigned type;

@@ -27,6 +27,8 @@
 	X(bind_without_port)                                                                       \
 	X(ports_exhausted)                                                                         \
 	X(parity_cliff)                                                                            \
+	X(ports_wait_out)                                                                          \
+	X(loopback_ports_return)                                                                   \
 	X(tw_reuse_at_once)                                                                        \
 	X(tw_reuse_delay)                                                                          \
 	X(time_wait_length)                                                                        \

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -73,8 +74,11 @@ __attribute__((noreturn)) static void become(const struct lai_host *host,
 	/* It may have died before that. */
 	if (getppid() == parent && setns(host->netns, CLONE_NEWNET) == 0 &&
 	    dup2(streams->in, STDIN_FILENO) >= 0 && dup2(streams->out, STDOUT_FILENO) >= 0 &&
-	    dup2(streams->error, STDERR_FILENO) >= 0)
+	    dup2(streams->error, STDERR_FILENO) >= 0) {
+		/* libpcap's sockets are not close-on-exec. */
+		(void)close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 		(void)execv(path, (char *const *)args);
+	}
 	_exit(EXIT_NOT_STARTED);
 }
 

@@ -66,7 +66,7 @@ static struct lai_address address_of(const struct lai_trial *trial,
 	return address;
 }
 
-/* A packet socket at this port, for one family; SOCK_DGRAM: the kernel makes the Ethernet header. */
+/* A packet socket at this port, for one family; SOCK_DGRAM: the kernel writes Ethernet's header. */
 static int sock_open(struct lai_trial *trial, const struct sockaddr_ll *at)
 {
 	int sock = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -89,6 +89,8 @@ struct lai_raw *lai_raw_new(struct lai_trial *trial, struct lai_host *at, struct
 	if (n < RAW_NUMBER_MIN || n > RAW_NUMBER_MAX)
 		lai_trial_fail(trial, "a raw peer cannot be number %u, but %d to %d", n,
 			       RAW_NUMBER_MIN, RAW_NUMBER_MAX);
+	if (at == trial->router)
+		lai_trial_fail(trial, "a raw peer cannot sit at the router, which forwards");
 	ports_find(trial, at, to, &ours, &theirs);
 	raw->trial = trial;
 	raw->address = address_of(trial, ours, n);
@@ -162,7 +164,7 @@ static bool waiting_take(struct lai_raw *raw, uint16_t port, struct lai_segment 
 static void pull(struct lai_raw *raw)
 {
 	static uint8_t packet[PACKET_ROOM];
-	struct sockaddr_ll from;
+	struct sockaddr_ll from = {0};
 	struct lai_segment segment;
 	const char *why;
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * raw.h - a peer that is no kernel: it has an address on a wire for which only we answer, and says
- * and hears exactly the segments that the claim wants (AF_PACKET; a permanent neighbour on the
- * other side takes the place of ARP). The kernel of the host it sits at drops what comes for it,
- * the address
- * being nobody's there.
+ * and hears exactly the segments that the claim wants.
+ *
+ *	claim -- raw peer -- packet socket at a port of `at` ---- wire ---- `to`, a kernel
+ *
+ * A permanent neighbour at `to` takes the place of ARP and of neighbour discovery. The kernel of
+ * `at` sees what comes for the address too, and drops it without a word, the address being nobody's
+ * there.
  */
 #ifndef LAI_LAB_RAW_H
 #define LAI_LAB_RAW_H
@@ -15,9 +18,9 @@
 struct lai_raw;
 
 /*
- * Sits at a port of `at` and speaks with `to`'s kernel, which are the two ends of one wire. Its
- * address is .n of that wire
- * (16 <= n < 255), of the trial's family. Ends with the trial.
+ * Sits at a port of `at` and speaks with `to`'s kernel; the two are the ends of one wire. Its
+ * address is .n of that wire (16 <= n < 255), of the trial's family. `at` must not be the router,
+ * which would forward what comes for the address. Ends with the trial.
  */
 struct lai_raw *lai_raw_new(struct lai_trial *trial, struct lai_host *at, struct lai_host *to,
 			    unsigned n);
@@ -26,8 +29,10 @@ struct lai_address lai_raw_address(const struct lai_raw *raw, uint16_t port);
 /* Sends it as it is. from and to must be set. The wire's MTU (1500) bounds it. */
 void lai_raw_send(struct lai_raw *raw, const struct lai_segment *segment);
 
-/* The next segment to this peer's port (0: any). False: silence until the wait was over.
-   payload is NULL. */
+/*
+ * The next segment to this peer's port (0: any). What comes for its other ports meanwhile stays
+ * waiting (the last 256). False: silence until the wait was over. payload is NULL.
+ */
 bool lai_raw_receive(struct lai_raw *raw, uint16_t port, struct lai_segment *segment,
 		     uint64_t wait_ns);
 /* Throws away what has come. */
@@ -59,17 +64,18 @@ struct lai_raw_plan {
 struct lai_raw_end lai_raw_connect(struct lai_trial *trial, struct lai_raw *raw,
 				   const struct lai_address *to, const struct lai_raw_plan *plan);
 
-/* Answers the SYN of a kernel that connects to our port (call connect() first, non-blocking). */
+/* Answers the SYN of a kernel that connects to our port (call connect() first, non-blocking); port
+   0: to any. Ends the trial if none comes within the wait. */
 struct lai_raw_end lai_raw_accept(struct lai_trial *trial, struct lai_raw *raw,
 				  const struct lai_raw_plan *plan, uint64_t wait_ns);
 
-/* A segment of this connection: its ends, snd_nxt, rcv_nxt and timestamp filled in; flags and
-   more are the caller's. */
+/* A segment of this connection: its ends, snd_nxt, rcv_nxt (with the ACK flag) and timestamp filled
+   in; the rest is the caller's. */
 struct lai_segment lai_raw_segment(const struct lai_raw_end *end, uint8_t flags);
 /* Sends such a segment and moves snd_nxt by its length. */
 void lai_raw_say(struct lai_raw_end *end, uint8_t flags, size_t payload_bytes);
-/* The next segment of this connection: moves rcv_nxt and ts_recent if it is in order. False:
-   silence. */
+/* The next segment of this connection: moves rcv_nxt and ts_recent if it is in order, and no SYN.
+   False: silence. */
 bool lai_raw_hear(struct lai_raw_end *end, struct lai_segment *segment, uint64_t wait_ns);
 /* Hears until one has all these flags, and ends the trial if none comes. */
 struct lai_segment lai_raw_hear_flags(struct lai_trial *trial, struct lai_raw_end *end,

@@ -100,6 +100,9 @@ static void runner_fill(struct runner *runner)
 
 static void runner_free(struct runner *runner)
 {
+	/* All at once, before they are waited for. */
+	for (size_t i = 0; i < runner->count; i++)
+		lai_space_end(&runner->trials[i].space);
 	for (size_t i = 0; i < runner->count; i++) {
 		for (size_t wire = 0; wire < LAI_TRIAL_WIRES_MAX; wire++)
 			if (runner->ended[i].captures[wire])

@@ -10,7 +10,7 @@
 
 /* Of both the trial and us. */
 struct lai_trial_shared {
-	struct lai_space_trouble trouble;
+	struct lai_space_report report;
 	struct lai_result result;
 };
 

@@ -18,7 +18,7 @@
 static const char root[] = "/proc/sys/";
 
 struct probe {
-	struct lai_space_trouble trouble;
+	struct lai_space_report report;
 	const char *const *settings;
 	/* What the space found: which setting it could not make, and the errno of what. */
 	bool refused, absent;
@@ -75,8 +75,8 @@ static int judge(const struct probe *probe, bool user, char **error)
 	const char *setting;
 	int name;
 
-	if (probe->trouble.step != LAI_SPACE_DONE) {
-		char *why = lai_space_refusal(&probe->trouble, user);
+	if (probe->report.step != LAI_SPACE_DONE) {
+		char *why = lai_space_refusal(&probe->report, user);
 
 		return lai_error_pass(error, -EPERM, &why);
 	}
@@ -108,7 +108,7 @@ int lai_run_probe(bool user, const char *const *settings, char **error)
 		return -errno;
 	probe->settings = settings;
 	plan.arg = probe;
-	plan.trouble = &probe->trouble;
+	plan.report = &probe->report;
 	if (lai_space_start(&space, &plan) == 0)
 		(void)lai_space_wait(&space);
 	result = judge(probe, user, error);

@@ -144,7 +144,6 @@ static void run_into_a_crash(struct lai_trial *trial)
 	(void)trial;
 	(void)fprintf(stderr, "these are its last words\nand more\n");
 	(void)fflush(stderr);
-	/* Of process 1 only the kernel's own signals end it, so no abort(). */
 	__builtin_trap();
 }
 
@@ -192,20 +191,31 @@ static void run_and_lie(struct lai_trial *trial)
 	memset(trial->result->words, 'x', sizeof(trial->result->words));
 }
 
-static void run_as_process_one(struct lai_trial *trial)
+static void run_as_root(struct lai_trial *trial)
 {
-	int death = 0;
-
-	(void)prctl(PR_GET_PDEATHSIG, &death);
 	lai_trial_control(trial,
 			  isatty(STDOUT_FILENO) == 0 &&
 				  lai_host_has(trial, trial->client, "net.ipv4.tcp_sack"),
 			  "it has no terminal, and a host");
 	lai_trial_conclude(trial,
-			   getpid() == 1 && geteuid() == 0 && death == SIGKILL ? LAI_LAB_CONFIRMED
-									       : LAI_LAB_REFUTED,
-			   "pid %d, uid %d, dies by signal %d", (int)getpid(), (int)geteuid(),
-			   death);
+			   geteuid() == 0 && getppid() == 1 ? LAI_LAB_CONFIRMED : LAI_LAB_REFUTED,
+			   "uid %d, parent %d", (int)geteuid(), (int)getppid());
+}
+
+static void run_into_an_assertion(struct lai_trial *trial)
+{
+	(void)fprintf(stderr, "never holds\n");
+	(void)fflush(stderr);
+	(void)trial;
+	abort();
+}
+
+static void run_and_be_killed(struct lai_trial *trial)
+{
+	(void)trial;
+	/* Nothing that a process does can end its namespace's process 1. */
+	(void)kill(1, SIGKILL);
+	(void)raise(SIGKILL);
 }
 
 static struct lai_claim claim_of(void (*run)(struct lai_trial *trial))
@@ -255,10 +265,23 @@ static void a_trial_runs_and_is_believed(void **state)
 	expect(run_well, LAI_LAB_CONFIRMED, "well");
 }
 
-static void a_trial_is_process_one_and_root_of_its_space(void **state)
+static void a_trial_is_root_of_its_space_below_its_keeper(void **state)
 {
 	(void)state;
-	expect(run_as_process_one, LAI_LAB_CONFIRMED, "pid 1, uid 0, dies by signal 9");
+	expect(run_as_root, LAI_LAB_CONFIRMED, "uid 0, parent 1");
+}
+
+static void an_assertion_is_inconclusive(void **state)
+{
+	(void)state;
+	expect(run_into_an_assertion, LAI_LAB_INCONCLUSIVE,
+	       "the trial was ended by signal 6 (Aborted): never holds");
+}
+
+static void a_trial_that_is_killed_is_inconclusive(void **state)
+{
+	(void)state;
+	expect(run_and_be_killed, LAI_LAB_INCONCLUSIVE, "the trial was ended by signal 9 (Killed)");
 }
 
 static void without_a_control_nothing_is_believed(void **state)
@@ -460,15 +483,15 @@ static void settings_are_tried_before_anything_runs(void **state)
 
 static void a_refusal_names_capabilities_and_what_forbids(void **state)
 {
-	struct lai_space_trouble trouble = {.step = LAI_SPACE_CLONE, .error = EPERM};
-	char *sentence = lai_space_refusal(&trouble, true);
+	struct lai_space_report report = {.step = LAI_SPACE_CLONE, .error = EPERM};
+	char *sentence = lai_space_refusal(&report, true);
 
 	(void)state;
 	assert_non_null(strstr(sentence, "CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_NET_RAW"));
 	assert_non_null(strstr(sentence, "user namespace, which is not allowed here"));
 	free(sentence);
-	trouble.step = LAI_SPACE_MOUNTS;
-	sentence = lai_space_refusal(&trouble, true);
+	report.step = LAI_SPACE_MOUNTS;
+	sentence = lai_space_refusal(&report, true);
 	assert_non_null(strstr(sentence, "mounting is forbidden in it"));
 	free(sentence);
 }
@@ -502,8 +525,12 @@ int main(void)
 		{.name = "a refusal names capabilities, and what forbids the rest",
 		 .test_func = a_refusal_names_capabilities_and_what_forbids},
 		{.name = "a trial runs and is believed", .test_func = a_trial_runs_and_is_believed},
-		{.name = "a trial is process 1 and root of its space",
-		 .test_func = a_trial_is_process_one_and_root_of_its_space},
+		{.name = "a trial is root of its space, below its keeper",
+		 .test_func = a_trial_is_root_of_its_space_below_its_keeper},
+		{.name = "an assertion that fails makes it inconclusive",
+		 .test_func = an_assertion_is_inconclusive},
+		{.name = "so does its being killed",
+		 .test_func = a_trial_that_is_killed_is_inconclusive},
 		{.name = "without a control nothing is believed",
 		 .test_func = without_a_control_nothing_is_believed},
 		{.name = "a control that fails makes it inconclusive",

@@ -12,6 +12,8 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,24 +77,53 @@ static void captures_stop(struct lai_trial *trial)
 			lai_capture_stop(trial->captures[wire]);
 }
 
-static void run(void *arg)
+/* Of the keeper, which makes the hosts, and after it of the trial, which has a copy of it. */
+static struct lai_trial own;
+
+static void prepare(void *arg)
 {
 	struct lai_trial_process *process = arg;
-	struct lai_trial trial = {
+
+	own = (struct lai_trial){
 		.claim = process->claim,
 		.seed = process->seed,
 		.random = random_of(process),
 		.family = lai_trial_family(process->claim, process->seed),
 		.result = &process->shared->result,
 	};
+	own.result->began_ns = lai_clock_read(CLOCK_REALTIME);
+	lai_hosts_make(&own, process->settings);
+}
 
-	trial.result->began_ns = lai_clock_read(CLOCK_REALTIME);
+static void run(void *arg)
+{
 	raise_descriptor_limit();
-	lai_hosts_make(&trial, process->settings);
-	captures_start(&trial, process);
-	process->claim->run(&trial);
-	captures_stop(&trial);
-	trial.result->ended_ns = lai_clock_read(CLOCK_REALTIME);
+	captures_start(&own, arg);
+	own.claim->run(&own);
+	captures_stop(&own);
+	own.result->ended_ns = lai_clock_read(CLOCK_REALTIME);
+}
+
+/*
+ * Closed sockets whose peers do not answer any more, such as a hand-made one, send their FIN again
+ * and again, and hold their network namespace meanwhile. From here on once has to do.
+ */
+static void clear(void *arg)
+{
+	const struct lai_host *hosts[] = {own.client, own.server, own.router};
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		int fd;
+
+		if (!hosts[i] || setns(hosts[i]->netns, CLONE_NEWNET) != 0)
+			continue;
+		fd = open("/proc/sys/net/ipv4/tcp_orphan_retries", O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		(void)!write(fd, "1", 1);
+		(void)close(fd);
+	}
 }
 
 /* ---- what it is given ----------------------------------------------------------------------- */
@@ -123,7 +154,13 @@ static int files_make(struct lai_trial_process *process)
 
 int lai_trial_process_start(struct lai_trial_process *process)
 {
-	struct lai_space_plan plan = {.user = process->user, .run = run, .arg = process};
+	struct lai_space_plan plan = {
+		.user = process->user,
+		.prepare = prepare,
+		.run = run,
+		.clear = clear,
+		.arg = process,
+	};
 	unsigned seconds = process->claim->seconds_max;
 	void *shared = mmap(NULL, sizeof(*process->shared), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -135,7 +172,7 @@ int lai_trial_process_start(struct lai_trial_process *process)
 	error = files_make(process);
 	if (error)
 		return error;
-	plan.trouble = &process->shared->trouble;
+	plan.report = &process->shared->report;
 	plan.output = process->output;
 	memcpy(plan.keep, process->captures, sizeof(process->captures));
 	process->deadline_ns =
@@ -211,10 +248,10 @@ static void read_last_words(const struct lai_trial_process *process, char *words
 }
 
 /* It could not say itself what became of it, so we do. */
-static void say_end(struct lai_trial_process *process, bool late, int status)
+static void say_end(struct lai_trial_process *process, bool late)
 {
 	struct lai_result *result = &process->shared->result;
-	const struct lai_space_trouble *trouble = &process->shared->trouble;
+	const struct lai_space_report *report = &process->shared->report;
 	unsigned seconds = process->claim->seconds_max;
 	char last[LAI_RESULT_WORDS_MAX / 2];
 
@@ -224,36 +261,39 @@ static void say_end(struct lai_trial_process *process, bool late, int status)
 		(void)snprintf(result->words, sizeof(result->words),
 			       "the trial took longer than %u s",
 			       seconds ? seconds : SECONDS_DEFAULT);
-	else if (trouble->step != LAI_SPACE_DONE)
+	else if (report->step != LAI_SPACE_DONE)
 		(void)snprintf(result->words, sizeof(result->words),
 			       "the trial's namespaces could not be made: %s",
-			       strerror(trouble->error));
-	else if (WIFSIGNALED(status))
+			       strerror(report->error));
+	else if (WIFSIGNALED(report->status))
 		(void)snprintf(result->words, sizeof(result->words),
-			       "the trial was ended by signal %d (%s)%s%s", WTERMSIG(status),
-			       strsignal(WTERMSIG(status)), last[0] ? ": " : "", last);
+			       "the trial was ended by signal %d (%s)%s%s",
+			       WTERMSIG(report->status), strsignal(WTERMSIG(report->status)),
+			       last[0] ? ": " : "", last);
 	else
 		(void)snprintf(result->words, sizeof(result->words),
 			       "the trial ended before its time, with status %d%s%s",
-			       WEXITSTATUS(status), last[0] ? ": " : "", last);
+			       WEXITSTATUS(report->status), last[0] ? ": " : "", last);
 }
 
 void lai_trial_process_end(struct lai_trial_process *process, bool late,
 			   struct lai_outcome_trial *trial)
 {
 	struct lai_result *result = &process->shared->result;
-	int status;
+	int *status = &process->shared->report.status, keeper;
 
 	if (late)
-		lai_space_kill(&process->space);
-	status = lai_space_wait(&process->space);
+		lai_space_end(&process->space);
+	keeper = lai_space_wait(&process->space);
+	if (WIFSIGNALED(keeper))
+		*status = keeper;
 	*trial = (struct lai_outcome_trial){.seed = process->seed, .result = result};
-	if (WIFSIGNALED(status))
-		trial->end_signal = WTERMSIG(status);
+	if (WIFSIGNALED(*status))
+		trial->end_signal = WTERMSIG(*status);
 	restore_bounds(result);
 	/* It may have come to its end between our looking at the clock and killing it. */
 	if (result->ended_ns == 0) {
-		say_end(process, late, status);
+		say_end(process, late);
 		trial->verdict = LAI_LAB_INCONCLUSIVE;
 		trial->why = result->words;
 	} else {
@@ -268,7 +308,7 @@ void lai_trial_process_end(struct lai_trial_process *process, bool late,
 void lai_trial_process_free(struct lai_trial_process *process)
 {
 	if (process->space.pid > 0) {
-		lai_space_kill(&process->space);
+		lai_space_end(&process->space);
 		(void)lai_space_wait(&process->space);
 	}
 	for (size_t wire = 0; wire < LAI_TRIAL_WIRES_MAX; wire++) {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -24,8 +24,8 @@
    asked for. */
 #define NAMESPACES (CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET)
 
-#define READY 'r'
-#define GO 'g'
+/* How long a keeper has for killing and clearing: it takes milliseconds. */
+#define GRACE_MS 5000
 
 /* ---- privilege ------------------------------------------------------------------------------ */
 
@@ -48,8 +48,8 @@ bool lai_space_needs_user(void)
 static void __attribute__((noreturn))
 give_up(const struct lai_space_plan *plan, enum lai_space_step step)
 {
-	plan->trouble->error = errno;
-	plan->trouble->step = step;
+	plan->report->error = errno;
+	plan->report->step = step;
 	_exit(EXIT_FAILURE);
 }
 
@@ -58,10 +58,10 @@ static int compare(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* Above all the other spaces' ends of their sockets, which must be held by nobody but us. */
-static void close_others(const struct lai_space_plan *plan, int go)
+/* Above all our own ends of all lifelines, which must be held by nobody else. */
+static void close_others(const struct lai_space_plan *plan, int lifeline)
 {
-	int kept[LAI_SPACE_KEEP_MAX + 2] = {go, plan->output};
+	int kept[LAI_SPACE_KEEP_MAX + 2] = {lifeline, plan->output};
 	unsigned from = STDERR_FILENO + 1;
 
 	memcpy(kept + 2, plan->keep, sizeof(plan->keep));
@@ -103,16 +103,6 @@ static void use_own_output(int output)
 	(void)dup2(output > 0 ? output : null, STDERR_FILENO);
 	if (null > STDERR_FILENO)
 		(void)close(null);
-}
-
-static void hear_go(int go)
-{
-	char word = READY;
-
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (send(go, &word, 1, MSG_NOSIGNAL) != 1 || recv(go, &word, 1, 0) != 1)
-		_exit(EXIT_FAILURE);
-	(void)close(go);
 }
 
 static bool write_file(const char *path, const char *text)
@@ -167,18 +157,55 @@ static bool take_mounts(void)
 	return true;
 }
 
-static void __attribute__((noreturn))
-be_space(const struct lai_space_plan *plan, int go, uid_t uid, gid_t gid)
+/* Until our end of the lifeline is closed, or process 2 has ended. */
+static void wait_for_end(int lifeline, pid_t pid)
 {
-	close_others(plan, go);
-	hear_go(go);
+	struct pollfd ends[] = {{.fd = lifeline, .events = POLLIN},
+				{.fd = pidfd_open(pid, 0), .events = POLLIN}};
+
+	/* Nothing is ever said on the lifeline. Without a pidfd there is no telling when to end. */
+	while (ends[1].fd >= 0 && poll(ends, 2, -1) < 0 && errno == EINTR)
+		;
+}
+
+/* Process 1 is exempt from its own kill(-1). Daemons of the trial have become our children. */
+static void end_all(struct lai_space_report *report, pid_t pid)
+{
+	int status;
+	pid_t ended;
+
+	(void)kill(-1, SIGKILL);
+	while ((ended = waitpid(-1, &status, 0)) > 0 || errno == EINTR)
+		if (ended == pid)
+			report->status = status;
+}
+
+static void __attribute__((noreturn))
+be_keeper(const struct lai_space_plan *plan, int lifeline, uid_t uid, gid_t gid)
+{
+	pid_t pid;
+
+	close_others(plan, lifeline);
 	forget_signals();
 	use_own_output(plan->output);
 	if (plan->user && !map_ids(uid, gid))
 		give_up(plan, LAI_SPACE_MAP);
 	if (!take_mounts())
 		give_up(plan, LAI_SPACE_MOUNTS);
-	plan->run(plan->arg);
+	if (plan->prepare)
+		plan->prepare(plan->arg);
+	pid = fork();
+	if (pid < 0)
+		give_up(plan, LAI_SPACE_CLONE);
+	if (pid == 0) {
+		(void)close(lifeline);
+		plan->run(plan->arg);
+		_exit(EXIT_SUCCESS);
+	}
+	wait_for_end(lifeline, pid);
+	end_all(plan->report, pid);
+	if (plan->clear)
+		plan->clear(plan->arg);
 	_exit(EXIT_SUCCESS);
 }
 
@@ -197,24 +224,9 @@ static pid_t fork_into(int namespaces, int *process)
 #endif
 }
 
-/* The other half of hear_go(). */
-static bool say_go(int go)
+static int refuse(const struct lai_space_plan *plan, int error)
 {
-	char word;
-	ssize_t got;
-
-	do
-		got = recv(go, &word, 1, 0);
-	while (got < 0 && errno == EINTR);
-	if (got != 1)
-		return false;
-	word = GO;
-	return send(go, &word, 1, MSG_NOSIGNAL) == 1;
-}
-
-static int refuse(const struct lai_space_plan *plan, enum lai_space_step step, int error)
-{
-	*plan->trouble = (struct lai_space_trouble){.step = step, .error = error};
+	*plan->report = (struct lai_space_report){.step = LAI_SPACE_CLONE, .error = error};
 	return -error;
 }
 
@@ -222,49 +234,44 @@ int lai_space_start(struct lai_space *space, const struct lai_space_plan *plan)
 {
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
-	int go[2], process = -1, namespaces = NAMESPACES;
+	int lifeline[2], process = -1, error;
 	pid_t pid;
 
-	if (plan->user)
-		namespaces |= CLONE_NEWUSER;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go) != 0)
-		return refuse(plan, LAI_SPACE_BEGIN, errno);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lifeline) != 0)
+		return refuse(plan, errno);
 	(void)fflush(NULL); /* what is in buffers must not be written twice */
-	pid = fork_into(namespaces, &process);
-	if (pid == 0) {
-		(void)close(go[0]);
-		be_space(plan, go[1], uid, gid);
-	}
-	(void)close(go[1]);
+	pid = fork_into(NAMESPACES | (plan->user ? CLONE_NEWUSER : 0), &process);
+	if (pid == 0)
+		be_keeper(plan, lifeline[1], uid, gid);
+	error = errno;
+	(void)close(lifeline[1]);
 	if (pid < 0) {
-		int error = errno;
-
-		(void)close(go[0]);
-		return refuse(plan, LAI_SPACE_CLONE, error);
+		(void)close(lifeline[0]);
+		return refuse(plan, error);
 	}
-	*space = (struct lai_space){.pid = pid, .process = process};
-	if (!say_go(go[0])) {
-		lai_space_kill(space);
-		(void)lai_space_wait(space);
-		(void)close(go[0]);
-		return refuse(plan, LAI_SPACE_BEGIN, ECHILD);
-	}
-	(void)close(go[0]);
+	*space = (struct lai_space){.pid = pid, .process = process, .lifeline = lifeline[0]};
 	return 0;
 }
 
-void lai_space_kill(const struct lai_space *space)
+void lai_space_end(struct lai_space *space)
 {
-	if (space->pid > 0)
-		(void)pidfd_send_signal(space->process, SIGKILL, NULL, 0);
+	if (space->pid > 0 && space->lifeline >= 0) {
+		(void)close(space->lifeline);
+		space->lifeline = -1;
+	}
 }
 
 int lai_space_wait(struct lai_space *space)
 {
 	int status = 0;
+	struct pollfd end = {.fd = space->process, .events = POLLIN};
 
+	/* A keeper does nothing that could keep it; but if it does, the kernel ends all of it. */
+	if (space->lifeline < 0 && poll(&end, 1, GRACE_MS) == 0)
+		(void)pidfd_send_signal(space->process, SIGKILL, NULL, 0);
 	while (waitpid(space->pid, &status, 0) < 0 && errno == EINTR)
 		;
+	lai_space_end(space);
 	(void)close(space->process);
 	*space = (struct lai_space){0};
 	return status;

@@ -97,13 +97,13 @@ static void name_reason(struct lai_text *text, int error)
 				strerror(error));
 }
 
-static void describe_user(struct lai_text *text, const struct lai_space_trouble *trouble)
+static void describe_user(struct lai_text *text, const struct lai_space_report *report)
 {
 	lai_text_append(text,
 			"an experiment needs network namespaces of its own: either the "
 			"capabilities CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_NET_RAW, which root "
 			"has, or a user namespace, which ");
-	switch (trouble->step) {
+	switch (report->step) {
 	case LAI_SPACE_MAP:
 		lai_text_append(text, "may be made here, but not be used: its /proc/self/uid_map "
 				      "cannot be written");
@@ -114,34 +114,31 @@ static void describe_user(struct lai_text *text, const struct lai_space_trouble 
 		break;
 	default: lai_text_append(text, "is not allowed here"); break;
 	}
-	name_reason(text, trouble->error);
+	name_reason(text, report->error);
 }
 
-static void describe_root(struct lai_text *text, const struct lai_space_trouble *trouble)
+static void describe_root(struct lai_text *text, const struct lai_space_report *report)
 {
 	lai_text_append(text, "an experiment needs pid, mount and network namespaces of its own: ");
-	if (trouble->step == LAI_SPACE_MOUNTS)
+	if (report->step == LAI_SPACE_MOUNTS)
 		lai_text_append(
-			text, "its mounts cannot be made private (%s)%s", strerror(trouble->error),
-			trouble->error == EINVAL ? "; in a chroot, /proc must be mounted" : "");
-	else if (trouble->step == LAI_SPACE_BEGIN)
-		lai_text_append(text, "its process ended before it had begun (%s)",
-				strerror(trouble->error));
+			text, "its mounts cannot be made private (%s)%s", strerror(report->error),
+			report->error == EINVAL ? "; in a chroot, /proc must be mounted" : "");
 	else {
-		lai_text_append(text, "the kernel refuses them (%s)", strerror(trouble->error));
+		lai_text_append(text, "the kernel refuses them (%s)", strerror(report->error));
 		(void)name_sysctls(text);
 	}
 }
 
-char *lai_space_refusal(const struct lai_space_trouble *trouble, bool user)
+char *lai_space_refusal(const struct lai_space_report *report, bool user)
 {
 	struct lai_text text = LAI_TEXT_INIT(SENTENCE_MAX);
 	char *sentence = NULL;
 
 	if (user)
-		describe_user(&text, trouble);
+		describe_user(&text, report);
 	else
-		describe_root(&text, trouble);
+		describe_root(&text, report);
 	if (lai_text_steal(&text, &sentence) != 0)
 		lai_text_done(&text);
 	return sentence;

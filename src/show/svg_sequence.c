@@ -12,7 +12,7 @@
 /* Across: the time, the client's line, a wire (or two, with the router's line between them), the
    server's line. States stand beside their line, on the inside, in rows of their own: so half of
    the picture is enough for a telephone. */
-#define TIME_WIDTH 84u
+#define TIME_WIDTH 74u
 #define MARGIN 36u /* half of a line's name */
 #define WIRE_WIDTH 480u
 #define WIRE_WIDTH_ROUTER 430u
@@ -156,7 +156,9 @@ static void put_arrow(const struct drawing *drawing, unsigned from_x, unsigned t
 {
 	int back = to_x > from_x ? -9 : 9, x = (int)to_x, end_y = (int)(y + SLOPE);
 
-	(void)fprintf(drawing->file, "<path class=\"arrow\" d=\"M%u %uL%d %dM%d %dL%d %dL%d %d\"/>",
+	(void)fprintf(drawing->file,
+		      "<path class=\"arrow\" d=\"M%u %uL%d %d\"/>"
+		      "<path class=\"head\" d=\"M%d %dL%d %dL%d %d\"/>",
 		      from_x, y, x, end_y, x + back, end_y - 5, x, end_y, x + back, end_y + 4);
 	if (crossed)
 		(void)fprintf(drawing->file, "<path class=\"cross\" d=\"M%d %dl8 8m-8 0l8 -8\"/>",
@@ -209,7 +211,7 @@ static void put_states(const struct drawing *drawing, const struct lai_sequence_
 	}
 }
 
-/* A line of words across the wires, and the sign of a break on each line. */
+/* A line of words across the first wire, and the sign of a break on each line. */
 static void put_break(const struct drawing *drawing, const struct lai_sequence_row *row,
 		      const char *class, const char *words)
 {
@@ -224,7 +226,7 @@ static void put_break(const struct drawing *drawing, const struct lai_sequence_r
 			      x - 8, middle - 3, x - 8, middle);
 	}
 	(void)fprintf(drawing->file, "<text class=\"%s\" x=\"%u\" y=\"%u\" text-anchor=\"middle\">",
-		      class, (drawing->left_x + drawing->right_x) / 2, middle + 4);
+		      class, drawing->left_x + drawing->wire_width / 2, middle + 4);
 	lai_html_text(drawing->file, words);
 	(void)fputs("</text>\n", drawing->file);
 }

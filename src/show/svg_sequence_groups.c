@@ -19,9 +19,6 @@
 /* Raw peers have addresses from .16 on; 1 and 2 are the wire's ends (lab/host.h). */
 #define RAW_ADDRESS_MIN 16
 
-/* States are looked at between two segments: a look may begin that much before "its" segment. */
-#define STATE_SLACK_NS (5 * LAI_MS)
-
 /* --- who is left, who is right --- */
 
 /* The wire and the number of an address of the lab: 10.S.W.n, fd00:S:W::n. */
@@ -63,10 +60,9 @@ bool lai_sequence_address_is_raw(const struct lai_sequence *sequence,
 
 /* --- legs and groups --- */
 
-static size_t leg_bucket(const struct lai_address *left, const struct lai_address *right,
-			 unsigned wire)
+static size_t leg_bucket(uint16_t left_port, uint16_t right_port, unsigned wire)
 {
-	uint32_t ports = (uint32_t)lai_address_port(left) << 16 | lai_address_port(right);
+	uint32_t ports = (uint32_t)left_port << 16 | right_port;
 
 	return ((ports ^ wire) * 2654435761u >> 16) % LEG_BUCKETS; /* Knuth's multiplier */
 }
@@ -74,7 +70,8 @@ static size_t leg_bucket(const struct lai_address *left, const struct lai_addres
 static size_t leg_find(const struct lai_sequence_groups *groups, const struct lai_address *left,
 		       const struct lai_address *right, unsigned wire)
 {
-	size_t at = groups->buckets[leg_bucket(left, right, wire)];
+	size_t at =
+		groups->buckets[leg_bucket(lai_address_port(left), lai_address_port(right), wire)];
 
 	while (at != NO_LEG &&
 	       !(groups->legs[at].wire == wire && lai_address_equal(&groups->legs[at].left, left) &&
@@ -87,7 +84,8 @@ static size_t leg_find(const struct lai_sequence_groups *groups, const struct la
 static size_t leg_add(struct lai_sequence_groups *groups, const struct lai_address *left,
 		      const struct lai_address *right, unsigned wire)
 {
-	size_t *bucket = &groups->buckets[leg_bucket(left, right, wire)];
+	size_t *bucket =
+		&groups->buckets[leg_bucket(lai_address_port(left), lai_address_port(right), wire)];
 	size_t at = groups->leg_count++;
 
 	groups->legs[at] = (struct lai_sequence_leg){.left = *left,
@@ -324,25 +322,36 @@ void lai_sequence_groups_done(struct lai_sequence_groups *groups)
 
 /* --- states --- */
 
+/* Of two connections with the same ports a moment is of the later one, if it had begun by then. */
+static bool is_nearer(const struct lai_sequence_connection *a,
+		      const struct lai_sequence_connection *b, uint64_t time_ns)
+{
+	bool a_began = a->first_ns <= time_ns, b_began = b->first_ns <= time_ns;
+
+	if (a_began != b_began)
+		return a_began;
+	return a_began ? a->first_ns > b->first_ns : a->first_ns < b->first_ns;
+}
+
 size_t lai_sequence_groups_state(const struct lai_sequence_groups *groups,
 				 const struct lai_result_state *state)
 {
 	bool at_client = state->host == 0;
+	unsigned wire = at_client ? 0 : groups->sequence->wires - 1;
+	uint16_t left = at_client ? state->local_port : state->remote_port;
+	uint16_t right = at_client ? state->remote_port : state->local_port;
 	size_t best = LAI_SEQUENCE_NO_GROUP;
 
-	for (size_t i = 0; i < groups->leg_count; i++) {
-		const struct lai_sequence_leg *leg = &groups->legs[i];
-		uint16_t left = lai_address_port(&leg->left), right = lai_address_port(&leg->right);
-		const struct lai_sequence_connection *group = &groups->connections[leg->group];
+	for (size_t at = groups->buckets[leg_bucket(left, right, wire)]; at != NO_LEG;
+	     at = groups->legs[at].next) {
+		const struct lai_sequence_leg *leg = &groups->legs[at];
 
-		if (leg->wire != (at_client ? 0 : groups->sequence->wires - 1))
-			continue;
-		if (left != (at_client ? state->local_port : state->remote_port) ||
-		    right != (at_client ? state->remote_port : state->local_port))
+		if (leg->wire != wire || lai_address_port(&leg->left) != left ||
+		    lai_address_port(&leg->right) != right)
 			continue;
 		if (best == LAI_SEQUENCE_NO_GROUP ||
-		    (group->first_ns <= state->time_ns + STATE_SLACK_NS &&
-		     group->first_ns > groups->connections[best].first_ns))
+		    is_nearer(&groups->connections[leg->group], &groups->connections[best],
+			      state->time_ns))
 			best = leg->group;
 	}
 	return best;

@@ -107,7 +107,7 @@ const struct lai_claim lai_claim_bind_without_port = {
 		     "connections: after bind(address, 0), with SO_REUSEADDR as well, and with "
 		     "IP_BIND_ADDRESS_NO_PORT.",
 	.outcome = "After 16 connections to one destination bind() says EADDRINUSE, whatever the "
-		   "next destination.",
+		   "next destination; SO_REUSEADDR does not help.",
 	.control = "With IP_BIND_ADDRESS_NO_PORT the same 16 ports must serve both destinations.",
 	.expected = {{0, 0, LAI_LAB_CONFIRMED, NULL}},
 	.both_families = true,

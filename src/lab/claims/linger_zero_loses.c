@@ -6,12 +6,12 @@
  *	server: send() ... [its queue] ... wire ... [client's queue] ... recv() :client
  *	                   thrown away   not again   stays readable
  */
-#include "lab/capture.h"
 #include "lab/claims/shared_queue.h"
+#include "lab/claims/shared_talk.h"
 
 #include <unistd.h>
 
-#define SMALL_BYTES 10000
+#define SMALL_BYTES 4000
 #define WAIT_NS (5 * LAI_S)
 
 /* What the client got, and how it ended. */
@@ -49,6 +49,7 @@ static void say_got(struct lai_trial *trial, const char *what, const struct got 
 /* (a) Everything is in the client's receive queue before the RST. */
 static struct got received(struct lai_trial *trial)
 {
+	size_t mark = lai_talk_mark(trial);
 	struct lai_pair pair = lai_pair_open(trial, NULL);
 	struct got got = {.sent = lai_call_send(pair.server, SMALL_BYTES, WAIT_NS).bytes};
 
@@ -57,6 +58,7 @@ static struct got received(struct lai_trial *trial)
 	await_reset(trial, &pair);
 	got.read = lai_call_receive_all(pair.client, WAIT_NS);
 	say_got(trial, "received, not read yet, then SO_LINGER {1, 0}", &got);
+	lai_queue_say(trial, &pair, mark);
 	lai_pair_close(&pair);
 	return got;
 }
@@ -86,6 +88,7 @@ static struct got queued(struct lai_trial *trial, bool hard, struct lai_backlog 
 /* (c) It was sent, but its segment is lost: a sender that lives on sends it again. */
 static struct got lost(struct lai_trial *trial, bool hard)
 {
+	size_t mark = lai_talk_mark(trial);
 	struct lai_pair pair = lai_pair_open(trial, NULL);
 	struct got got = {0};
 
@@ -103,6 +106,7 @@ static struct got lost(struct lai_trial *trial, bool hard)
 	say_got(trial,
 		hard ? "lost on the way, SO_LINGER {1, 0}" : "lost on the way, plain close()",
 		&got);
+	lai_queue_say(trial, &pair, mark);
 	lai_pair_close(&pair);
 	return got;
 }
@@ -110,6 +114,7 @@ static struct got lost(struct lai_trial *trial, bool hard)
 /* (d) Half close first, and SO_LINGER {1, 0} when the other kernel has acknowledged the FIN. */
 static struct got shut_first(struct lai_trial *trial)
 {
+	size_t mark = lai_talk_mark(trial);
 	struct lai_pair pair = lai_pair_open(trial, NULL);
 	struct got got = {.sent = lai_call_send(pair.server, SMALL_BYTES, WAIT_NS).bytes};
 
@@ -119,6 +124,7 @@ static struct got shut_first(struct lai_trial *trial)
 	await_reset(trial, &pair);
 	got.read = lai_call_receive_all(pair.client, WAIT_NS);
 	say_got(trial, "shutdown(SHUT_WR), FIN acknowledged, then SO_LINGER {1, 0}", &got);
+	lai_queue_say(trial, &pair, mark);
 	lai_pair_close(&pair);
 	return got;
 }
@@ -169,24 +175,22 @@ static void run(struct lai_trial *trial)
 const struct lai_claim lai_claim_linger_zero_loses = {
 	.id = "linger-zero-loses",
 	.claim = "Closing with SO_LINGER {1, 0} destroys what was sent.",
-	.said = "Answers and blogs that warn of \"SO_LINGER with time 0\" as a way around "
-		"TIME_WAIT; socket(7) says only that close() does not linger.",
+	.said = "those who recommend SO_LINGER with a time of 0 against TIME_WAIT, and those who "
+		"warn that it discards data",
 	.decides = "RFC 9293 3.10.5 (ABORT); tcp_disconnect(), called by __tcp_close() in "
 		   "net/ipv4/tcp.c, throws the send queue away and sends RST; tcp_reset() of the "
 		   "receiver in net/ipv4/tcp_input.c leaves the receive queue alone (RFC 9293 "
 		   "3.10.7.4 would flush it)",
-	.setup =
-		"client ---- server; the server sends and closes. A lost segment is made by a socket "
-		"filter at the client that lets only RSTs through.",
+	.setup = "client ---- server; the server sends and closes. A lost segment is made by a "
+		 "socket filter at the client that lets only RSTs through.",
 	.procedure =
-		"The server closes with SO_LINGER {1, 0} when (a) 10000 bytes wait unread in the "
-		"client's queue, (b) its own queue is full and the window shut, (c) 10000 bytes were "
-		"sent and lost, (d) it has called shutdown(SHUT_WR) and the FIN is acknowledged. When "
-		"the RST has arrived the client reads to the end.",
-	.outcome =
-		"What the other kernel has received stays readable, and ECONNRESET comes after it. "
-		"What is queued, or was lost and has to be sent again, is gone. Nothing is lost "
-		"if the FIN has been acknowledged before.",
+		"The server closes with SO_LINGER {1, 0} when (a) 4000 bytes wait unread in the "
+		"client's queue, (b) its own queue is full and the window shut, (c) 4000 bytes "
+		"were sent and lost, (d) it has called shutdown(SHUT_WR) and the FIN is "
+		"acknowledged. When the RST has arrived the client reads to the end.",
+	.outcome = "What the other kernel has received stays readable, and ECONNRESET comes after "
+		   "it. What is queued, or was lost and has to be sent again, is gone. Nothing is "
+		   "lost if the FIN has been acknowledged before.",
 	.control = "The same full queue and the same lost segment with a plain close(): everything "
 		   "arrives, then EOF.",
 	.expected = {{0, 0, LAI_LAB_DEPENDS, NULL}},

@@ -4,9 +4,9 @@
  * {1, 0}. Who sees the text depends on what the client does, and on the line.
  */
 #include "lab/call.h"
-#include "lab/capture.h"
 #include "lab/claims/shared_login.h"
 #include "lab/claims/shared_queue.h"
+#include "lab/claims/shared_talk.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -38,6 +38,7 @@ static void reject_hard(struct lai_trial *trial, struct lai_pair *pair)
 /* In each order that there is, once: what an event loop is told, what reads and writes get. */
 static void say_orders(struct lai_trial *trial)
 {
+	size_t mark = lai_talk_mark(trial);
 	struct lai_pair pair = logged_in(trial);
 	struct pollfd poll_fd = {.fd = pair.client, .events = POLLIN | POLLOUT | POLLRDHUP};
 	struct lai_call written, read;
@@ -53,8 +54,10 @@ static void say_orders(struct lai_trial *trial)
 		      poll_fd.revents & POLLERR ? " POLLERR" : "",
 		      poll_fd.revents & POLLHUP ? " POLLHUP" : "", read.bytes,
 		      lai_queue_end(&read));
+	lai_queue_say(trial, &pair, mark);
 	lai_pair_close(&pair);
 
+	mark = lai_talk_mark(trial);
 	pair = logged_in(trial);
 	reject_hard(trial, &pair);
 	lai_gauge_need(trial, trial->client, &pair.at_client, LAI_TCP_NONE);
@@ -65,12 +68,14 @@ static void say_orders(struct lai_trial *trial)
 		      "bytes, then %s%s",
 		      lai_call_errno(written.error), read.bytes, lai_queue_end(&read),
 		      read.error ? "" : ", since the error has been told already");
+	lai_queue_say(trial, &pair, mark);
 	lai_pair_close(&pair);
 }
 
 /* The text's segment is lost once. Returns what the client read of it. */
 static struct lai_call text_lost(struct lai_trial *trial, bool hard)
 {
+	size_t mark = lai_talk_mark(trial);
 	struct lai_pair pair = logged_in(trial);
 	struct lai_call read;
 
@@ -87,6 +92,7 @@ static struct lai_call text_lost(struct lai_trial *trial, bool hard)
 	lai_trial_say(trial, "the text's segment lost once, %s: %zu bytes read, then %s",
 		      hard ? "SO_LINGER {1, 0}" : "lingering close", read.bytes,
 		      lai_queue_end(&read));
+	lai_queue_say(trial, &pair, mark);
 	lai_pair_close(&pair);
 	return read;
 }
@@ -137,24 +143,23 @@ const struct lai_claim lai_claim_login_text_linger_zero = {
 	.id = "login-text-linger-zero",
 	.claim = "A client whose login is rejected with a text and SO_LINGER {1, 0} never sees the "
 		 "text.",
-	.said = "mailing lists of servers that reset rejected logins to spare themselves TIME_WAIT",
+	.said = "those who warn of SO_LINGER {1, 0} in servers: the client gets \"Connection "
+		"reset by peer\" instead of the reason",
 	.decides =
-		"RFC 9293 3.10.5 (ABORT), 3.10.7.4 (RST); tcp_disconnect() in net/ipv4/tcp.c forgets "
-		"the send queue; tcp_reset() in net/ipv4/tcp_input.c leaves the client's receive "
-		"queue, tcp_sendmsg_locked() gives the error to whoever writes first",
-	.setup =
-		"client ---- server; the client is a thread of its own. A lost segment is made by a "
-		"socket filter at the client that lets only RSTs through.",
+		"RFC 9293 3.10.5 (ABORT), 3.10.7.4 (RST); tcp_disconnect() in net/ipv4/tcp.c "
+		"forgets the send queue; tcp_reset() in net/ipv4/tcp_input.c leaves the client's "
+		"receive queue, tcp_sendmsg_locked() gives the error to whoever writes first",
+	.setup = "client ---- server; the client is a thread of its own. A lost segment is made by "
+		 "a socket filter at the client that lets only RSTs through.",
 	.procedure =
 		"100 logins of each kind of client, with random pauses up to 1 ms and random "
-		"lengths: it reads at once; writes twice and then reads; sends on and gives up "
-		"at the first error; sends on and reads after the error. The server reads the login, "
-		"sends 200 bytes and closes. Once more with the text's segment lost. Intervals are "
-		"Wilson's.",
-	.outcome =
-		"Linux keeps what was received before the RST, so that a client that reads sees the "
-		"text. One that only looks at the error of its next write never does; nor does "
-		"anyone if the segment is lost.",
+		"lengths: it reads at once; writes twice and then reads; sends on and gives up at "
+		"the first error; sends on and reads after the error. The server reads the login, "
+		"sends 200 bytes and closes. Once more with the text's segment lost. Intervals "
+		"are Wilson's.",
+	.outcome = "Linux keeps what was received before the RST, so that a client that reads sees "
+		   "the text. One that only looks at the error of its next write never does; nor "
+		   "does anyone if the segment is lost.",
 	.control =
 		"The same logins with a lingering close: every client sees the text, also after a "
 		"loss.",

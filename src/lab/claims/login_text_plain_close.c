@@ -8,9 +8,9 @@
  *	RST ----->        the client's next write fails: does it still read?
  */
 #include "lab/call.h"
-#include "lab/capture.h"
 #include "lab/claims/shared_login.h"
 #include "lab/claims/shared_queue.h"
+#include "lab/claims/shared_talk.h"
 
 #include <unistd.h>
 
@@ -40,6 +40,7 @@ static struct lai_pair rejected(struct lai_trial *trial, size_t unread_bytes)
 /* The client writes twice, then reads on although it was refused. */
 static void say_writes_late(struct lai_trial *trial)
 {
+	size_t mark = lai_talk_mark(trial);
 	struct lai_pair pair = rejected(trial, 0);
 	struct lai_call first, second, read;
 
@@ -52,12 +53,14 @@ static void say_writes_late(struct lai_trial *trial)
 		      "the second %s; a client that reads on all the same gets %zu bytes, then %s",
 		      lai_call_errno(first.error), lai_call_errno(second.error), read.bytes,
 		      lai_queue_end(&read));
+	lai_queue_say(trial, &pair, mark);
 	lai_pair_close(&pair);
 }
 
 /* The server has not read everything: its close() is a RST behind the text. */
 static void say_unread(struct lai_trial *trial, bool write_first)
 {
+	size_t mark = lai_talk_mark(trial);
 	struct lai_pair pair = rejected(trial, LOGIN_BYTES);
 	struct lai_call written = {0}, read;
 
@@ -71,6 +74,7 @@ static void say_unread(struct lai_trial *trial, bool write_first)
 		LOGIN_BYTES, write_first ? "send() gives " : "",
 		write_first ? lai_call_errno(written.error) : "", write_first ? ", then " : "",
 		read.bytes, lai_queue_end(&read));
+	lai_queue_say(trial, &pair, mark);
 	lai_pair_close(&pair);
 }
 
@@ -116,24 +120,22 @@ const struct lai_claim lai_claim_login_text_plain_close = {
 	.id = "login-text-plain-close",
 	.claim = "With send(), shutdown() and close() a rejected client sees the error text only "
 		 "sometimes.",
-	.said = "the lingering_close of nginx and Apache exists for it; \"The ultimate SO_LINGER page\" "
-		"(B. Hubert, 2009); RFC 9112 9.6 tells servers to close in stages",
-	.decides =
-		"RFC 9293 3.6.1, RFC 2525 2.17; __tcp_close() in net/ipv4/tcp.c sends RST if input "
-		"is unread, tcp_rcv_state_process() in net/ipv4/tcp_input.c answers what comes later "
-		"with RST; tcp_sendmsg_locked() gives the error to whoever writes first",
+	.said = "the lingering_close of nginx and Apache exists for it; \"The ultimate SO_LINGER "
+		"page\" (B. Hubert, 2009); RFC 9112 9.6 tells servers to close in stages",
+	.decides = "RFC 9293 3.6.1, RFC 2525 2.17; __tcp_close() in net/ipv4/tcp.c sends RST if "
+		   "input is unread, tcp_timewait_state_process() in net/ipv4/tcp_minisocks.c "
+		   "answers data that comes after close() with RST; tcp_sendmsg_locked() gives the "
+		   "error to whoever writes first",
 	.setup = "client ---- server; the client is a thread of its own.",
 	.procedure =
 		"100 logins of each kind of client, with random pauses up to 1 ms and random "
-		"lengths: it reads at once; writes twice and then reads; sends on and gives up "
-		"at the first error; sends on and reads after the error. The server reads the login, "
+		"lengths: it reads at once; writes twice and then reads; sends on and gives up at "
+		"the first error; sends on and reads after the error. The server reads the login, "
 		"sends 200 bytes, calls shutdown(SHUT_WR) and close(). Intervals are Wilson's.",
-	.outcome =
-		"A client that reads sees it. One that is sending gets EPIPE or ECONNRESET; the text "
-		"waits in its queue, and on Linux it would still see it if it read.",
-	.control =
-		"The same logins with a lingering close, which reads to EOF before it closes: every "
-		"client sees the text.",
+	.outcome = "A client that reads sees it. One that is sending gets EPIPE or ECONNRESET; the "
+		   "text waits in its queue, and on Linux it would still see it if it read.",
+	.control = "The same logins with a lingering close, which reads to EOF before it closes: "
+		   "every client sees the text.",
 	.expected = {{0, 0, LAI_LAB_CONFIRMED, NULL}},
 	.both_families = true,
 	.run = run,

@@ -104,12 +104,12 @@ const struct lai_claim lai_claim_ports_exhausted = {
 	.claim =
 		"A host can have at most 28,232 outgoing connections at a time, or 64,511 with the "
 		"widest range of ports.",
-	.said = "Found in answers about \"Cannot assign requested address\" and in the rule that a "
-		"machine makes 64 K connections.",
+	.said = "freebsd-questions, March 2007: \"Outgoing connections must always grab a unique "
+		"port\"; the saying that a machine makes 64 K connections.",
 	.decides =
 		"__inet_hash_connect() and __inet_check_established() in "
 		"net/ipv4/inet_hashtables.c compare the whole four-tuple. RFC 9293 section 3.4.1; "
-		"RFC 6056 section 2.2.",
+		"RFC 6056 section 2.3.",
 	.setup = "Client and server on one wire with two addresses each; a range of 40 to 80 "
 		 "automatic ports at the client, by the seed.",
 	.procedure =

@@ -3,14 +3,17 @@
  * reuseaddr_listener.c - may a server start again on its port? By what its last run left behind,
  * and by who of the two had set SO_REUSEADDR.
  */
+#include "base/text.h"
 #include "lab/gauge.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#define WAIT_NS (5 * LAI_S)
+/* A state that is kept is there long before. */
+#define KEPT_NS LAI_S
 #define LISTEN_BACKLOG 8
+#define NAMES_MAX 128 /* of all states, with commas */
 
 /* What is left of the last run. */
 #define LEFTOVERS(X)                                                                               \
@@ -32,20 +35,20 @@ static const char *const leftover_names[LEFT_COUNT] = {
 #undef X
 };
 
-/* Connections of the last run, which its listener has outlived or not. */
+/* Brings a connection into what is left of it. False: this kernel keeps none of it (its settings
+   may forbid TIME_WAIT, and FIN_WAIT2 without a program, which is a mini-socket as well). */
 static bool leave(struct lai_trial *trial, struct lai_pair *pair, enum leftover leftover)
 {
-	int *server_first =
-		leftover == LEFT_TIME_WAIT || leftover == LEFT_FIN_WAIT2 ? &pair->server : NULL;
-	enum lai_tcp_state state = LAI_TCP_ESTABLISHED;
+	bool server_first = leftover == LEFT_TIME_WAIT || leftover == LEFT_FIN_WAIT2;
 
 	if (leftover == LEFT_ESTABLISHED || leftover == LEFT_LISTEN)
 		return true;
 	if (server_first) {
 		(void)close(pair->server);
 		pair->server = -1;
-		state = LAI_TCP_FIN_WAIT2;
-		lai_gauge_need(trial, trial->server, &pair->at_server, state);
+		if (!lai_gauge_await(trial, trial->server, &pair->at_server, LAI_TCP_FIN_WAIT2,
+				     KEPT_NS))
+			return false;
 	}
 	if (leftover == LEFT_FIN_WAIT2)
 		return true;
@@ -53,7 +56,7 @@ static bool leave(struct lai_trial *trial, struct lai_pair *pair, enum leftover 
 	pair->client = -1;
 	if (leftover == LEFT_TIME_WAIT)
 		return lai_gauge_await(trial, trial->server, &pair->at_server, LAI_TCP_TIME_WAIT,
-				       LAI_S);
+				       KEPT_NS);
 	lai_gauge_need(trial, trial->server, &pair->at_server, LAI_TCP_CLOSE_WAIT);
 	if (leftover == LEFT_NOTHING) {
 		(void)close(pair->server);
@@ -134,39 +137,54 @@ static bool always(const struct row *row, int error)
 	       row->error[1][0] == error && row->error[1][1] == error;
 }
 
+/* The connections' states that were there; returns how many of them were started over with both. */
+static unsigned cured(const struct row rows[LEFT_COUNT], struct lai_text *names, unsigned *tried)
+{
+	unsigned count = 0;
+
+	*tried = 0;
+	for (int i = LEFT_TIME_WAIT; i <= LEFT_ESTABLISHED; i++) {
+		if (!rows[i].tried)
+			continue;
+		lai_text_append(names, "%s%s", *tried ? ", " : "", leftover_names[i]);
+		*tried += 1;
+		count += needs_both(&rows[i]);
+	}
+	return count;
+}
+
 static void run(struct lai_trial *trial)
 {
 	struct row rows[LEFT_COUNT];
-	unsigned connections = 0, cured = 0;
+	struct lai_text names = LAI_TEXT_INIT(NAMES_MAX);
+	unsigned tried, count;
 	enum lai_lab_verdict verdict = LAI_LAB_REFUTED;
+	bool shared;
 
 	for (int i = 0; i < LEFT_COUNT; i++)
 		rows[i] = try_row(trial, (enum leftover)i);
-	for (int i = LEFT_TIME_WAIT; i <= LEFT_ESTABLISHED; i++) {
-		connections += rows[i].tried;
-		cured += rows[i].tried && needs_both(&rows[i]);
-	}
-	lai_trial_number(trial, "states left behind", "", connections);
-	lai_trial_number(trial, "of them, started over with it", "", cured);
+	count = cured(rows, &names, &tried);
+	shared = rows[LEFT_LISTEN].error[1][1] == 0;
+	lai_trial_number(trial, "states left behind", "", tried);
+	lai_trial_number(trial, "of them, started over with it", "", count);
 	lai_trial_control(trial,
 			  always(&rows[LEFT_NOTHING], 0) &&
 				  rows[LEFT_CLOSE_WAIT].error[0][0] == EADDRINUSE,
 			  "where the last run left nothing (its clients closed first, it closed "
 			  "all) a server starts without the option; over CLOSE_WAIT without it: %s",
 			  lai_call_errno(rows[LEFT_CLOSE_WAIT].error[0][0]));
-	if (cured > 0)
-		verdict = cured == connections && always(&rows[LEFT_LISTEN], 0) ? LAI_LAB_CONFIRMED
-										: LAI_LAB_DEPENDS;
+	if (count > 0)
+		verdict = count == tried && shared ? LAI_LAB_CONFIRMED : LAI_LAB_DEPENDS;
 	lai_trial_conclude(
 		trial, verdict,
-		"on both having it: over %s%u other states (FIN_WAIT2, CLOSE_WAIT, ESTABLISHED) "
-		"the new listener starts if the old one and the new one have set it (%u of %u), "
-		"and gets %s if only the new one has. Over a listener that lives it gets %s, "
-		"whoever has set it",
-		rows[LEFT_TIME_WAIT].tried ? "TIME_WAIT and " : "",
-		connections - rows[LEFT_TIME_WAIT].tried, cured, connections,
+		"on both having it: over %u of %u states of its last connections (%s) a "
+		"server starts if its last run and this one have set it, and in no other "
+		"case: %s if only the new one has. Over a listener that lives it gets "
+		"%s, whoever has set it",
+		count, tried, lai_text_string(&names),
 		lai_call_errno(rows[LEFT_CLOSE_WAIT].error[0][1]),
 		lai_call_errno(rows[LEFT_LISTEN].error[1][1]));
+	lai_text_done(&names);
 }
 
 const struct lai_claim lai_claim_reuseaddr_listener = {
@@ -181,9 +199,9 @@ const struct lai_claim lai_claim_reuseaddr_listener = {
 	.setup = "client ---- server",
 	.procedure =
 		"A listener accepts a connection, which is brought into TIME_WAIT, FIN_WAIT2, "
-		"CLOSE_WAIT, ESTABLISHED, or closed without a trace; the listener is closed, or lives. "
-		"Then bind() and listen() on its address again: SO_REUSEADDR set by neither, by the "
-		"new one, by the old one, by both.",
+		"CLOSE_WAIT, ESTABLISHED, or closed without a trace; the listener is closed, or "
+		"lives. Then bind() and listen() on its address again: SO_REUSEADDR set by "
+		"neither, by the new one, by the old one, by both.",
 	.outcome =
 		"It works over every state that is no listener, if the last run had set it too: a "
 		"connection inherits it from its listener. Setting it only now does not help.",

@@ -19,13 +19,17 @@ static void run(struct lai_trial *trial)
 			  "with tcp_rfc1337=1 the RST %s the TIME_WAIT",
 			  outlived_set ? "is ignored by" : "ends");
 	if (outlived_unset)
-		lai_trial_conclude(trial, LAI_LAB_CONFIRMED,
-				   "with tcp_rfc1337=0 the TIME_WAIT outlives a RST at R");
+		lai_trial_conclude(
+			trial, LAI_LAB_CONFIRMED,
+			"with tcp_rfc1337=0 the TIME_WAIT outlives a RST with the expected "
+			"number");
 	else
-		lai_trial_conclude(trial, LAI_LAB_REFUTED,
-				   "with tcp_rfc1337=0 a RST at R ends the TIME_WAIT; with 1 the "
-				   "TIME_WAIT %s: the documentation has it the wrong way round",
-				   outlived_set ? "outlives it" : "is ended as well");
+		lai_trial_conclude(
+			trial, LAI_LAB_REFUTED,
+			"with tcp_rfc1337=0 a RST with the expected number ends the "
+			"TIME_WAIT; with 1 the TIME_WAIT %s: the documentation has it the "
+			"wrong way round",
+			outlived_set ? "outlives it" : "is ended as well");
 }
 
 const struct lai_claim lai_claim_rfc1337_documented = {
@@ -38,7 +42,7 @@ const struct lai_claim lai_claim_rfc1337_documented = {
 		   "net/ipv4/tcp_minisocks.c: if it is 0, a RST at the expected number goes to "
 		   "the kill label",
 	.setup = "A listener on the server; the client is a raw peer. The server closes first, so "
-		 "that TIME_WAIT is its. R is what it expects next.",
+		 "the TIME_WAIT is on its side. R is what it expects next.",
 	.procedure = "Set net.ipv4.tcp_rfc1337 to 0, say RST at R, look whether the TIME_WAIT is "
 		     "still there; the same with 1.",
 	.outcome = "The other way round: 0, which is the default, lets the RST end the TIME_WAIT; "

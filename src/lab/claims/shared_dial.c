@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* shared_dial.c - connections of the client from chosen ports. */
 #include "lab/claims/shared_dial.h"
-#include "base/text.h"
-#include "lab/capture.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -23,8 +21,6 @@
 #define LOOK_NS (50 * LAI_US)
 /* Of a listener whose connections nobody accepts. */
 #define BACKLOG 4096
-/* A segment with all its options in words. */
-#define SEGMENT_TEXT_MAX 512
 
 static int open_socket(struct lai_trial *trial, const struct lai_dial_way *way)
 {
@@ -229,21 +225,4 @@ enum lai_tcp_state lai_dial_close_second(struct lai_trial *trial, int client, in
 	(void)close(client);
 	(void)lai_dial_settle(trial, trial->client, &ends);
 	return lai_dial_settle(trial, trial->server, &turned);
-}
-
-void lai_dial_say_segments(struct lai_trial *trial, size_t *next)
-{
-	size_t count;
-	const struct lai_captured *list;
-
-	if (!trial->captures[0])
-		return;
-	list = lai_capture_segments(trial->captures[0], &count);
-	for (; *next < count; ++*next) {
-		struct lai_text text = LAI_TEXT_INIT(SEGMENT_TEXT_MAX);
-
-		lai_segment_describe(&list[*next].segment, &text);
-		lai_trial_say(trial, "%s", lai_text_string(&text));
-		lai_text_done(&text);
-	}
 }

@@ -84,7 +84,4 @@ enum lai_tcp_state lai_dial_settle(struct lai_trial *trial, const struct lai_hos
 enum lai_tcp_state lai_dial_close_first(struct lai_trial *trial, int client, int listener);
 enum lai_tcp_state lai_dial_close_second(struct lai_trial *trial, int client, int listener);
 
-/* Puts the segments of the first wire from *next on into the evidence. */
-void lai_dial_say_segments(struct lai_trial *trial, size_t *next);
-
 #endif

@@ -52,8 +52,8 @@ struct lai_login_score {
 };
 
 /*
- * LAI_LOGIN_COUNT logins of one kind. Says them as evidence, and the share that saw the text with
- * its interval as numbers, whose names begin with `label`.
+ * LAI_LOGIN_COUNT logins of one kind. Says the share that saw the text: with its interval as
+ * evidence, and as a number whose name begins with `label`.
  */
 struct lai_login_score lai_login_try(struct lai_trial *trial, enum lai_login_server server,
 				     enum lai_login_client client, const char *label);

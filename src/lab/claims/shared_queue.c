@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* shared_queue.c - full send queues, filled receive queues, and a socket that hears nothing. */
 #include "lab/claims/shared_queue.h"
+#include "lab/claims/shared_talk.h"
 #include "lab/segment.h"
 
 #include <errno.h>
@@ -83,4 +84,12 @@ void lai_queue_deafen(struct lai_trial *trial, int fd, bool deaf)
 const char *lai_queue_end(const struct lai_call *receive)
 {
 	return receive->error ? lai_call_errno(receive->error) : "EOF";
+}
+
+void lai_queue_say(struct lai_trial *trial, const struct lai_pair *pair, size_t mark)
+{
+	struct lai_talk talk;
+
+	lai_talk_read(trial, mark, &pair->at_client, &talk);
+	lai_talk_say(trial, &talk);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* shared_queue.h - the queues of a connection, brought to where a claim about close() wants them. */
+/* shared_queue.h - the queues of a connection, brought to where a claim about close() has them. */
 #ifndef LAI_LAB_CLAIMS_SHARED_QUEUE_H
 #define LAI_LAB_CLAIMS_SHARED_QUEUE_H
 
@@ -32,5 +32,8 @@ void lai_queue_deafen(struct lai_trial *trial, int fd, bool deaf);
 
 /* How reading ended: "EOF", or the name of the errno. */
 const char *lai_queue_end(const struct lai_call *receive);
+
+/* What went over the wire on this connection since lai_talk_mark(), as evidence. */
+void lai_queue_say(struct lai_trial *trial, const struct lai_pair *pair, size_t mark);
 
 #endif

@@ -39,6 +39,7 @@
 struct knocks {
 	uint16_t port;
 	uint64_t at_ns[SYNS_MAX];
+	uint64_t answered_ns[SYNS_MAX]; /* 0: not */
 	size_t syns, resets;
 };
 
@@ -92,20 +93,28 @@ static void knocks_count(struct lai_trial *trial, struct knocks *knocks)
 	const struct lai_captured *all = lai_capture_segments(trial->captures[0], &count);
 
 	for (size_t i = 0; i < count; i++) {
-		if (lai_address_port(&all[i].segment.to) != knocks->port)
+		const struct lai_segment *segment = &all[i].segment;
+
+		if (lai_address_port(&segment->from) == knocks->port && knocks->syns)
+			knocks->answered_ns[knocks->syns - 1] = all[i].time_ns;
+		if (lai_address_port(&segment->to) != knocks->port)
 			continue;
-		if ((all[i].segment.flags & LAI_FLAG_SYN) && knocks->syns < SYNS_MAX)
+		if ((segment->flags & LAI_FLAG_SYN) && knocks->syns < SYNS_MAX)
 			knocks->at_ns[knocks->syns++] = all[i].time_ns;
-		knocks->resets += (all[i].segment.flags & LAI_FLAG_RST) != 0;
+		knocks->resets += (segment->flags & LAI_FLAG_RST) != 0;
 	}
 }
 
-/* From the (i)th SYN to the next, in milliseconds; 0: there is no next. */
+/*
+ * From the answer to the (i)th SYN, or from itself if there was none, to the next SYN, in
+ * milliseconds; 0: there is no next. Our answer may be late on a busy machine.
+ */
 static double gap_ms(const struct knocks *knocks, size_t i)
 {
-	return i + 1 < knocks->syns
-		       ? (double)(knocks->at_ns[i + 1] - knocks->at_ns[i]) / (double)LAI_MS
-		       : 0;
+	uint64_t began_ns = knocks->answered_ns[i] ? knocks->answered_ns[i] : knocks->at_ns[i];
+
+	return i + 1 < knocks->syns ? (double)(knocks->at_ns[i + 1] - began_ns) / (double)LAI_MS
+				    : 0;
 }
 
 static void knocks_say(struct lai_trial *trial, const struct knocks *knocks, const char *how)

@@ -125,7 +125,7 @@ const struct lai_claim lai_claim_time_wait_answers_limited = {
 		   "tcp_timewait_check_oow_rate_limit() in net/ipv4/tcp_minisocks.c, "
 		   "tcp_oow_rate_limited() in net/ipv4/tcp_input.c, which lets data and FIN pass",
 	.setup = "A listener on the server; the client is a raw peer that uses no timestamps. The "
-		 "server closes first, so that TIME_WAIT is its. R is what it expects next.",
+		 "server closes first, so the TIME_WAIT is on its side. R is what it expects next.",
 	.procedure = "Say three SYNs and a bare ACK with a lower number in a row to one TIME_WAIT, "
 		     "then old data and an old FIN; count answers and " COUNTER ". Wait for "
 		     "net.ipv4.tcp_invalid_ratelimit and say the SYN once more.",

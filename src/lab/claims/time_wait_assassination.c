@@ -59,21 +59,22 @@ static void run(struct lai_trial *trial)
 	beside_turned = others_outlived(&bench);
 	lai_host_set_number(trial, trial->server, SETTING, found);
 	lai_trial_control(trial, outlived_turned != outlived,
-			  "with tcp_rfc1337=%d a RST at R %s the TIME_WAIT", !found,
+			  "with tcp_rfc1337=%d the same RST %s the TIME_WAIT", !found,
 			  outlived_turned ? "leaves" : "ends");
 	lai_trial_control(trial, beside == OTHER_COUNT && beside_turned == OTHER_COUNT,
-			  "%u and %u of %zu RSTs at R+1, R-1 and R+100 leave it alone", beside,
-			  beside_turned, OTHER_COUNT);
+			  "%u and %u of %zu RSTs that are 1 or 100 above or 1 below leave it alone",
+			  beside, beside_turned, OTHER_COUNT);
 	if (!outlived && !outlived_stray)
 		lai_trial_conclude(
 			trial, LAI_LAB_CONFIRMED,
-			"with tcp_rfc1337=%ld a RST at R ends the TIME_WAIT at once, and "
-			"so does the RST that answers the ACK of old data",
+			"with tcp_rfc1337=%ld a RST with exactly the expected number ends "
+			"the TIME_WAIT at once, and so does the RST that answers the ACK "
+			"of old data",
 			found);
 	else
 		lai_trial_conclude(trial, LAI_LAB_REFUTED,
 				   "with tcp_rfc1337=%ld the TIME_WAIT outlives %s", found,
-				   outlived ? "a RST at R"
+				   outlived ? "a RST with the expected number"
 					    : "the RST that answers the ACK of old data");
 }
 
@@ -87,7 +88,7 @@ const struct lai_claim lai_claim_time_wait_assassination = {
 		   "F1); tcp_timewait_state_process() in net/ipv4/tcp_minisocks.c, by "
 		   "sysctl_tcp_rfc1337",
 	.setup = "A listener on the server; the client is a raw peer. The server closes first, so "
-		 "that TIME_WAIT is its. R is what it expects next.",
+		 "the TIME_WAIT is on its side. R is what it expects next.",
 	.procedure = "Say RST at R, R+1, R-1 and R+100, each to a TIME_WAIT of its own; then the "
 		     "natural way: old data, its ACK, a RST that answers it. All RSTs again with "
 		     "the other value of net.ipv4.tcp_rfc1337.",

@@ -210,9 +210,10 @@ const struct lai_claim lai_claim_time_wait_paws_matrix = {
 	.said = "RFC 6191; RFC 7323 section 5 (PAWS); articles on tcp_tw_reuse",
 	.decides = "RFC 6191 section 2, RFC 7323 5.3; tcp_timewait_state_process() in "
 		   "net/ipv4/tcp_minisocks.c, tcp_paws_reject() in include/net/tcp.h",
-	.setup = "A listener on the server; the client is a raw peer with a timestamp clock of its "
-		 "own. The server closes first, so that TIME_WAIT is its. R is what it expects "
-		 "next, T the last timestamp that it saw.",
+	.setup =
+		"A listener on the server; the client is a raw peer with a timestamp clock of its "
+		"own. The server closes first, so the TIME_WAIT is on its side. R is what it expects "
+		"next, T the last timestamp that it saw.",
 	.procedure = "Say SYNs below, at and above R, each with a timestamp newer than T, T "
 		     "itself, older, 0, and none; the same after a connection without timestamps. "
 		     "21 cells, each with a TIME_WAIT of its own that is half a second old.",

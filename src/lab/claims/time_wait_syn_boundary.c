@@ -37,19 +37,19 @@ static void run(struct lai_trial *trial)
 	}
 	lai_trial_control(
 		trial, answers[AT_NEXT] == LAI_TW_SYN_ACK && answers[AT_FARTHEST] == LAI_TW_SYN_ACK,
-		"SYNs at R+1 and R+2^31-1 are answered by %s and %s",
+		"SYNs 1 and 2^31-1 above the expected number are answered by %s and %s",
 		lai_tw_answer_name(answers[AT_NEXT]), lai_tw_answer_name(answers[AT_FARTHEST]));
 	if (answers[AT_R] == LAI_TW_SYN_ACK)
 		lai_trial_conclude(trial, LAI_LAB_CONFIRMED,
-				   "a SYN at R itself is answered by "
-				   "SYN-ACK");
+				   "a SYN with exactly the expected number is answered by SYN-ACK");
 	else
-		lai_trial_conclude(trial, LAI_LAB_REFUTED,
-				   "a SYN at R itself is answered by %s; %s",
-				   lai_tw_answer_name(answers[AT_R]),
-				   all ? "R+1 to R+2^31 reopen the connection, R+2^31+1 is behind"
-				       : "the other numbers differ from Linux 6.18's, see the "
-					 "evidence");
+		lai_trial_conclude(
+			trial, LAI_LAB_REFUTED,
+			"a SYN with exactly the expected number is answered by %s; %s",
+			lai_tw_answer_name(answers[AT_R]),
+			all ? "those 1 to 2^31 above it reopen the connection, 2^31+1 counts as below"
+			    : "the other numbers differ from Linux 6.18's, see the "
+			      "evidence");
 }
 
 const struct lai_claim lai_claim_time_wait_syn_boundary = {
@@ -61,8 +61,8 @@ const struct lai_claim lai_claim_time_wait_syn_boundary = {
 	.decides = "RFC 9293 3.4 (comparison modulo 2^32); after(seq, rcv_nxt) in "
 		   "tcp_timewait_state_process(), net/ipv4/tcp_minisocks.c",
 	.setup = "A listener on the server; the client is a raw peer that uses no timestamps. The "
-		 "server closes first, so that TIME_WAIT is its. R is what it expects next: one "
-		 "more than the peer's FIN had.",
+		 "server closes first, so the TIME_WAIT is on its side. R is what it expects next: "
+		 "one more than the peer's FIN had.",
 	.procedure = "Say SYN at R-1, R, R+1, R+2^31-1, R+2^31 and R+2^31+1, each to a TIME_WAIT "
 		     "of its own.",
 	.outcome = "R itself is refused with an ACK: Linux wants more than RFC 6191 does. The "

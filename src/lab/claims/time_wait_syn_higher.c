@@ -45,22 +45,26 @@ static void run(struct lai_trial *trial)
 	struct lai_segment syn = lai_tw_syn(&tw, tw.expects - lower), heard = {0};
 	enum lai_tw_answer answer = lai_tw_ask(&bench, &tw, &syn, &heard);
 
-	lai_trial_control(trial, answer == LAI_TW_ACK && lai_tw_alive(&bench, &tw, NULL),
-			  "a SYN at R-%u is answered by %s, and the TIME_WAIT is %s", lower,
-			  lai_tw_answer_name(answer),
-			  lai_tw_alive(&bench, &tw, NULL) ? "still there" : "gone");
+	lai_trial_control(
+		trial, answer == LAI_TW_ACK && lai_tw_alive(&bench, &tw, NULL),
+		"a SYN %u below the expected number is answered by %s, and the TIME_WAIT is "
+		"%s",
+		lower, lai_tw_answer_name(answer),
+		lai_tw_alive(&bench, &tw, NULL) ? "still there" : "gone");
 	if (next && later)
 		lai_trial_number(trial, "isn_ahead", "bytes", ISN_AHEAD);
 	if (next && later)
 		lai_trial_conclude(
 			trial, LAI_LAB_CONFIRMED,
-			"SYNs at R+1 and R+%u are answered by SYN-ACK and accept() "
-			"returns the new connections; the server's new ISN is %u ahead of "
-			"all it had used",
+			"SYNs 1 and %u above the expected number are answered by SYN-ACK, "
+			"and accept() returns the new connections; the server's new ISN "
+			"is %u ahead of all it had used",
 			far, ISN_AHEAD);
 	else
 		lai_trial_conclude(
-			trial, LAI_LAB_REFUTED, "a SYN at R+1 %s the connection, one at R+%u %s",
+			trial, LAI_LAB_REFUTED,
+			"a SYN 1 above the expected number %s the connection, one %u above "
+			"it %s",
 			next ? "reopens" : "does not reopen", far, later ? "does" : "does not");
 }
 
@@ -73,7 +77,7 @@ const struct lai_claim lai_claim_time_wait_syn_higher = {
 		   "net/ipv4/tcp_minisocks.c, which answers TCP_TW_SYN, and tcp_v4_rcv() in "
 		   "net/ipv4/tcp_ipv4.c, which then looks for the listener",
 	.setup = "A listener on the server; the client is a raw peer that uses no timestamps. The "
-		 "server closes first, so that TIME_WAIT is its. R is what it expects next.",
+		 "server closes first, so the TIME_WAIT is on its side. R is what it expects next.",
 	.procedure = "Say SYN at R+1 of one TIME_WAIT and at a random distance below 2^31 of "
 		     "another; complete the handshakes; accept().",
 	.outcome = "SYN-ACK at once. The server chooses its new initial sequence number 65537 "

@@ -61,17 +61,21 @@ static void conclude(struct lai_trial *trial, uint32_t lower, const struct lai_t
 	lai_trial_number(trial, "timer_before", "ms", syn->before_ms);
 	lai_trial_number(trial, "timer_after", "ms", syn->after_ms);
 	if (acked && syn->alive)
-		lai_trial_conclude(trial, LAI_LAB_REFUTED,
-				   "a SYN at R-%u is answered by an ACK of R, neither dropped nor "
-				   "refused; the TIME_WAIT stays, and its timer %s",
-				   lower, restarted(syn) ? "begins again" : "goes on");
+		lai_trial_conclude(
+			trial, LAI_LAB_REFUTED,
+			"a SYN %u below the expected number is answered by an ACK of that "
+			"number, neither dropped nor refused; the TIME_WAIT stays, and its "
+			"timer %s",
+			lower, restarted(syn) ? "begins again" : "goes on");
 	else if (syn->answer == LAI_TW_SILENCE || syn->answer == LAI_TW_RST)
-		lai_trial_conclude(trial, LAI_LAB_CONFIRMED, "a SYN at R-%u is met with %s", lower,
+		lai_trial_conclude(trial, LAI_LAB_CONFIRMED,
+				   "a SYN %u below the expected number is met with %s", lower,
 				   lai_tw_answer_name(syn->answer));
 	else
 		lai_trial_conclude(
-			trial, LAI_LAB_REFUTED, "a SYN at R-%u is answered by %s; TIME_WAIT %s",
-			lower, lai_tw_answer_name(syn->answer), syn->alive ? "stays" : "is gone");
+			trial, LAI_LAB_REFUTED,
+			"a SYN %u below the expected number is answered by %s; TIME_WAIT %s", lower,
+			lai_tw_answer_name(syn->answer), syn->alive ? "stays" : "is gone");
 }
 
 static void run(struct lai_trial *trial)
@@ -94,8 +98,9 @@ static void run(struct lai_trial *trial)
 	react(&bench, &other, &old, &by_data);
 	say(trial, "old data, no SYN", &by_data);
 	reopened = lai_tw_ask(&bench, &higher, &ahead, NULL);
-	lai_trial_control(trial, reopened == LAI_TW_SYN_ACK, "a SYN at R+%u is answered by %s",
-			  lower, lai_tw_answer_name(reopened));
+	lai_trial_control(trial, reopened == LAI_TW_SYN_ACK,
+			  "a SYN %u above the expected number is answered by %s", lower,
+			  lai_tw_answer_name(reopened));
 	lai_trial_control(trial, nobody == LAI_TW_RST,
 			  "a SYN to a port where nobody listens is answered by %s",
 			  lai_tw_answer_name(nobody));
@@ -111,13 +116,15 @@ const struct lai_claim lai_claim_time_wait_syn_lower = {
 	.id = "time-wait-syn-lower",
 	.claim = "A SYN with a lower sequence number that meets a TIME_WAIT is dropped, or "
 		 "refused with a RST.",
-	.said = "articles on port reuse: Windows is said to drop such a SYN silently; RFC 6191 "
-		"section 2 says \"silently drop\" too; others expect \"connection refused\"",
+	.said = "articles on port reuse: Windows is said to drop such a SYN silently, others "
+		"expect \"connection refused\"; RFC 6191 section 2: \"silently drop the incoming "
+		"SYN segment\"; the mailing list netdev discussed in November 2024 that Linux does "
+		"not",
 	.decides = "RFC 9293 3.10.7.4 (a segment that is not acceptable is answered by an ACK); "
 		   "tcp_timewait_state_process() in net/ipv4/tcp_minisocks.c: TCP_TW_ACK, without "
 		   "inet_twsk_reschedule() for a SYN",
 	.setup = "A listener on the server; the client is a raw peer that uses no timestamps. The "
-		 "server closes first, so that TIME_WAIT is its. R is what it expects next.",
+		 "server closes first, so the TIME_WAIT is on its side. R is what it expects next.",
 	.procedure = "Let the TIME_WAIT become 500 ms old, read its timer, say SYN at a random "
 		     "distance below R, hear the answer, read the timer again.",
 	.outcome = "An ACK of R. A client that is still in SYN_SENT answers it with a RST, which "

@@ -201,8 +201,8 @@ static void run(struct lai_trial *trial)
 const struct lai_claim lai_claim_tw_reuse_at_once = {
 	.id = "tw-reuse-at-once",
 	.claim = "With net.ipv4.tcp_tw_reuse=1 a port in TIME_WAIT can be used again at once.",
-	.said = "Tuning guides against \"Cannot assign requested address\", as a setting that makes "
-		"TIME_WAIT harmless.",
+	.said = "Tuning guides against \"Cannot assign requested address\", and answers like those to "
+		"Stack Overflow question 6426253, as a setting that makes TIME_WAIT harmless.",
 	.decides = "tcp_twsk_unique() in net/ipv4/tcp_ipv4.c: an automatic port is taken out of "
 		   "TIME_WAIT only if the old connection had timestamps and the TIME_WAIT is older "
 		   "than tcp_tw_reuse_delay (before Linux 6.14: the seconds of a clock have "

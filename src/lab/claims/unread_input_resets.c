@@ -203,15 +203,14 @@ const struct lai_claim lai_claim_unread_input_resets = {
 	.said = "every drawing of the TCP state machine: \"CLOSE / snd FIN\" (RFC 9293 figure 5)",
 	.decides =
 		"RFC 9293 3.6.1 (a host that closes with data unread SHOULD send a RST), RFC 2525 "
-		"2.17; "
-		"__tcp_close() in net/ipv4/tcp.c calls tcp_send_active_reset() and counts "
+		"2.17; __tcp_close() in net/ipv4/tcp.c calls tcp_send_active_reset() and counts "
 		"TCPAbortOnClose if the receive queue holds data",
 	.setup = "client ---- server; the client sends, the server closes.",
 	.procedure =
 		"The server closes when all of some bytes is read; when none is; when one byte is "
 		"left; when only the peer's FIN is unread; by the end of its process; after "
-		"shutdown(SHUT_WR). And bytes come after it has closed. The first segment with FIN or "
-		"RST on the wire counts.",
+		"shutdown(SHUT_WR). And bytes come after it has closed. The first segment with "
+		"FIN or RST on the wire counts.",
 	.outcome = "One unread byte makes it a RST: the peer reads ECONNRESET instead of EOF. What "
 		   "comes after close() is answered by RST as well.",
 	.control = "The same bytes, read before close(): FIN, EOF.",
