@@ -55,18 +55,20 @@ void lai_host_enter(struct lai_trial *trial, const struct lai_host *host)
 	here = host;
 }
 
-/* The thread is in the host's new namespace afterwards. */
+/* The thread is in the host's new namespace afterwards; what it was in is nobody's. */
 static void host_unshare(struct lai_trial *trial, struct lai_host *host)
 {
-	int netns;
-
-	if (unshare(CLONE_NEWNET) < 0 && (errno == EPERM || errno == ENOSPC || errno == EINVAL))
-		lai_trial_lacks(trial, "no network namespace can be made: %s", strerror(errno));
-	netns = open(OUR_NETNS, O_RDONLY | O_CLOEXEC);
-	if (netns < 0)
+	if (unshare(CLONE_NEWNET) < 0) {
+		if (errno == EPERM || errno == ENOSPC || errno == EINVAL)
+			lai_trial_lacks(trial, "no network namespace can be made: %s",
+					strerror(errno));
 		lai_trial_fail(trial, "no network namespace for the %s: %s", host->name,
 			       strerror(errno));
-	host->netns = netns;
+	}
+	host->netns = open(OUR_NETNS, O_RDONLY | O_CLOEXEC);
+	if (host->netns < 0)
+		lai_trial_fail(trial, "the %s's network namespace: %s", host->name,
+			       strerror(errno));
 	here = host;
 }
 

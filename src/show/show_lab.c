@@ -179,6 +179,11 @@ static void put_summary(struct lai_text *text, const struct lai_run *run)
 	lai_show_safe(text, run->kernel, sizeof(run->kernel));
 	lai_text_append(text, "%s); %.0f s\n", run->unprivileged ? ", in a user namespace" : "",
 			(double)(run->ended_ns - run->began_ns) / 1e9);
+	for (size_t i = 0; run->settings && run->settings[i]; i++) {
+		lai_text_append(text, "%s", i == 0 ? "in every host: " : ", ");
+		lai_show_safe(text, run->settings[i], CELL_MAX);
+	}
+	lai_text_append(text, "%s", run->settings && run->settings[0] ? "\n" : "");
 	if (lacks)
 		lai_text_append(text, "%zu lack%s something here, which the finding names\n", lacks,
 				lacks == 1 ? "s" : "");

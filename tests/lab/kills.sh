@@ -14,7 +14,7 @@ if [ -z "${LAB_KILLS_INSIDE:-}" ]; then
 	unshare -npm --fork --mount-proc true 2>/dev/null && exec unshare -npm --fork --mount-proc --kill-child "$0"
 fi
 . tests/lib.sh
-[ "$LAB_KILLS_INSIDE" ] && unshare -n true 2>/dev/null || t_skip_all "no namespaces here"
+if [ -z "$LAB_KILLS_INSIDE" ] || ! unshare -n true 2>/dev/null; then t_skip_all "no namespaces here"; fi
 KILLS=${LAB_KILLS:-100}
 RANDOM=${LAB_SEED:-20250} # the moments, signals and claims; the load of the machine does the rest
 t_plan 9
@@ -61,7 +61,7 @@ for ((i = 0; i < KILLS; i++)); do
 done
 t_note "$KILLS runs: $living were killed before their end, $working with trials at work at that moment"
 
-t_ok "most were killed while trials were at work" test $working -ge $((KILLS * 6 / 10))
+t_ok "at least half were killed while trials were at work" test $working -ge $((KILLS / 2))
 t_ok "and nearly all before their end" test $living -ge $((KILLS * 7 / 10))
 t_is "each ends by its signal" $wrong_status 0
 t_is "and an interrupted one says how far it came" $unsaid 0

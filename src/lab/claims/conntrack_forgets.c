@@ -145,14 +145,17 @@ static bool left_behind(const struct half_closed *half)
 
 static void run(struct lai_trial *trial)
 {
-	long timeout_s = lai_host_get(trial, trial->router, TIMEOUT);
+	long timeout_s = 0;
 	struct half_closed halves[MANNERS];
 	unsigned there = 0, left;
 
-	/* A connection's life in the table is set by the segment that changes its state. */
+	/* A connection's life in the table is set by the segment that changes its state. The
+	   setting may be there only since a rule has asked for connection tracking. */
 	for (unsigned i = 0; i < MANNERS; i++) {
-		if (i == FORGETS)
+		if (i == FORGETS) {
+			timeout_s = lai_host_get(trial, trial->router, TIMEOUT);
 			lai_host_set_number(trial, trial->router, TIMEOUT, TIMEOUT_SHORT_S);
+		}
 		halves[i] = half_close(trial, (enum manner)i);
 	}
 	lai_host_set_number(trial, trial->router, TIMEOUT, timeout_s);

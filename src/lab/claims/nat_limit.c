@@ -79,9 +79,13 @@ struct outcome {
 	unsigned connects;  /* until one was refused, or CONNECTS */
 	bool refused;	    /* no port; with NAT: the SYN was not answered by SYN and ACK */
 	double seconds;	    /* for these connects */
-	double time_wait_s; /* how long the last one's port is in TIME_WAIT; 0: it is not */
-	double recovery_s;  /* of a row that waits, from its first connect to the one after the
-				 refusal; 0: it did not recover */
+	double time_wait_s; /* how long the first one's port is in TIME_WAIT; 0: it is not */
+	double recovery_s;  /* from the first connect to the one after the refusal; 0: none */
+};
+
+/* What was set on the client. */
+struct former {
+	long tw_reuse, timestamps;
 };
 
 /* One row on its way. */
@@ -118,27 +122,13 @@ static unsigned range_ports(struct lai_trial *trial)
 	return last - first + 1;
 }
 
-/* A setting of the client's, and what it was. */
-struct change {
-	const char *name;
-	long before;
-};
-
-static struct change change(struct lai_trial *trial, const char *name, const char *value)
+/* The row's value, or the former one. */
+static void set_for(struct lai_trial *trial, const char *name, const char *value, long former)
 {
-	struct change change = {0};
-
-	if (!value)
-		return change;
-	change = (struct change){name, lai_host_get(trial, trial->client, name)};
-	lai_host_set(trial, trial->client, name, value);
-	return change;
-}
-
-static void change_back(struct lai_trial *trial, const struct change *change)
-{
-	if (change->name)
-		lai_host_set_number(trial, trial->client, change->name, change->before);
+	if (value)
+		lai_host_set(trial, trial->client, name, value);
+	else
+		lai_host_set_number(trial, trial->client, name, former);
 }
 
 static unsigned range_first(const struct course *course)
@@ -205,12 +195,14 @@ static bool connection(struct lai_trial *trial, struct course *course, unsigned 
 	return true;
 }
 
+/* Of the latest connection, on the client's side; 0: there is none. */
 static double time_wait_left(struct lai_trial *trial, const struct course *course)
 {
 	struct lai_socket_fact fact;
 
-	if (!lai_gauge_find(trial, trial->client, &course->last, &fact) ||
-	    fact.state != LAI_TCP_TIME_WAIT)
+	if (course->row->server_first || course->row->linger_zero ||
+	    !lai_gauge_await(trial, trial->client, &course->last, LAI_TCP_TIME_WAIT, REFUSED_NS) ||
+	    !lai_gauge_find(trial, trial->client, &course->last, &fact))
 		return 0;
 	return fact.timer_ms / 1000.0;
 }
@@ -218,7 +210,7 @@ static double time_wait_left(struct lai_trial *trial, const struct course *cours
 static void row_measure(struct lai_trial *trial, struct course *course, struct outcome *outcome)
 {
 	course->began_ns = lai_clock_now();
-	while (outcome->connects < CONNECTS && !outcome->refused) {
+	while (outcome->connects < CONNECTS) {
 		outcome->refused = !connection(trial, course, outcome->connects, REFUSED_NS);
 		if (outcome->refused)
 			break;
@@ -236,18 +228,17 @@ static void row_measure(struct lai_trial *trial, struct course *course, struct o
 		(void)connection(trial, course, outcome->connects + i, 0);
 }
 
-static struct outcome row_run(struct lai_trial *trial, unsigned index)
+static struct outcome row_run(struct lai_trial *trial, unsigned index, const struct former *former)
 {
 	struct course course = {.row = &rows[index], .index = index};
 	struct outcome outcome = {0};
-	struct change tw_reuse, timestamps;
 
 	course.listener = lai_call_listen(trial, trial->server, 0, false, &course.to);
 	if (course.row->drawn)
 		course.series =
 			lai_trial_series(trial, course.row->name, "time, ms", "connections made");
-	tw_reuse = change(trial, TW_REUSE, course.row->tw_reuse);
-	timestamps = change(trial, TIMESTAMPS, course.row->timestamps);
+	set_for(trial, TW_REUSE, course.row->tw_reuse, former->tw_reuse);
+	set_for(trial, TIMESTAMPS, course.row->timestamps, former->timestamps);
 	course.recovers = lai_host_get(trial, trial->client, TW_REUSE) == 1 &&
 			  lai_host_get(trial, trial->client, TIMESTAMPS) != 0;
 	range_set(trial, range_first(&course), course.row->routed ? RANGE_WIDE : PORTS);
@@ -255,8 +246,8 @@ static struct outcome row_run(struct lai_trial *trial, unsigned index)
 		lai_nat_source(trial, lai_address_port(&course.to), ROUTER_FIRST,
 			       ROUTER_FIRST + PORTS - 1);
 	row_measure(trial, &course, &outcome);
-	change_back(trial, &tw_reuse);
-	change_back(trial, &timestamps);
+	set_for(trial, TW_REUSE, NULL, former->tw_reuse);
+	set_for(trial, TIMESTAMPS, NULL, former->timestamps);
 	if (course.row->routed)
 		lai_rules_clear(trial, trial->router);
 	(void)close(course.listener);
@@ -325,11 +316,6 @@ static void control(struct lai_trial *trial)
 	(void)close(second);
 }
 
-static bool is_free(const struct outcome *outcome)
-{
-	return !outcome->refused;
-}
-
 /* The rows that make the verdict; what a router's table does is another claim's matter. */
 static void conclude(struct lai_trial *trial, const struct outcome outcomes[ROWS], unsigned ports,
 		     double rate)
@@ -339,12 +325,12 @@ static void conclude(struct lai_trial *trial, const struct outcome outcomes[ROWS
 	unsigned count_limited = 0, count_free = 0;
 
 	for (unsigned i = 0; i < ROWS; i++) {
-		struct lai_text *text = is_free(&outcomes[i]) ? &unlimited : &limited;
+		struct lai_text *text = outcomes[i].refused ? &limited : &unlimited;
 
 		if (rows[i].routed)
 			continue;
-		count_free += is_free(&outcomes[i]);
-		count_limited += !is_free(&outcomes[i]);
+		count_free += !outcomes[i].refused;
+		count_limited += outcomes[i].refused;
 		lai_text_append(text, "%s%s", text->length ? ", " : "", rows[i].name);
 		if (outcomes[i].recovery_s > 0)
 			lai_text_append(text, " (again after %.1f s)", outcomes[i].recovery_s);
@@ -373,11 +359,13 @@ static void conclude(struct lai_trial *trial, const struct outcome outcomes[ROWS
 static void run(struct lai_trial *trial)
 {
 	unsigned ports = range_ports(trial);
+	struct former former = {lai_host_get(trial, trial->client, TW_REUSE),
+				lai_host_get(trial, trial->client, TIMESTAMPS)};
 	struct outcome outcomes[ROWS];
 	double tracked_s, rates[ROWS];
 
 	for (unsigned i = 0; i < ROWS; i++) {
-		outcomes[i] = row_run(trial, i);
+		outcomes[i] = row_run(trial, i, &former);
 		tracked_s =
 			rows[i].routed ? (double)lai_host_get(trial, trial->router, TRACKED) : 0;
 		rates[i] = rate_per_port(&rows[i], &outcomes[i], tracked_s);

@@ -351,7 +351,7 @@ const struct lai_claim lai_claim_port_reuse_second = {
 	.control = "With tcp_rfc1337=1 at the server it must not be made at all while we wait; "
 		   "with timestamps the first SYN must be accepted.",
 	.expected = {{0, 0, LAI_LAB_CONFIRMED, NULL},
-		     {5, 6, LAI_LAB_REFUTED, "commit 9603d47bad46: the quick second SYN"}},
+		     {5, 6, LAI_LAB_REFUTED, "the quick second SYN (commit 9603d47bad46)"}},
 	.network = LAI_NETWORK_PAIR,
 	.lane = LAI_LANE_WAITS,
 	.both_families = true,

@@ -192,7 +192,7 @@ const struct lai_claim lai_claim_syn_retry_once = {
 		   "From then on the SYN's ordinary timer: 1 s (2 s before Linux 6.5).",
 	.control = "A SYN that is not answered at all must wait a second before it is repeated.",
 	.expected = {{0, 0, LAI_LAB_REFUTED, NULL},
-		     {5, 6, LAI_LAB_CONFIRMED, "commit 9603d47bad46: the quick second SYN"}},
+		     {5, 6, LAI_LAB_CONFIRMED, "the quick second SYN (commit 9603d47bad46)"}},
 	.network = LAI_NETWORK_PAIR,
 	.lane = LAI_LANE_WAITS,
 	.both_families = true,

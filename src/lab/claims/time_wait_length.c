@@ -273,8 +273,8 @@ const struct lai_claim lai_claim_time_wait_length = {
 	.procedure =
 		"The client closes first, the server second. The client's TIME_WAIT timer is read "
 		"at once, and again while half a second goes by. Then the same with nine settings "
-		"changed, one at a time, each with a new connection; tcp_fin_timeout also while "
-		"an entry is there.",
+		"changed (those that this kernel has), one at a time, each with a new connection; "
+		"tcp_fin_timeout also while an entry is there.",
 	.outcome = "60 seconds, a constant in the kernel's source, as if MSL were 30 s. No setting "
 		   "changes it; tcp_fin_timeout ends FIN_WAIT2 of a closed socket.",
 	.control = "tcp_fin_timeout must change what it is for: the timer of a FIN_WAIT2 whose "
