@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -76,14 +77,21 @@ struct lai_call lai_call_connect(int fd, const struct lai_address *to, uint64_t 
 	return watch_stop(&watch, error, 0);
 }
 
+static char pattern[PATTERN_BYTES];
+
+static void pattern_fill(void)
+{
+	for (size_t i = 0; i < sizeof(pattern); i++)
+		pattern[i] = (char)('a' + i % 26);
+}
+
 struct lai_call lai_call_send(int fd, size_t bytes, uint64_t wait_ns)
 {
-	static char pattern[PATTERN_BYTES];
+	static pthread_once_t filled = PTHREAD_ONCE_INIT;
 	struct watch watch = watch_start(wait_ns);
 	size_t sent = 0;
 
-	for (size_t i = 0; i < sizeof(pattern) && !pattern[sizeof(pattern) - 1]; i++)
-		pattern[i] = (char)('a' + i % 26);
+	(void)pthread_once(&filled, pattern_fill);
 	while (sent < bytes) {
 		size_t left = bytes - sent;
 		ssize_t count = send(fd, pattern, left < sizeof(pattern) ? left : sizeof(pattern),

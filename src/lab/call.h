@@ -66,11 +66,4 @@ struct lai_pair lai_pair_open(struct lai_trial *trial, const struct lai_pair_pla
 /* Closes what is still >= 0. */
 void lai_pair_close(struct lai_pair *pair);
 
-/* A port that the trial's random numbers choose in [min, max]. */
-uint16_t lai_trial_port(struct lai_trial *trial, uint16_t min, uint16_t max);
-
-/* Lets time go by, for claims about time. Not for waiting that something has happened:
-   lai_gauge_await(). */
-void lai_trial_pass(struct lai_trial *trial, uint64_t ns);
-
 #endif

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <time.h>
 #include <unistd.h>
 
 /* More than any trial opens before it accepts; net.core.somaxconn may lower it. */
@@ -174,22 +173,4 @@ void lai_pair_close(struct lai_pair *pair)
 	close_once(&pair->client);
 	close_once(&pair->server);
 	close_once(&pair->listener);
-}
-
-uint16_t lai_trial_port(struct lai_trial *trial, uint16_t min, uint16_t max)
-{
-	return (uint16_t)(min + lai_random_below(&trial->random, (uint64_t)max - min + 1));
-}
-
-void lai_trial_pass(struct lai_trial *trial, uint64_t ns)
-{
-	uint64_t deadline_ns = lai_time_after(lai_clock_now(), ns);
-	struct timespec until = {
-		.tv_sec = (time_t)(deadline_ns / LAI_S),
-		.tv_nsec = (long)(deadline_ns % LAI_S),
-	};
-
-	(void)trial;
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
-		;
 }

@@ -4,6 +4,9 @@
  *
  * A claim is one file in lab/claims/ that defines `const struct lai_claim lai_claim_NAME`, and one
  * row in LAI_CLAIMS. Its texts are for readers who know TCP and not this program.
+ *
+ * CONFIRMED and REFUTED each have a condition of their own, and so has DEPENDS (a sysctl that turns
+ * the claim is one); what is none of them is INCONCLUSIVE.
  */
 #ifndef LAI_LAB_CLAIM_H
 #define LAI_LAB_CLAIM_H

@@ -167,6 +167,13 @@ static bool counter_find(const struct lai_counters *counters, const char *name, 
 				  number);
 }
 
+bool lai_counters_have(const struct lai_counters *counters, const char *name)
+{
+	uint64_t number;
+
+	return counter_find(counters, name, &number);
+}
+
 uint64_t lai_counters_since(struct lai_trial *trial, const struct lai_host *host,
 			    const struct lai_counters *then, const char *name)
 {

@@ -36,37 +36,54 @@ static void state_record(struct lai_result *result, const struct lai_result_stat
 	result->state_count++;
 }
 
+/* False: in no table, and *found is empty. */
+static bool look(struct lai_trial *trial, const struct lai_host *host, const struct lai_ends *ends,
+		 struct lai_socket_fact *found)
+{
+	struct lai_socket_fact wanted = {
+		.family = lai_address_family(&ends->local),
+		.local = ends->local,
+		.remote = ends->remote,
+	};
+	int error;
+
+	*found = (struct lai_socket_fact){0};
+	lai_host_enter(trial, host);
+	error = lai_sockdiag_find(&wanted, found);
+	if (error == -EPROTONOSUPPORT)
+		lai_trial_lacks(trial, "this kernel has no sock_diag for TCP (CONFIG_INET_DIAG)");
+	if (error && error != -ENOENT)
+		lai_trial_fail(trial, "sock_diag in %s: %s", host->name, lai_call_errno(-error));
+	return !error;
+}
+
 bool lai_gauge_find(struct lai_trial *trial, const struct lai_host *host,
 		    const struct lai_ends *ends, struct lai_socket_fact *fact)
 {
-	struct lai_socket_fact found = {0}, wanted = {
-						    .family = lai_address_family(&ends->local),
-						    .local = ends->local,
-						    .remote = ends->remote,
-					    };
 	struct lai_result_state now = {
 		.host = host->number,
 		.local_port = lai_address_port(&ends->local),
 		.remote_port = lai_address_port(&ends->remote),
 	};
-	int error;
+	struct lai_socket_fact found;
+	bool exists = look(trial, host, ends, &found);
 
-	lai_host_enter(trial, host);
-	error = lai_sockdiag_find(&wanted, &found);
-	if (error == -EPROTONOSUPPORT)
-		lai_trial_lacks(trial, "this kernel has no sock_diag for TCP (CONFIG_INET_DIAG)");
-	if (error && error != -ENOENT)
-		lai_trial_fail(trial, "sock_diag in %s: %s", host->name, lai_call_errno(-error));
 	now.time_ns = lai_clock_read(CLOCK_REALTIME);
 	now.state = (uint8_t)found.state;
 	now.timer = found.timer;
 	now.timer_ms = found.timer_ms;
 	state_record(trial->result, &now);
-	if (error)
-		return false;
-	if (fact)
+	if (exists && fact)
 		*fact = found;
-	return true;
+	return exists;
+}
+
+enum lai_tcp_state lai_gauge_peek(struct lai_trial *trial, const struct lai_host *host,
+				  const struct lai_ends *ends)
+{
+	struct lai_socket_fact found;
+
+	return look(trial, host, ends, &found) ? found.state : LAI_TCP_NONE;
 }
 
 enum lai_tcp_state lai_gauge_state(struct lai_trial *trial, const struct lai_host *host,

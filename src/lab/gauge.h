@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * gauge.h - what the kernel of a host says: states and timers from sock_diag, counters from
- * /proc/net/netstat and snmp. Every look is also recorded in the result (states of both sides).
+ * /proc/net/netstat and snmp. Every look but a peek is also recorded in the result (states of both
+ * sides).
  */
 #ifndef LAI_LAB_GAUGE_H
 #define LAI_LAB_GAUGE_H
@@ -17,6 +18,10 @@ bool lai_gauge_find(struct lai_trial *trial, const struct lai_host *host,
 /* Its state; LAI_TCP_NONE: in no table. */
 enum lai_tcp_state lai_gauge_state(struct lai_trial *trial, const struct lai_host *host,
 				   const struct lai_ends *ends);
+
+/* The same, not recorded: for loops over many connections or many looks. */
+enum lai_tcp_state lai_gauge_peek(struct lai_trial *trial, const struct lai_host *host,
+				  const struct lai_ends *ends);
 
 /* Looks again until it is in this state. False: not within the wait. */
 bool lai_gauge_await(struct lai_trial *trial, const struct lai_host *host,
@@ -38,6 +43,8 @@ size_t lai_gauge_count(struct lai_trial *trial, const struct lai_host *host, uin
 struct lai_counters;
 struct lai_counters *lai_counters_read(struct lai_trial *trial, const struct lai_host *host);
 void lai_counters_free(struct lai_counters *counters);
+/* Whether the kernel counts this (name: as below). */
+bool lai_counters_have(const struct lai_counters *counters, const char *name);
 /*
  * now - then of "TcpExt: PAWSActive", named "PAWSActive" (netstat and snmp; also "nf_conntrack:
  * insert_failed" as "conntrack_insert_failed", "conntrack_drop", summed over processors). Ends the

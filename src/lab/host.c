@@ -160,12 +160,12 @@ static void port_address(struct lai_trial *trial, const struct lai_wire_end *end
 	const struct lai_host_port *port = &end->host->ports[end->port];
 	const struct lai_host_port *peer = &other->host->ports[other->port];
 
-	lai_link_add_address(trial, end->host, end->port, &port->v4);
-	lai_link_add_neighbour(trial, end->host, end->port, &peer->v4, peer->mac);
+	lai_host_link_add_address(trial, end->host, end->port, &port->v4);
+	lai_host_link_add_neighbour(trial, end->host, end->port, &peer->v4, peer->mac);
 	if (!port->v6.length)
 		return;
-	lai_link_add_address(trial, end->host, end->port, &port->v6);
-	lai_link_add_neighbour(trial, end->host, end->port, &peer->v6, peer->mac);
+	lai_host_link_add_address(trial, end->host, end->port, &port->v6);
+	lai_host_link_add_neighbour(trial, end->host, end->port, &peer->v6, peer->mac);
 }
 
 static void wire_make(struct lai_trial *trial, unsigned wire, struct lai_wire_end near,
@@ -173,13 +173,13 @@ static void wire_make(struct lai_trial *trial, unsigned wire, struct lai_wire_en
 {
 	port_fill(trial, &near, wire, NUMBER_NEAR);
 	port_fill(trial, &far, wire, NUMBER_FAR);
-	lai_link_make(trial, &near, &far);
+	lai_host_link_make(trial, &near, &far);
 	lai_host_enter(trial, far.host);
-	lai_link_raise(trial, far.host->ports[far.port].name);
+	lai_host_link_raise(trial, far.host->ports[far.port].name);
 	lai_host_enter(trial, near.host);
-	lai_link_raise(trial, near.host->ports[near.port].name);
-	lai_link_await(trial, near.host, near.port);
-	lai_link_await(trial, far.host, far.port);
+	lai_host_link_raise(trial, near.host->ports[near.port].name);
+	lai_host_link_await(trial, near.host, near.port);
+	lai_host_link_await(trial, far.host, far.port);
 	port_address(trial, &near, &far);
 	port_address(trial, &far, &near);
 }
@@ -187,9 +187,9 @@ static void wire_make(struct lai_trial *trial, unsigned wire, struct lai_wire_en
 static void route_through(struct lai_trial *trial, const struct lai_host *host,
 			  const struct lai_host_port *gateway)
 {
-	lai_link_add_route(trial, host, 0, &gateway->v4);
+	lai_host_link_add_route(trial, host, 0, &gateway->v4);
 	if (gateway->v6.length)
-		lai_link_add_route(trial, host, 0, &gateway->v6);
+		lai_host_link_add_route(trial, host, 0, &gateway->v6);
 }
 
 static void settings_apply(struct lai_trial *trial, const char *const *settings, size_t hosts,
@@ -224,7 +224,7 @@ void lai_hosts_make(struct lai_trial *trial, const char *const *settings)
 		hosts[i].number = (uint8_t)i;
 		host_unshare(trial, &hosts[i]);
 		host_quiet(trial, &hosts[i]);
-		lai_link_raise(trial, "lo");
+		lai_host_link_raise(trial, "lo");
 	}
 	trial->client = &hosts[CLIENT];
 	trial->server = &hosts[SERVER];
@@ -278,7 +278,7 @@ struct lai_address lai_host_add_address(struct lai_trial *trial, struct lai_host
 
 	if (n < NUMBER_FIRST_FREE || n >= NUMBER_BROADCAST)
 		lai_trial_fail(trial, "a wire has no address .%u to give", n);
-	lai_link_add_address(trial, host, 0, &address);
+	lai_host_link_add_address(trial, host, 0, &address);
 	lai_host_neighbour(trial, host_opposite(trial, host), &address, host->ports[0].mac);
 	return address;
 }
@@ -304,5 +304,5 @@ static unsigned port_towards(const struct lai_host *host, const struct lai_addre
 void lai_host_neighbour(struct lai_trial *trial, const struct lai_host *host,
 			const struct lai_address *address, const uint8_t mac[6])
 {
-	lai_link_add_neighbour(trial, host, port_towards(host, address), address, mac);
+	lai_host_link_add_neighbour(trial, host, port_towards(host, address), address, mac);
 }

@@ -21,21 +21,22 @@ struct lai_wire_end {
  * Makes a pair of devices, each in its host, with the names and hardware addresses that stand in
  * the ports, and fills in their indexes. They are down, and leave segments and sums to no hardware.
  */
-void lai_link_make(struct lai_trial *trial, const struct lai_wire_end *near,
-		   const struct lai_wire_end *far);
+void lai_host_link_make(struct lai_trial *trial, const struct lai_wire_end *near,
+			const struct lai_wire_end *far);
 /* Raises a device of the host the thread is in. */
-void lai_link_raise(struct lai_trial *trial, const char *name);
+void lai_host_link_raise(struct lai_trial *trial, const char *name);
 /* Waits until both ends of the wire are there, and the device takes packets. */
-void lai_link_await(struct lai_trial *trial, const struct lai_host *host, unsigned port);
+void lai_host_link_await(struct lai_trial *trial, const struct lai_host *host, unsigned port);
 
 /* Without duplicate address detection; usable on return. */
-void lai_link_add_address(struct lai_trial *trial, const struct lai_host *host, unsigned port,
-			  const struct lai_address *address);
+void lai_host_link_add_address(struct lai_trial *trial, const struct lai_host *host, unsigned port,
+			       const struct lai_address *address);
 /* Everything else goes to this gateway. */
-void lai_link_add_route(struct lai_trial *trial, const struct lai_host *host, unsigned port,
-			const struct lai_address *gateway);
+void lai_host_link_add_route(struct lai_trial *trial, const struct lai_host *host, unsigned port,
+			     const struct lai_address *gateway);
 /* Whoever has this address has this MAC, on the wire of this port. */
-void lai_link_add_neighbour(struct lai_trial *trial, const struct lai_host *host, unsigned port,
-			    const struct lai_address *address, const uint8_t mac[6]);
+void lai_host_link_add_neighbour(struct lai_trial *trial, const struct lai_host *host,
+				 unsigned port, const struct lai_address *address,
+				 const uint8_t mac[6]);
 
 #endif

@@ -22,7 +22,7 @@
 #define REQUEST_BYTES 1024 /* the largest here has some 200 */
 #define ANSWER_BYTES 8192  /* what libmnl advises for a message of any kind */
 
-/* Indexes of a wire's two ends: not the same, see lai_link_make(). */
+/* Indexes of a wire's two ends: not the same, see lai_host_link_make(). */
 #define INDEX_NEAR 10
 #define INDEX_FAR 20
 
@@ -102,7 +102,7 @@ static int ioctl_socket(struct lai_trial *trial)
 	return sock;
 }
 
-void lai_link_raise(struct lai_trial *trial, const char *name)
+void lai_host_link_raise(struct lai_trial *trial, const char *name)
 {
 	struct ifreq request = {0};
 	int sock = ioctl_socket(trial);
@@ -163,8 +163,8 @@ static void put_device(struct nlmsghdr *head, struct ifinfomsg *message, unsigne
  * The indexes differ since Linux tells of a device's carrier at once only if it belongs to a device
  * of another index (linkwatch_urgent_event() in net/core/link_watch.c); of others once a second.
  */
-void lai_link_make(struct lai_trial *trial, const struct lai_wire_end *near,
-		   const struct lai_wire_end *far)
+void lai_host_link_make(struct lai_trial *trial, const struct lai_wire_end *near,
+			const struct lai_wire_end *far)
 {
 	struct nlattr *information, *data, *peer;
 	struct ifinfomsg *message;
@@ -189,7 +189,7 @@ void lai_link_make(struct lai_trial *trial, const struct lai_wire_end *near,
 }
 
 /* IFF_RUNNING follows both ends' going up from a work queue of the kernel's. */
-void lai_link_await(struct lai_trial *trial, const struct lai_host *host, unsigned port)
+void lai_host_link_await(struct lai_trial *trial, const struct lai_host *host, unsigned port)
 {
 	uint64_t deadline_ns = lai_clock_now() + WAIT_NS;
 	struct ifreq request = {0};
@@ -236,8 +236,8 @@ static bool is_local(const struct lai_address *address)
 	return request_send(&request, route_each, &local) == 0 && local;
 }
 
-void lai_link_add_address(struct lai_trial *trial, const struct lai_host *host, unsigned port,
-			  const struct lai_address *address)
+void lai_host_link_add_address(struct lai_trial *trial, const struct lai_host *host, unsigned port,
+			       const struct lai_address *address)
 {
 	uint64_t deadline_ns = lai_clock_now() + WAIT_NS;
 	struct request request;
@@ -261,8 +261,8 @@ void lai_link_add_address(struct lai_trial *trial, const struct lai_host *host, 
 	}
 }
 
-void lai_link_add_route(struct lai_trial *trial, const struct lai_host *host, unsigned port,
-			const struct lai_address *gateway)
+void lai_host_link_add_route(struct lai_trial *trial, const struct lai_host *host, unsigned port,
+			     const struct lai_address *gateway)
 {
 	struct request request;
 	struct rtmsg *message =
@@ -279,8 +279,9 @@ void lai_link_add_route(struct lai_trial *trial, const struct lai_host *host, un
 	request_do(trial, &request, "a route");
 }
 
-void lai_link_add_neighbour(struct lai_trial *trial, const struct lai_host *host, unsigned port,
-			    const struct lai_address *address, const uint8_t mac[6])
+void lai_host_link_add_neighbour(struct lai_trial *trial, const struct lai_host *host,
+				 unsigned port, const struct lai_address *address,
+				 const uint8_t mac[6])
 {
 	struct request request;
 	struct ndmsg *message = request_init(&request, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE,

@@ -4,13 +4,13 @@
 
 enum lai_lab_verdict lai_result_verdict(const struct lai_result *result, const char **why)
 {
-	if (result->ended_ns == 0) {
-		*why = "the trial did not come to its end";
-		return LAI_LAB_INCONCLUSIVE;
-	}
 	if (result->said == LAI_LAB_LACKS || result->said == LAI_LAB_INCONCLUSIVE) {
 		*why = result->words;
 		return result->said;
+	}
+	if (result->ended_ns == 0) {
+		*why = "the trial did not come to its end";
+		return LAI_LAB_INCONCLUSIVE;
 	}
 	if (result->said <= LAI_LAB_NONE || result->said >= LAI_LAB_VERDICT_COUNT) {
 		*why = "the trial ended without a conclusion";

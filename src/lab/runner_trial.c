@@ -247,7 +247,7 @@ static void read_last_words(const struct lai_trial_process *process, char *words
 	words[length] = '\0';
 }
 
-/* It could not say itself what became of it, so we do. */
+/* It could not say itself what became of it, so we do, in its place. */
 static void say_end(struct lai_trial_process *process, bool late)
 {
 	struct lai_result *result = &process->shared->result;
@@ -292,13 +292,9 @@ void lai_trial_process_end(struct lai_trial_process *process, bool late,
 		trial->end_signal = WTERMSIG(*status);
 	restore_bounds(result);
 	/* It may have come to its end between our looking at the clock and killing it. */
-	if (result->ended_ns == 0) {
+	if (result->ended_ns == 0)
 		say_end(process, late);
-		trial->verdict = LAI_LAB_INCONCLUSIVE;
-		trial->why = result->words;
-	} else {
-		trial->verdict = lai_result_verdict(result, &trial->why);
-	}
+	trial->verdict = lai_result_verdict(result, &trial->why);
 	for (size_t wire = 0; wire < LAI_TRIAL_WIRES_MAX; wire++)
 		trial->captures[wire] = keep_bytes(&process->captures[wire], &process->bytes[wire]);
 	(void)close(process->output);

@@ -8,9 +8,12 @@
 
 #include "lab/capture.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A line of evidence: a sentence about a segment with all its options, and room to spare. */
@@ -60,6 +63,16 @@ void lai_trial_say(struct lai_trial *trial, const char *format, ...)
 	(void)sentence_write(line, sizeof(line), format, list);
 	va_end(list);
 	evidence_add(trial->result, line);
+}
+
+void lai_trial_say_segment(struct lai_trial *trial, const char *what,
+			   const struct lai_segment *segment)
+{
+	struct lai_text text = LAI_TEXT_INIT(LINE_BYTES);
+
+	lai_segment_describe(segment, &text);
+	lai_trial_say(trial, "%s: %s", what, lai_text_string(&text));
+	lai_text_done(&text);
 }
 
 void lai_trial_number(struct lai_trial *trial, const char *name, const char *unit, double value)
@@ -188,4 +201,33 @@ void lai_trial_lacks(struct lai_trial *trial, const char *format, ...)
 	verdict_set(trial->result, LAI_LAB_LACKS, format, list);
 	va_end(list);
 	end(trial);
+}
+
+/* ---- what it chooses and waits for ---------------------------------------------------------- */
+
+uint16_t lai_trial_port(struct lai_trial *trial, uint16_t min, uint16_t max)
+{
+	return (uint16_t)(min + lai_random_below(&trial->random, (uint64_t)max - min + 1));
+}
+
+size_t lai_trial_descriptors(struct lai_trial *trial)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		lai_trial_fail(trial, "the limit of descriptors: %s", strerror(errno));
+	return limit.rlim_cur;
+}
+
+void lai_trial_pass(struct lai_trial *trial, uint64_t ns)
+{
+	uint64_t deadline_ns = lai_time_after(lai_clock_now(), ns);
+	struct timespec until = {
+		.tv_sec = (time_t)(deadline_ns / LAI_S),
+		.tv_nsec = (long)(deadline_ns % LAI_S),
+	};
+
+	(void)trial; /* it is the trial that waits, and nothing else may */
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
 }

@@ -33,6 +33,7 @@
 
 struct lai_host;
 struct lai_capture;
+struct lai_segment;
 
 #define LAI_TRIAL_WIRES_MAX 2
 
@@ -52,6 +53,10 @@ struct lai_trial {
 void lai_trial_say(struct lai_trial *trial, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* The same of a segment, in words; what it is to the claim stands before it: "delivered". */
+void lai_trial_say_segment(struct lai_trial *trial, const char *what,
+			   const struct lai_segment *segment);
+
 /* A measured value, listed and compared over the seeds. */
 void lai_trial_number(struct lai_trial *trial, const char *name, const char *unit, double value);
 
@@ -69,6 +74,16 @@ void lai_trial_control(struct lai_trial *trial, bool held, const char *format, .
 /* The verdict on the claim itself, once: CONFIRMED, REFUTED, DEPENDS or INCONCLUSIVE. */
 void lai_trial_conclude(struct lai_trial *trial, enum lai_lab_verdict verdict, const char *format,
 			...) __attribute__((format(printf, 3, 4)));
+
+/* A port that the trial's random numbers choose in [min, max]. */
+uint16_t lai_trial_port(struct lai_trial *trial, uint16_t min, uint16_t max);
+
+/* How many descriptors it may have: the limit has been raised as far as it goes. */
+size_t lai_trial_descriptors(struct lai_trial *trial);
+
+/* Lets time go by, for claims about time. Not for waiting that something has happened:
+   lai_gauge_await(). */
+void lai_trial_pass(struct lai_trial *trial, uint64_t ns);
 
 /* An instrument did not work as it must: ends the trial, INCONCLUSIVE. */
 void lai_trial_fail(struct lai_trial *trial, const char *format, ...)

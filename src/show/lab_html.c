@@ -96,10 +96,11 @@ static void put_tally(FILE *file, const struct lai_run *run)
 
 static void put_table(FILE *file, const struct lai_run *run)
 {
-	(void)fputs("<h2 id=\"verdicts\">Verdicts</h2>\n<table><thead><tr><th scope=\"col\">Claim"
-		    "</th><th scope=\"col\">Verdict</th><th scope=\"col\">Documented</th></tr>"
-		    "</thead><tbody>\n",
-		    file);
+	(void)fputs(
+		"<h2 id=\"verdicts\">Verdicts</h2>\n<table class=\"verdicts\"><thead><tr><th scope=\"col\">Claim"
+		"</th><th scope=\"col\">Verdict</th><th scope=\"col\">Documented</th></tr>"
+		"</thead><tbody>\n",
+		file);
 	for (size_t i = 0; i < run->outcome_count; i++) {
 		const struct lai_outcome *outcome = &run->outcomes[i];
 

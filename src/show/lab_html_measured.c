@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* lab_html_measured.c - what the trials of a claim measured: numbers, curves, and the wire. */
-#include "lab/capture.h"
+/* lab_html_measured.c - what the trials of a claim measured: numbers and curves. */
 #include "show/html.h"
 #include "show/lab_html_inside.h"
 #include "show/lab_numbers.h"
 #include "show/svg_plot.h"
-#include "show/svg_sequence.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -139,79 +137,4 @@ int lai_lab_html_measured(FILE *file, const struct lai_outcome *outcome)
 		if (outcome->trials[i].result->point_count > 0)
 			return put_plots(file, outcome->claim->id, &outcome->trials[i]);
 	return 0;
-}
-
-/* --- the wire --- */
-
-struct wires {
-	struct lai_captured *segments[LAI_TRIAL_WIRES_MAX];
-	size_t counts[LAI_TRIAL_WIRES_MAX];
-	unsigned count;
-};
-
-/* 0, -ENOMEM; a capture that cannot be read is told in the page and left out. */
-static int wires_read(FILE *file, const struct lai_outcome_trial *trial, struct wires *wires)
-{
-	for (unsigned i = 0; i < LAI_TRIAL_WIRES_MAX && trial->captures[i]; i++) {
-		char *why = NULL;
-		size_t malformed = 0;
-		int error;
-
-		rewind(trial->captures[i]);
-		error = lai_capture_read(trial->captures[i], &wires->segments[i], &wires->counts[i],
-					 &malformed, &why);
-		rewind(trial->captures[i]);
-		if (error == -EINVAL) {
-			lai_html_print(file, "The capture cannot be read: %s.",
-				       why ? why : "unknown");
-			free(why);
-			return 0;
-		}
-		if (error)
-			return error;
-		wires->count++;
-		if (malformed)
-			(void)fprintf(file, "<p>%zu packets on wire %u were malformed.</p>\n",
-				      malformed, i);
-	}
-	return 0;
-}
-
-static void wires_done(struct wires *wires)
-{
-	for (unsigned i = 0; i < LAI_TRIAL_WIRES_MAX; i++)
-		free(wires->segments[i]);
-}
-
-int lai_lab_html_wire(FILE *file, const struct lai_outcome *outcome,
-		      const struct lai_outcome_trial *trial)
-{
-	const struct lai_result *result = trial->result;
-	struct wires wires = {0};
-	char id[ID_MAX];
-	int error;
-
-	if (!trial->captures[0])
-		return 0;
-	(void)fprintf(file, "<h3>On the wire, seed %" PRIu64 "</h3>\n", trial->seed);
-	error = wires_read(file, trial, &wires);
-	if (!error && wires.count > 0 && wires.counts[0] + wires.counts[1] == 0) {
-		(void)fputs("<p>No TCP segment passed.</p>\n", file);
-	} else if (!error && wires.count > 0) {
-		struct lai_sequence sequence = {
-			.wires = wires.count,
-			.states = result->states,
-			.state_count = at_most(result->state_count, LAI_RESULT_STATES_MAX),
-			.began_ns = result->began_ns,
-		};
-
-		for (unsigned i = 0; i < wires.count; i++) {
-			sequence.segments[i] = wires.segments[i];
-			sequence.counts[i] = wires.counts[i];
-		}
-		(void)snprintf(id, sizeof(id), "%s-wire", outcome->claim->id);
-		error = lai_svg_sequence(file, id, &sequence);
-	}
-	wires_done(&wires);
-	return error;
 }

@@ -171,7 +171,7 @@ static void nothing_from_outside_becomes_markup(void **state)
 	assert_null(strstr(text, "<script"));
 	assert_null(strstr(text, "src=\""));
 	assert_null(strchr(text, '\x1b'));
-	assert_null(strchr(text, '\xff'));
+	assert_null(strchr(text, 0xff));
 	assert_non_null(strstr(text, "&lt;/pre&gt;&lt;script src=&quot;http://x/&quot;&gt;&amp;"));
 	assert_non_null(strstr(text, "6.18.0-&lt;test&gt;"));
 	free(text);
@@ -232,6 +232,28 @@ static void counts_beyond_the_maximum_do_no_harm(void **state)
 	fixture_free(fixture);
 }
 
+/* A trial that was killed may leave half of a capture, or none. */
+static void a_capture_that_cannot_be_read_is_told(void **state)
+{
+	struct fixture *fixture = fixture_new();
+	FILE *captures[] = {tmpfile(), tmpfile()};
+	char *text;
+
+	(void)state;
+	assert_true(captures[0] && captures[1]);
+	fixture->run.outcome_count = 2;
+	assert_true(fputs("this is no capture at all, whatever was hoped for", captures[0]) > 0);
+	for (size_t i = 0; i < 2; i++)
+		fixture->outcomes[i].trials[0].captures[0] = captures[i];
+	text = write_report(lai_lab_report_html, &fixture->run);
+	assert_int_equal(occurrences(text, "<p>The capture cannot be read: "), 2);
+	assert_int_equal(ftell(captures[0]), 0);
+	free(text);
+	fixture_free(fixture);
+	(void)fclose(captures[0]);
+	(void)fclose(captures[1]);
+}
+
 static void a_run_of_nothing_is_a_page_too(void **state)
 {
 	struct lai_run run = {.kernel = "6.18"};
@@ -286,7 +308,7 @@ static void markdown_is_escaped_and_has_no_blanks_at_line_ends(void **state)
 	assert_null(strstr(text, "\n\n\n"));
 	assert_null(strstr(text, "<script"));
 	assert_null(strchr(text, '\x1b'));
-	assert_null(strchr(text, '\xff'));
+	assert_null(strchr(text, 0xff));
 	assert_non_null(strstr(text, "**Who says it.** \\# everybody\n\n1\\. and me\n"));
 	assert_non_null(strstr(text, "**Procedure.** first line\n\nsecond line\n\nthird\n"));
 	assert_non_null(strstr(text, "\\_\\_inet_hash_connect() in"));
@@ -326,6 +348,8 @@ int main(void)
 		 .test_func = series_with_the_same_axes_share_a_plot},
 		{.name = "counts beyond the maximum do no harm",
 		 .test_func = counts_beyond_the_maximum_do_no_harm},
+		{.name = "a capture that cannot be read is told",
+		 .test_func = a_capture_that_cannot_be_read_is_told},
 		{.name = "a run of nothing is a report too",
 		 .test_func = a_run_of_nothing_is_a_page_too},
 		{.name = "a full disk is told", .test_func = a_full_disk_is_told},

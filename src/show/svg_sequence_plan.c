@@ -165,6 +165,26 @@ static void changes_take(struct changes *changes, const struct lai_sequence_grou
 	}
 }
 
+/* Segments and changes of state in the order of time. */
+static void draft_fill(struct draft *draft, const struct lai_sequence_groups *groups, size_t index,
+		       const struct changes *changes)
+{
+	size_t state = 0;
+
+	for (size_t i = 0; i < groups->event_count; i++) {
+		const struct lai_sequence_event *event = &groups->events[i];
+
+		if (event->group != index)
+			continue;
+		while (state < changes->count &&
+		       changes->list[state]->time_ns < event->captured->time_ns)
+			draft_state(draft, changes->list[state++]);
+		draft_segment(draft, event);
+	}
+	while (state < changes->count)
+		draft_state(draft, changes->list[state++]);
+}
+
 static int group_plan(const struct lai_sequence_groups *groups, size_t index, size_t room,
 		      struct lai_sequence_group *group)
 {
@@ -172,33 +192,26 @@ static int group_plan(const struct lai_sequence_groups *groups, size_t index, si
 	struct draft draft = {.segments = from->segments,
 			      .segments_to_draw = room < from->segments ? room : from->segments,
 			      .omitted_at = SIZE_MAX};
-	size_t rows_max = draft.segments_to_draw + LAI_SEQUENCE_STATES_MAX + 1, state = 0;
+	size_t rows_max = draft.segments_to_draw + LAI_SEQUENCE_STATES_MAX + 1;
 	struct changes changes;
 
-	changes_take(&changes, groups, index);
+	*group = (struct lai_sequence_group){
+		.number = index + 1,
+		.left = from->left,
+		.right = from->right,
+		.left_raw = lai_sequence_address_is_raw(groups->sequence, &from->left),
+		.right_raw = lai_sequence_address_is_raw(groups->sequence, &from->right),
+		.segments = from->segments,
+		.drawn = draft.segments_to_draw,
+	};
 	draft.rows = calloc(rows_max, sizeof(*draft.rows));
-	group->rows = calloc(2 * rows_max, sizeof(*group->rows));
+	group->rows = calloc(2 * rows_max, sizeof(*group->rows)); /* a pause before each */
 	if (!draft.rows || !group->rows) {
 		free(draft.rows);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < groups->event_count; i++) {
-		if (groups->events[i].group != index)
-			continue;
-		while (state < changes.count &&
-		       changes.list[state]->time_ns < groups->events[i].captured->time_ns)
-			draft_state(&draft, changes.list[state++]);
-		draft_segment(&draft, &groups->events[i]);
-	}
-	while (state < changes.count)
-		draft_state(&draft, changes.list[state++]);
-	group->number = index + 1;
-	group->left = from->left;
-	group->right = from->right;
-	group->left_raw = lai_sequence_address_is_raw(groups->sequence, &from->left);
-	group->right_raw = lai_sequence_address_is_raw(groups->sequence, &from->right);
-	group->segments = from->segments;
-	group->drawn = draft.segments_to_draw;
+	changes_take(&changes, groups, index);
+	draft_fill(&draft, groups, index, &changes);
 	group->height = rows_place(group->rows, &group->row_count, draft.rows, draft.count);
 	free(draft.rows);
 	return 0;

@@ -439,7 +439,7 @@ int main(void)
 		 .test_func = what_was_sent_before_is_marked},
 		{.name = "a SYN on used ports is compared with what the other end expected",
 		 .test_func = a_syn_on_used_ports_is_compared_with_what_was_expected},
-		{.name = "behind a NAT the segments of both wires are one connection, though ports are used again",
+		{.name = "behind a NAT both wires are one connection, also where ports are used again",
 		 .test_func = behind_a_nat_both_wires_are_one_connection},
 		{.name = "of a long connection the beginning and the end are drawn, and the rest counted",
 		 .test_func = of_a_long_connection_beginning_and_end_are_drawn},

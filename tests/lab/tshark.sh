@@ -46,10 +46,10 @@ for capture in "$T_DIR"/pcap/*.pcap; do
 	LAB_PCAPS=$capture "$READER" >"$T_DIR/ours" 2>"$T_DIR/ours.err" || unread+=("$name")
 	theirs >"$T_DIR/theirs"
 	segments=$((segments + $(wc -l <"$T_DIR/ours")))
-	cmp -s "$T_DIR/ours" "$T_DIR/theirs" && [ -s "$T_DIR/ours" ] || {
+	if ! cmp -s "$T_DIR/ours" "$T_DIR/theirs" || ! [ -s "$T_DIR/ours" ]; then
 		differ+=("$name")
 		t_note "$name, ours < and theirs >:" "$(diff "$T_DIR/ours" "$T_DIR/theirs" | head -n 6)"
-	}
+	fi
 	grep -q fd00: "$T_DIR/ours" && ipv6=$((ipv6 + 1))
 	case $name in *-client.pcap | *-server.pcap) routers=$((routers + 1)) ;; esac
 	grep -qs ^malformed "$T_DIR/complaints" && malformed+=("$name")
@@ -77,6 +77,7 @@ LAB_PCAPS=$capture "$READER" >"$T_DIR/ours"
 cp "$capture" "$T_DIR/changed.pcap"
 capture=$T_DIR/changed.pcap
 old=$(od -An -tu1 -j $((24 + 16 + 14 + 20 + 5)) -N 1 "$capture")
+# shellcheck disable=SC2059 # the format is the byte
 printf "\\$(printf %03o $(((old + 1) % 256)))" | dd of="$capture" bs=1 seek=$((24 + 16 + 14 + 20 + 5)) conv=notrunc 2>/dev/null
 theirs >"$T_DIR/theirs"
 ! cmp -s "$T_DIR/ours" "$T_DIR/theirs" && grep -qs ^checksum "$T_DIR/complaints"

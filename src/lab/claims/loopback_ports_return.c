@@ -29,11 +29,12 @@ static int listen_here(struct lai_trial *trial, struct lai_address *to)
 
 static void conclude(struct lai_trial *trial, const struct lai_used_up *used, long reuse)
 {
-	if (used->time_waits == 0)
+	if (used->time_waits == 0 || !used->last.refused)
 		lai_trial_conclude(trial, LAI_LAB_INCONCLUSIVE,
-				   "%u connections left no TIME_WAIT, so no port could come back",
-				   used->made);
-	else if (used->last.refused && !used->came_back)
+				   "%u connections from %d ports left %u TIME_WAITs and none was "
+				   "refused, so no port could come back",
+				   used->made, LAI_USED_UP_PORTS, used->time_waits);
+	else if (!used->came_back)
 		lai_trial_conclude(trial, LAI_LAB_REFUTED,
 				   "after %u connections none of %d ports came back in %.0f ms "
 				   "(tcp_tw_reuse=%ld, tcp_timestamps=%ld)",
@@ -73,7 +74,8 @@ static void run(struct lai_trial *trial)
 
 const struct lai_claim lai_claim_loopback_ports_return = {
 	.id = "loopback-ports-return",
-	.claim = "On loopback a port in TIME_WAIT comes back after a second, without any tuning.",
+	.claim =
+		"On loopback a port in TIME_WAIT comes back within two seconds, without any tuning.",
 	.said = "ip-sysctl: tcp_tw_reuse, \"2 - enable for loopback traffic only\", the default; "
 		"people who find that "
 		"a load test on one host runs and the same one over the network does not.",

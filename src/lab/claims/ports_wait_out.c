@@ -27,41 +27,47 @@ static void control(struct lai_trial *trial)
 	(void)close(listener);
 }
 
+static void conclude(struct lai_trial *trial, const struct lai_used_up *used)
+{
+	long reuse = lai_host_get(trial, trial->client, TW_REUSE);
+
+	if (used->time_waits == 0 || !used->last.refused)
+		lai_trial_conclude(trial, LAI_LAB_INCONCLUSIVE,
+				   "%u connections from %d ports left %u TIME_WAITs and none was "
+				   "refused, so no port had to wait",
+				   used->made, LAI_USED_UP_PORTS, used->time_waits);
+	else if (used->came_back)
+		lai_trial_conclude(
+			trial, LAI_LAB_DEPENDS,
+			"on tcp_tw_reuse, which is %ld: a port came back after %.0f ms, of "
+			"the %.1f s that its TIME_WAIT had",
+			reuse, used->after_ms, used->left_ms / 1000.0);
+	else
+		lai_trial_conclude(
+			trial, LAI_LAB_CONFIRMED,
+			"%u connections from %d ports, then connect(): %s; in %.0f ms none "
+			"came back, and the kernel's timer says %.1f s (tcp_tw_reuse=%ld)",
+			used->made, LAI_USED_UP_PORTS, lai_call_errno(used->last.error),
+			used->after_ms, used->left_ms / 1000.0, reuse);
+}
+
 static void run(struct lai_trial *trial)
 {
 	struct lai_address to;
 	int listener = lai_call_listen(trial, trial->server, 0, false, &to);
 	struct lai_used_up used;
-	long reuse = lai_host_get(trial, trial->client, TW_REUSE);
 
 	used = lai_used_up_try(trial, trial->server, listener, &to, lai_used_up_wait_ns(trial));
 	control(trial);
 	lai_trial_number(trial, "connections", "", used.made);
 	lai_trial_number(trial, "TIME_WAIT left", "ms", used.left_ms);
-	if (used.time_waits == 0)
-		lai_trial_conclude(trial, LAI_LAB_INCONCLUSIVE,
-				   "%u connections left no TIME_WAIT, so no port had to wait",
-				   used.made);
-	else if (!used.last.refused || used.came_back)
-		lai_trial_conclude(
-			trial, LAI_LAB_REFUTED,
-			"with tcp_tw_reuse=%ld a port came back after %.0f ms, of the %.1f s that its "
-			"TIME_WAIT had",
-			reuse, used.after_ms, used.left_ms / 1000.0);
-	else
-		lai_trial_conclude(
-			trial, LAI_LAB_CONFIRMED,
-			"%u connections from %d ports, then connect(): %s; in %.0f ms none came back, and "
-			"the kernel's timer says %.1f s (tcp_tw_reuse=%ld)",
-			used.made, LAI_USED_UP_PORTS, lai_call_errno(used.last.error),
-			used.after_ms, used.left_ms / 1000.0, reuse);
+	conclude(trial, &used);
 }
 
 const struct lai_claim lai_claim_ports_wait_out = {
 	.id = "ports-wait-out",
-	.claim =
-		"A client that connects and closes quickly runs out of ports: each stays unusable for the "
-		"60 s of its TIME_WAIT.",
+	.claim = "A client that connects to one server again and again, and closes first, runs out "
+		 "of ports: for that server each is unusable for the 60 s of its TIME_WAIT.",
 	.said = "Load tests that end in \"Cannot assign requested address\"; the arithmetic \"28,000 "
 		"ports / 60 s = "
 		"470 connections a second\".",
