@@ -194,11 +194,14 @@ static int show(const struct settings *settings, const char *id)
 static const char *sysctl_wrong(const char *setting)
 {
 	static const char prefix[] = "net.";
+	size_t name = strcspn(setting, "=");
 	size_t length = strspn(setting, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 					"0123456789._-");
 
-	if (setting[length] != '=' || setting[length + 1] == '\0')
+	if (name == 0 || setting[name] != '=' || setting[name + 1] == '\0')
 		return "needs NAME=VALUE, such as net.ipv4.tcp_sack=0";
+	if (length < name || strstr(setting, "..") || setting[name - 1] == '.')
+		return "needs a NAME of words with one dot between, such as net.ipv4.tcp_sack=0";
 	if (strncmp(setting, prefix, sizeof(prefix) - 1) != 0)
 		return "takes only names that begin with net., which belong to a network namespace";
 	return NULL;

@@ -6,7 +6,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
+
+/* Of what is said to the user at once; a value that was given may be of any length. */
+#define SENTENCE_MAX 4096
 
 static int print_help(const struct lai_option_command *command)
 {
@@ -40,11 +44,25 @@ bool lai_command_parse(const struct lai_option_command *command, int count, char
 	}
 }
 
+/* What the user wrote comes back in it, and must neither drive the terminal nor be a line of its
+   own: ASCII controls, and those of Latin-1 as UTF-8 has them. */
+static void clean(char *sentence)
+{
+	for (unsigned char *at = (unsigned char *)sentence; *at; at++)
+		if (*at < ' ' || *at == 0x7f || (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0))
+			*at = '?';
+}
+
 static void complain(const char *name, const char *format, va_list args)
 {
-	(void)fprintf(stderr, "%s: ", name);
-	(void)vfprintf(stderr, format, args);
-	(void)fputc('\n', stderr);
+	static const char cut[] = "...";
+	char sentence[SENTENCE_MAX];
+	int length = vsnprintf(sentence, sizeof(sentence), format, args);
+
+	if (length >= (int)sizeof(sentence))
+		memcpy(sentence + sizeof(sentence) - sizeof(cut), cut, sizeof(cut));
+	clean(sentence);
+	(void)fprintf(stderr, "%s: %s\n", name, length < 0 ? "?" : sentence);
 }
 
 void lai_command_complain(const char *name, const char *format, ...)

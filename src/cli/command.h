@@ -31,7 +31,8 @@ int lai_cmd_passwd(int count, char *const *args);
 bool lai_command_parse(const struct lai_option_command *command, int count, char *const *args,
 		       void *settings, struct lai_option_list *operands, int *exit_code);
 
-/* Prints "NAME: sentence" to stderr, however quiet. */
+/* Prints "NAME: sentence" to stderr, however quiet: one line, of 4 kB at most, without control
+   characters, whatever the user gave. */
 void lai_command_complain(const char *name, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -6,11 +6,11 @@
 #include "lab/runner.h"
 
 /*
- * Before a run, so that five minutes are not spent for nothing: makes the directory if it is
- * missing; looks whether a report of this name can be written. Either may be NULL. 0, or -EINVAL
- * with a sentence in *error, for free().
+ * Before a run, so that five minutes are not spent for nothing: makes the directory if it is missing
+ * (*made: rmdir(2) is for the caller if there is no run), and tries whether files can be made where
+ * they shall be. Either may be NULL. 0, or -EINVAL with a sentence in *error, for free(), or -ENOMEM.
  */
-int lai_lab_files_check(const char *pcap_directory, const char *report, char **error);
+int lai_lab_files_check(const char *pcap_directory, const char *report, bool *made, char **error);
 
 /*
  * The captures of all trials, ID-seedN.pcap; with a router ID-seedN-client.pcap and
@@ -19,7 +19,8 @@ int lai_lab_files_check(const char *pcap_directory, const char *report, char **e
  */
 int lai_lab_captures_write(const struct lai_run *run, const char *directory, char **error);
 
-/* The report, HTML or Markdown by its suffix; as a whole or not at all. The same results. */
+/* The report, HTML or Markdown by its suffix; as a whole or not at all. What it replaces keeps its
+   mode; a link stays one. The same results. */
 int lai_lab_report_write(const struct lai_run *run, const char *path, char **error);
 
 #endif

@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/lab_files.h"
 #include "cli/lab_progress.h"
+#include "show/lab_words.h"
 #include "show/show_lab.h"
 
 #include <errno.h>
@@ -19,6 +20,9 @@
 
 /* ---- signals -------------------------------------------------------------------------------- */
 
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+#define SIGNAL_COUNT (sizeof(signals) / sizeof(signals[0]))
+
 static volatile sig_atomic_t interrupted;
 
 static void note_signal(int number)
@@ -29,21 +33,23 @@ static void note_signal(int number)
 /* Without SA_RESTART, so that the runner's waiting ends. One that was ignored stays so: nohup. */
 static void catch_signals(void)
 {
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
 		struct sigaction now, then = {.sa_handler = note_signal};
 
-		if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
-			(void)sigaction(numbers[i], &then, NULL);
+		if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			(void)sigaction(signals[i], &then, NULL);
 	}
 }
 
-/* As a program without our handler would: what started us may want to know. */
-static void end_by(int number)
+/* The next one ends us at once: while what has come out is written, nothing of ours runs. */
+static void let_signals_be(void)
 {
-	(void)signal(number, SIG_DFL);
-	(void)raise(number);
+	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+		struct sigaction now;
+
+		if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler == note_signal)
+			(void)signal(signals[i], SIG_DFL);
+	}
 }
 
 /* ---- what came out -------------------------------------------------------------------------- */
@@ -129,46 +135,54 @@ static int keep(const char *name, const struct lai_lab_run *config, const struct
 /* What lacks something does not count, unless there is nothing else. */
 static int judge(const struct lai_run *run)
 {
-	size_t lacks = 0, differ = 0;
+	struct lai_lab_tally tally = lai_lab_tally(run);
 
-	for (size_t i = 0; i < run->outcome_count; i++) {
-		lacks += run->outcomes[i].verdict == LAI_LAB_LACKS;
-		differ += !run->outcomes[i].as_expected;
-	}
-	if (differ)
+	if (tally.news)
 		return LAI_EXIT_FAILED;
-	return lacks == run->outcome_count ? LAI_EXIT_CANNOT : LAI_EXIT_DONE;
+	return tally.verdicts[LAI_LAB_LACKS] == run->outcome_count ? LAI_EXIT_CANNOT
+								   : LAI_EXIT_DONE;
+}
+
+static int show(const char *name, const struct lai_lab_run *config, const struct lai_run *run)
+{
+	return config->json ? print_json(name, run) : print_text(name, run, config->verbose);
 }
 
 static int conclude(const char *name, const struct lai_lab_run *config, const struct lai_run *run)
 {
-	int shown = config->json ? print_json(name, run) : print_text(name, run, config->verbose);
-	int kept = keep(name, config, run);
+	int shown = show(name, config, run), kept = keep(name, config, run);
 
 	return shown != LAI_EXIT_DONE || kept != LAI_EXIT_DONE ? LAI_EXIT_FAILED : judge(run);
 }
 
 /* ---- what did not come out ------------------------------------------------------------------ */
 
-static int refuse(const char *name, const struct lai_lab_progress *progress, int result,
-		  char *error)
+static int refuse(const char *name, int result, char *error)
 {
 	int exit_code = LAI_EXIT_FAILED;
 
-	if (result == -EINTR)
-		lai_command_complain(name,
-				     "%s after %zu of %zu trials; nothing of the others is left",
-				     interrupted == SIGINT ? "interrupted" : "terminated",
-				     progress->done, progress->total);
-	else
-		lai_command_complain(name, "%s%s", result == -EINVAL ? "--sysctl: " : "",
-				     error ? error : strerror(-result));
+	lai_command_complain(name, "%s%s", result == -EINVAL ? "--sysctl: " : "",
+			     error ? error : strerror(-result));
 	if (result == -EINVAL)
 		exit_code = LAI_EXIT_USAGE;
 	if (result == -EPERM)
 		exit_code = LAI_EXIT_CANNOT;
 	free(error);
 	return exit_code;
+}
+
+/* Shows what has been found so far: no report, which would take the place of a complete one. Ends by
+   the signal, as a program without our handler would: what started us may want to know. */
+static int show_interrupted(const char *name, const struct lai_lab_run *config,
+			    const struct lai_run *run, const struct lai_lab_progress *progress)
+{
+	if (run->outcome_count > 0)
+		(void)show(name, config, run);
+	lai_command_complain(name, "%s after %zu of %zu trials; nothing of the others is left",
+			     interrupted == SIGINT ? "interrupted" : "terminated", progress->done,
+			     progress->total);
+	(void)raise(interrupted);
+	return LAI_EXIT_FAILED;
 }
 
 int lai_lab_run(const char *name, const struct lai_lab_run *config)
@@ -187,7 +201,9 @@ int lai_lab_run(const char *name, const struct lai_lab_run *config)
 	};
 	struct lai_run *run;
 	char *error = NULL;
-	int result = lai_lab_files_check(config->pcap_directory, config->report, &error);
+	int exit_code;
+	bool made;
+	int result = lai_lab_files_check(config->pcap_directory, config->report, &made, &error);
 
 	if (result) {
 		lai_command_complain(name, "%s", error ? error : strerror(-result));
@@ -198,14 +214,13 @@ int lai_lab_run(const char *name, const struct lai_lab_run *config)
 	lai_lab_progress_begin(&progress);
 	result = lai_run_plan(&plan, &run, &error);
 	lai_lab_progress_end(&progress);
-	if (result) {
-		int exit_code = refuse(name, &progress, result, error);
-
-		if (result == -EINTR)
-			end_by(interrupted);
-		return exit_code;
-	}
-	result = conclude(name, config, run);
+	let_signals_be();
+	if (result && made)
+		(void)rmdir(config->pcap_directory);
+	if (result && result != -EINTR)
+		return refuse(name, result, error);
+	exit_code = result ? show_interrupted(name, config, run, &progress)
+			   : conclude(name, config, run);
 	lai_run_free(run);
-	return result;
+	return exit_code;
 }

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,9 +117,45 @@ void lai_capture_drain(struct lai_capture *capture)
 	} while (count > 0);
 }
 
+void lai_capture_counts(const struct lai_capture *capture, uint64_t *packets, uint64_t *lost)
+{
+	struct pcap_stat stat = {0};
+
+	(void)pcap_stats(capture->pcap, &stat);
+	*packets = capture->packets;
+	*lost = stat.ps_drop;
+}
+
+/* Of all that has passed; what is missing in the list. */
+static uint64_t count_missing(const struct lai_capture *capture)
+{
+	uint64_t packets, lost;
+
+	lai_capture_counts(capture, &packets, &lost);
+	return lost + (packets > LAI_CAPTURE_PACKETS_MAX ? packets - LAI_CAPTURE_PACKETS_MAX : 0);
+}
+
+/* For a claim: what is not in the capture was not on the wire. */
+static void drain_all(struct lai_capture *capture)
+{
+	uint64_t missing;
+
+	lai_capture_drain(capture);
+	missing = count_missing(capture);
+	if (missing > 0)
+		lai_trial_fail(capture->trial, "%" PRIu64 " packets are missing in the capture",
+			       missing);
+}
+
 void lai_capture_stop(struct lai_capture *capture)
 {
+	uint64_t missing;
+
 	lai_capture_drain(capture);
+	missing = count_missing(capture);
+	if (missing > 0)
+		lai_trial_say(capture->trial, "%" PRIu64 " packets are missing in the capture",
+			      missing);
 	if (pcap_dump_flush(capture->dumper) != 0)
 		lai_trial_fail(capture->trial, "the capture cannot write its file: %s",
 			       strerror(errno));
@@ -130,18 +167,9 @@ void lai_capture_stop(struct lai_capture *capture)
 
 const struct lai_captured *lai_capture_segments(struct lai_capture *capture, size_t *count)
 {
-	lai_capture_drain(capture);
+	drain_all(capture);
 	*count = capture->list.count;
 	return capture->list.items;
-}
-
-void lai_capture_counts(const struct lai_capture *capture, uint64_t *packets, uint64_t *lost)
-{
-	struct pcap_stat stat = {0};
-
-	(void)pcap_stats(capture->pcap, &stat);
-	*packets = capture->packets;
-	*lost = stat.ps_drop;
 }
 
 static bool matches(const struct lai_segment *segment, const struct lai_address *from,
@@ -160,7 +188,7 @@ bool lai_capture_await(struct lai_capture *capture, size_t *next, const struct l
 	size_t i = *next;
 
 	for (;;) {
-		lai_capture_drain(capture);
+		drain_all(capture);
 		for (; i < capture->list.count; i++)
 			if (matches(&capture->list.items[i].segment, from, flags, not_flags)) {
 				*found = capture->list.items[i];

@@ -29,7 +29,7 @@ struct lai_capture *lai_capture_start(struct lai_trial *trial, const struct lai_
 				      unsigned port, FILE *file);
 /* Takes in what has passed by now. The kernel keeps LAI_CAPTURE_PACKETS_MAX in between. */
 void lai_capture_drain(struct lai_capture *capture);
-/* The same, and flushes the file; frees. */
+/* The same, and flushes the file; says in the evidence how many packets are missing. Frees. */
 void lai_capture_stop(struct lai_capture *capture);
 
 /* One packet on a wire. */
@@ -38,7 +38,10 @@ struct lai_captured {
 	struct lai_segment segment; /* payload NULL: only payload_bytes is kept */
 };
 
-/* The TCP segments so far (drains first), oldest first; valid until the next call. */
+/*
+ * The TCP segments so far (drains first), oldest first; valid until the next call. Ends the trial if
+ * packets are missing (lost, or beyond the maximum): what is not in the list was not on the wire.
+ */
 const struct lai_captured *lai_capture_segments(struct lai_capture *capture, size_t *count);
 
 /* Passed, kept or not; and lost before we saw them. */
@@ -56,7 +59,7 @@ int lai_capture_read(FILE *file, struct lai_captured **list, size_t *count, size
 /*
  * Waits until the wire has carried a segment from this address (port included; NULL: any) with all
  * of `flags` and none of `not_flags`. Looks from index *next on, and moves *next behind what it has
- * found. False: not within the wait; *next stays.
+ * found. False: not within the wait; *next stays. Ends the trial as lai_capture_segments() does.
  */
 bool lai_capture_await(struct lai_capture *capture, size_t *next, const struct lai_address *from,
 		       uint8_t flags, uint8_t not_flags, uint64_t wait_ns,

@@ -361,7 +361,6 @@ static void run_flood(struct lai_trial *trial)
 		.flags = LAI_FLAG_RST,
 	};
 	uint64_t packets, lost;
-	size_t count;
 
 	for (uint32_t i = 0; i < LAI_CAPTURE_PACKETS_MAX + BEYOND; i++) {
 		reset.seq = i;
@@ -369,9 +368,8 @@ static void run_flood(struct lai_trial *trial)
 		if (i % AT_ONCE == 0)
 			lai_capture_drain(trial->captures[0]);
 	}
-	(void)lai_capture_segments(trial->captures[0], &count);
+	lai_capture_drain(trial->captures[0]);
 	lai_capture_counts(trial->captures[0], &packets, &lost);
-	CHECK(count == LAI_CAPTURE_PACKETS_MAX);
 	CHECK(packets == LAI_CAPTURE_PACKETS_MAX + BEYOND && lost == 0);
 	well(trial);
 }

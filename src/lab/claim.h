@@ -6,7 +6,8 @@
  * row in LAI_CLAIMS. Its texts are for readers who know TCP and not this program.
  *
  * CONFIRMED and REFUTED each have a condition of their own, and so has DEPENDS (a sysctl that turns
- * the claim is one); what is none of them is INCONCLUSIVE.
+ * the claim is one); what is none of them is INCONCLUSIVE. Texts that are sentences (claim,
+ * procedure, outcome, control) end with a full stop, the others are fragments without one.
  */
 #ifndef LAI_LAB_CLAIM_H
 #define LAI_LAB_CLAIM_H

@@ -8,6 +8,7 @@
 #include "lab/host.h"
 
 #include "lab/host_inside.h"
+#include "lab/space.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,21 +50,27 @@ void lai_host_enter(struct lai_trial *trial, const struct lai_host *host)
 {
 	if (here == host)
 		return;
-	if (setns(host->netns, CLONE_NEWNET) < 0)
+	if (setns(host->netns, CLONE_NEWNET) < 0) {
+		if (errno == EPERM)
+			lai_trial_lacks(trial, "setns(2) is not allowed here");
 		lai_trial_fail(trial, "the %s's network namespace was not entered: %s", host->name,
 			       strerror(errno));
+	}
 	here = host;
 }
 
 /* The thread is in the host's new namespace afterwards; what it was in is nobody's. */
 static void host_unshare(struct lai_trial *trial, struct lai_host *host)
 {
+	char *why; /* ends with the trial */
+
 	if (unshare(CLONE_NEWNET) < 0) {
-		if (errno == EPERM || errno == ENOSPC || errno == EINVAL)
+		if (errno == EPERM || errno == EINVAL)
 			lai_trial_lacks(trial, "no network namespace can be made: %s",
 					strerror(errno));
+		why = lai_space_shortage(errno);
 		lai_trial_fail(trial, "no network namespace for the %s: %s", host->name,
-			       strerror(errno));
+			       why ? why : "?");
 	}
 	host->netns = open(OUR_NETNS, O_RDONLY | O_CLOEXEC);
 	if (host->netns < 0)

@@ -9,6 +9,7 @@
 #include "lab/result.h"
 #include "lab/trial.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -123,9 +124,13 @@ static void test_numbers_are_bounded(void **state)
 	struct lai_trial *trial = *state;
 	struct lai_result *result = trial->result;
 
-	for (unsigned i = 0; i < LAI_RESULT_NUMBERS_MAX + 3; i++)
-		lai_trial_number(trial, "a_name_that_is_much_longer_than_the_room_that_it_has",
-				 "ms", i);
+	for (unsigned i = 0; i < LAI_RESULT_NUMBERS_MAX + 3; i++) {
+		char name[80];
+
+		(void)snprintf(name, sizeof(name),
+			       "%u name that is much longer than the room it has", i);
+		lai_trial_number(trial, name, "ms", i);
+	}
 	assert_int_equal(result->number_count, LAI_RESULT_NUMBERS_MAX);
 	assert_int_equal(result->dropped, 3);
 	assert_int_equal(strlen(result->numbers[7].name), sizeof(result->numbers[7].name) - 1);

@@ -23,10 +23,38 @@ static int nft_feed(struct lai_trial *trial, const struct lai_host *host, const 
 	return lai_host_run(trial, host, args, script, NULL, 0);
 }
 
+/*
+ * What nft said it did stands in the kernel, or a claim would measure a network without its rules:
+ * each "table FAMILY NAME" that the script begins is listed.
+ */
+static void rules_check(struct lai_trial *trial, const struct lai_host *host, const char *script)
+{
+	const char *const args[] = {"nft", "list", "tables", NULL};
+	char output[OUTPUT_BYTES];
+
+	if (lai_host_run(trial, host, args, NULL, output, sizeof(output)) != 0)
+		lai_trial_fail(trial, "nft does not list the tables of the %s", host->name);
+	for (const char *at = script; (at = strstr(at, "table ")); at++) {
+		char table[64];
+		size_t length = strcspn(at, "{\n");
+
+		while (length > 0 && at[length - 1] == ' ')
+			length--;
+		if (at != script && at[-1] != '\n')
+			continue;
+		(void)snprintf(table, sizeof(table), "%.*s\n", (int)length, at);
+		if (!strstr(output, table))
+			lai_trial_fail(trial, "nft took rules, but the %s has none of them",
+				       host->name);
+	}
+}
+
 void lai_rules_add(struct lai_trial *trial, const struct lai_host *host, const char *script)
 {
-	if (nft_feed(trial, host, script) == 0)
+	if (nft_feed(trial, host, script) == 0) {
+		rules_check(trial, host, script);
 		return;
+	}
 	/* The kernel has no nf_tables at all, or not what this script needs of it. */
 	lai_trial_say(trial, "nft was given: %s", script);
 	lai_trial_lacks(trial, "the kernel or nft refuses rules that the %s needs", host->name);

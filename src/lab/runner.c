@@ -18,6 +18,9 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+/* The kernel takes namespaces away in the background. */
+#define PATIENCE_NS (5 * LAI_S)
+
 /* How often progress is told, and a signal seen that came in an unlucky moment. */
 #define TICK_NS (100 * LAI_MS)
 
@@ -33,7 +36,9 @@ struct runner {
 	size_t waiting; /* so many of them wait */
 	size_t next;	/* of order: the first that has not begun */
 	size_t done;
-	size_t *running; /* indices, jobs of them at most */
+	uint64_t
+		patience_ns; /* until when one that cannot be started is tried again; 0: all is well */
+	size_t *running;     /* indices, jobs of them at most */
 	size_t running_count;
 	struct pollfd *ends; /* room for jobs */
 	const struct lai_claim *latest;
@@ -76,7 +81,6 @@ static int runner_allocate(struct runner *runner)
 	    !runner->running || !runner->ends)
 		return -ENOMEM;
 	runner->count = count;
-	runner->run.outcome_count = plan->claim_count;
 	return 0;
 }
 
@@ -98,11 +102,19 @@ static void runner_fill(struct runner *runner)
 	order_lane(runner, LAI_LANE_ALONE, &at);
 }
 
-static void runner_free(struct runner *runner)
+/* Ends what runs, all at once before it is waited for. */
+static void runner_stop(struct runner *runner)
 {
-	/* All at once, before they are waited for. */
 	for (size_t i = 0; i < runner->count; i++)
 		lai_space_end(&runner->trials[i].space);
+	for (size_t i = 0; i < runner->running_count; i++)
+		lai_trial_process_free(&runner->trials[runner->running[i]]);
+	runner->running_count = 0;
+}
+
+static void runner_free(struct runner *runner)
+{
+	runner_stop(runner);
 	for (size_t i = 0; i < runner->count; i++) {
 		for (size_t wire = 0; wire < LAI_TRIAL_WIRES_MAX; wire++)
 			if (runner->ended[i].captures[wire])
@@ -144,14 +156,46 @@ static bool has_room(const struct runner *runner)
 	return runner->running_count == 0;
 }
 
-static int start_next(struct runner *runner)
+/*
+ * Processes, descriptors or namespaces have run out. While others of ours run there are to be fewer
+ * at once from now on; while none does, the kernel gets some time to take away what was there. False:
+ * that is over, and the shortage is said of the trial; the others keep what they have found.
+ */
+static bool may_try_again(struct runner *runner, size_t others)
+{
+	uint64_t now_ns = lai_clock_now();
+
+	if (others > 0) {
+		runner->jobs = (unsigned)others;
+		return true;
+	}
+	if (runner->patience_ns == 0)
+		runner->patience_ns = now_ns + PATIENCE_NS;
+	return now_ns < runner->patience_ns;
+}
+
+static int start_later(struct runner *runner, int error)
+{
+	size_t index = runner->order[runner->next];
+
+	lai_trial_process_again(&runner->trials[index]);
+	if (may_try_again(runner, runner->running_count))
+		return 0;
+	runner->next++;
+	runner->done++;
+	return lai_trial_process_give_up(&runner->trials[index], -error, &runner->ended[index]);
+}
+
+/* *started: there may be room for another one. */
+static int start_next(struct runner *runner, bool *started)
 {
 	size_t index = runner->order[runner->next];
 	struct lai_trial_process *trial = &runner->trials[index];
 	int error = lai_trial_process_start(trial);
 
+	*started = error == 0;
 	if (error)
-		return error;
+		return start_later(runner, error);
 	runner->next++;
 	runner->latest = trial->claim;
 	runner->running[runner->running_count++] = index;
@@ -175,22 +219,48 @@ static void wait_for_one(struct runner *runner)
 			runner->ends[i].revents = 0;
 }
 
+/* Those that run alone keep their place in the order: of them it is the last one that has begun. */
+static void put_back(struct runner *runner, size_t index)
+{
+	struct lai_outcome_trial *ended = &runner->ended[index];
+
+	for (size_t wire = 0; wire < LAI_TRIAL_WIRES_MAX; wire++)
+		if (ended->captures[wire])
+			(void)fclose(ended->captures[wire]);
+	*ended = (struct lai_outcome_trial){0};
+	lai_trial_process_again(&runner->trials[index]);
+	runner->order[--runner->next] = index;
+}
+
+static void take_one(struct runner *runner, size_t index, bool late, size_t others)
+{
+	struct lai_trial_process *trial = &runner->trials[index];
+	bool short_of;
+
+	lai_trial_process_end(trial, late, &runner->ended[index]);
+	short_of = !late && lai_trial_process_fell_short(trial);
+	if (short_of && may_try_again(runner, others)) {
+		put_back(runner, index);
+		return;
+	}
+	if (!short_of)
+		runner->patience_ns = 0;
+	runner->done++;
+}
+
 static void take_ended(struct runner *runner)
 {
 	uint64_t now_ns = lai_clock_now();
-	size_t kept = 0;
+	size_t kept = 0, others = runner->running_count - 1;
 
 	for (size_t i = 0; i < runner->running_count; i++) {
 		size_t index = runner->running[i];
-		struct lai_trial_process *trial = &runner->trials[index];
-		bool late = now_ns >= trial->deadline_ns;
+		bool late = now_ns >= runner->trials[index].deadline_ns;
 
-		if (!runner->ends[i].revents && !late) {
+		if (runner->ends[i].revents || late)
+			take_one(runner, index, late, others);
+		else
 			runner->running[kept++] = index;
-			continue;
-		}
-		lai_trial_process_end(trial, late, &runner->ended[index]);
-		runner->done++;
 	}
 	runner->running_count = kept;
 }
@@ -198,8 +268,10 @@ static void take_ended(struct runner *runner)
 static int runner_run(struct runner *runner)
 {
 	while (runner->done < runner->count) {
-		while (has_room(runner) && !is_interrupted(runner)) {
-			int error = start_next(runner);
+		bool started = true;
+
+		while (started && has_room(runner) && !is_interrupted(runner)) {
+			int error = start_next(runner, &started);
 
 			if (error)
 				return error;
@@ -207,33 +279,45 @@ static int runner_run(struct runner *runner)
 		if (is_interrupted(runner))
 			return -EINTR;
 		wait_for_one(runner);
-		take_ended(runner);
+		if (runner->running_count > 0)
+			take_ended(runner);
 		tell(runner);
 	}
 	return 0;
 }
 
+/* Those that have ended, to the front: all of them, unless the run was interrupted. */
+static size_t gather(struct lai_outcome_trial *trials, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct lai_outcome_trial trial = trials[i];
+
+		trials[i] = (struct lai_outcome_trial){0};
+		if (trial.result)
+			trials[kept++] = trial;
+	}
+	return kept;
+}
+
+/* Claims of which no trial has ended are no outcomes. */
 static void runner_judge(struct runner *runner)
 {
 	const struct lai_run_plan *plan = runner->plan;
 	struct lai_run *run = &runner->run;
 
+	run->outcome_count = 0;
 	for (size_t i = 0; i < plan->claim_count; i++) {
-		struct lai_outcome *outcome = &run->outcomes[i];
+		struct lai_outcome_trial *trials = &runner->ended[i * plan->seeds];
+		struct lai_outcome outcome = {.claim = plan->claims[i], .trials = trials};
 
-		outcome->claim = plan->claims[i];
-		outcome->trials = &runner->ended[i * plan->seeds];
-		outcome->trial_count = plan->seeds;
-		lai_outcome_judge(outcome, run->kernel_major, run->kernel_minor);
+		outcome.trial_count = gather(trials, plan->seeds);
+		if (outcome.trial_count == 0)
+			continue;
+		lai_outcome_judge(&outcome, run->kernel_major, run->kernel_minor);
+		run->outcomes[run->outcome_count++] = outcome;
 	}
-}
-
-/* Namespaces were to be had when the run began, so this is something that ran out. */
-static int explain(int result, char **error)
-{
-	if (result == 0 || result == -ENOMEM || result == -EINTR)
-		return result;
-	return lai_error(error, result, "a trial could not be started: %s", strerror(-result));
 }
 
 int lai_run_plan(const struct lai_run_plan *plan, struct lai_run **run, char **error)
@@ -257,17 +341,19 @@ int lai_run_plan(const struct lai_run_plan *plan, struct lai_run **run, char **e
 	result = runner_allocate(runner);
 	if (!result) {
 		runner_fill(runner);
-		result = explain(runner_run(runner), error);
+		result = runner_run(runner);
 	}
-	if (result)
+	if (result && result != -EINTR)
 		goto out;
+	runner_stop(runner);
 	runner_judge(runner);
 	runner->run.ended_ns = lai_clock_read(CLOCK_REALTIME);
+	runner->run.interrupted = result == -EINTR;
 	runner->plan = NULL; /* it is the caller's, and may be gone by now */
 	*run = &runner->run;
+	return result;
 out:
-	if (result)
-		runner_free(runner);
+	runner_free(runner);
 	return result;
 }
 

@@ -34,9 +34,10 @@ struct lai_outcome {
 	const struct lai_claim *claim;
 	struct lai_outcome_trial *trials;
 	size_t trial_count;
-	/* The seeds' common verdict; INCONCLUSIVE if they differ. */
+	size_t counts[LAI_LAB_VERDICT_COUNT]; /* trials, by verdict */
+	/* The common verdict of all seeds that could be tried; INCONCLUSIVE if they differ. */
 	enum lai_lab_verdict verdict;
-	bool agreed;
+	bool agreed; /* all, those that could not be tried as well */
 	char why[LAI_RESULT_WORDS_MAX];
 	enum lai_lab_verdict expected; /* documented for this kernel */
 	bool as_expected; /* verdict == expected, or LACKS: that is no news of the kernel */
@@ -64,6 +65,7 @@ struct lai_run {
 	char kernel[65]; /* uname -r */
 	unsigned kernel_major, kernel_minor;
 	bool unprivileged;	     /* in a user namespace */
+	bool interrupted;	     /* only what had ended by then is there */
 	uint64_t began_ns, ended_ns; /* CLOCK_REALTIME */
 	const char *const *settings; /* the plan's */
 };
@@ -77,8 +79,8 @@ void lai_lab_kernel(char release[65], unsigned *major, unsigned *minor);
 /*
  * Runs the plan. 0: *run, for lai_run_free(); -EPERM: what it needs is not allowed here, *error
  * says precisely what; -EINVAL: a host of the lab would not take one of the settings, which has
- * been tried beforehand; *error says which and why. -EINTR: interrupted, nothing is left; another
- * negative errno, with or without *error.
+ * been tried beforehand; *error says which and why. -EINTR: interrupted, what ran has been ended; *run
+ * has what was finished before (perhaps nothing), for lai_run_free() as well. Another negative errno, with or without *error.
  */
 int lai_run_plan(const struct lai_run_plan *plan, struct lai_run **run, char **error);
 void lai_run_free(struct lai_run *run);

@@ -11,6 +11,7 @@
 /* Of both the trial and us. */
 struct lai_trial_shared {
 	struct lai_space_report report;
+	bool begun; /* its hosts were made, and its claim runs */
 	struct lai_result result;
 };
 
@@ -33,9 +34,22 @@ struct lai_trial_process {
 	struct lai_trial_bytes bytes[LAI_TRIAL_WIRES_MAX];
 };
 
-/* claim, seed, settings and user are set, the rest is 0. 0, or a negative errno; afterwards it is for
-   lai_trial_process_free() in either case. */
+/*
+ * claim, seed, settings and user are set, the rest is 0. 0, or a negative errno: something has run
+ * out, and it may be tried again. Afterwards it is for lai_trial_process_free() in either case.
+ */
 int lai_trial_process_start(struct lai_trial_process *process);
+
+/* It has ended, but the claim was never begun: something ran out while its hosts were made (it is
+   not that this kernel lacks something). */
+bool lai_trial_process_fell_short(const struct lai_trial_process *process);
+
+/* It will not be tried again, error is why: INCONCLUSIVE. 0, or -ENOMEM. */
+int lai_trial_process_give_up(struct lai_trial_process *process, int error,
+			      struct lai_outcome_trial *trial);
+
+/* Ends it and releases all, as if it had never been started. */
+void lai_trial_process_again(struct lai_trial_process *process);
 
 /* Ends it if it still runs, and reads what it has left; late: because its time was over. */
 void lai_trial_process_end(struct lai_trial_process *process, bool late,

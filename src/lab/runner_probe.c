@@ -96,6 +96,19 @@ static int judge(const struct probe *probe, bool user, char **error)
 			 strerror(probe->error));
 }
 
+/* Of captures and of what trials print. */
+static int file_probe(char **error)
+{
+	int file = memfd_create("probe", MFD_CLOEXEC);
+
+	if (file < 0 && (errno == ENOSYS || errno == EPERM))
+		return lai_error(error, -EPERM, "an experiment needs memfd_create(2): %s",
+				 strerror(errno));
+	if (file >= 0)
+		(void)close(file);
+	return 0;
+}
+
 int lai_run_probe(bool user, const char *const *settings, char **error)
 {
 	struct lai_space space = {0};
@@ -109,9 +122,12 @@ int lai_run_probe(bool user, const char *const *settings, char **error)
 	probe->settings = settings;
 	plan.arg = probe;
 	plan.report = &probe->report;
-	if (lai_space_start(&space, &plan) == 0)
-		(void)lai_space_wait(&space);
-	result = judge(probe, user, error);
+	result = file_probe(error);
+	if (result == 0) {
+		if (lai_space_start(&space, &plan) == 0)
+			(void)lai_space_wait(&space);
+		result = judge(probe, user, error);
+	}
 	(void)munmap(probe, sizeof(*probe));
 	return result;
 }

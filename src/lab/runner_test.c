@@ -78,13 +78,37 @@ static void seeds_that_differ_are_inconclusive_and_tallied(void **state)
 	assert_string_equal(outcome.why, "4 CONFIRMED, 1 REFUTED; seed 3 says: not so");
 }
 
-static void one_that_lacks_among_others_is_a_difference(void **state)
+static void those_that_lack_are_no_witnesses(void **state)
 {
-	struct lai_outcome outcome = outcome_of("lcccc");
+	struct lai_outcome outcome = outcome_of("lcccc"), two = outcome_of("rlr");
+
+	(void)state;
+	assert_int_equal(outcome.verdict, LAI_LAB_CONFIRMED);
+	assert_false(outcome.agreed);
+	assert_true(outcome.as_expected);
+	assert_string_equal(outcome.why, "so it is (not tried by 1 of 5: no nft)");
+	assert_int_equal(two.verdict, LAI_LAB_REFUTED);
+	assert_false(two.as_expected);
+}
+
+static void those_that_lack_do_not_hide_a_difference(void **state)
+{
+	struct lai_outcome outcome = outcome_of("clcrc");
 
 	(void)state;
 	assert_int_equal(outcome.verdict, LAI_LAB_INCONCLUSIVE);
-	assert_string_equal(outcome.why, "4 CONFIRMED, 1 LACKS; seed 1 says: no nft");
+	assert_false(outcome.agreed);
+	assert_string_equal(outcome.why, "3 CONFIRMED, 1 REFUTED, 1 LACKS; seed 4 says: not so");
+}
+
+static void the_trial_that_is_quoted_has_the_reason(void **state)
+{
+	(void)state;
+	assert_string_equal(outcome_of("ri").why, "1 REFUTED, 1 INCONCLUSIVE; seed 2 says: late");
+	assert_string_equal(outcome_of("ciii").why,
+			    "1 CONFIRMED, 3 INCONCLUSIVE; seed 2 says: late");
+	assert_string_equal(outcome_of("cr").why, "1 CONFIRMED, 1 REFUTED; seed 2 says: not so");
+	assert_string_equal(outcome_of("rrc").why, "1 CONFIRMED, 2 REFUTED; seed 3 says: so it is");
 }
 
 static void all_that_lack_are_no_news(void **state)
@@ -452,8 +476,56 @@ static void an_interrupted_run_leaves_no_process(void **state)
 	if (result == -EPERM)
 		skip();
 	assert_int_equal(result, -EINTR);
-	assert_null(run);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_true(run->interrupted);
+	assert_int_equal(run->outcome_count, 0);
+	lai_run_free(run);
+}
+
+/* The first trial ends, the second one does not. */
+static void run_the_first(struct lai_trial *trial)
+{
+	if (trial->seed == 2)
+		run_for_ever(trial);
+	run_well(trial);
+}
+
+static void interrupt_behind_it(void *arg, size_t done, size_t total, size_t running,
+				const struct lai_claim *latest)
+{
+	(void)arg, (void)total, (void)latest;
+	if (done == 1 && running == 1)
+		interrupted = SIGINT;
+}
+
+static void an_interrupted_run_keeps_what_had_ended(void **state)
+{
+	struct lai_claim claim = claim_of(run_the_first);
+	const struct lai_claim *claims[] = {&claim};
+	struct lai_run_plan plan = {
+		.claims = claims,
+		.claim_count = 1,
+		.seeds = 2,
+		.jobs = 2,
+		.first_seed = 1,
+		.progress = interrupt_behind_it,
+		.interrupted = &interrupted,
+	};
+	struct lai_run *run = NULL;
+	int result;
+
+	(void)state;
+	interrupted = 0;
+	result = lai_run_plan(&plan, &run, NULL);
+	if (result == -EPERM)
+		skip();
+	assert_int_equal(result, -EINTR);
+	assert_int_equal(run->outcome_count, 1);
+	assert_int_equal(run->outcomes[0].trial_count, 1);
+	assert_int_equal(run->outcomes[0].trials[0].seed, 1);
+	assert_int_equal(run->outcomes[0].verdict, LAI_LAB_CONFIRMED);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	lai_run_free(run);
 }
 
 static void settings_are_tried_before_anything_runs(void **state)
@@ -516,8 +588,12 @@ int main(void)
 		 .test_func = seeds_that_agree_have_one_verdict},
 		{.name = "seeds that differ are inconclusive, and tallied",
 		 .test_func = seeds_that_differ_are_inconclusive_and_tallied},
-		{.name = "one that lacks something among others is a difference",
-		 .test_func = one_that_lacks_among_others_is_a_difference},
+		{.name = "those that lack something are no witnesses",
+		 .test_func = those_that_lack_are_no_witnesses},
+		{.name = "the trial that is quoted has the reason",
+		 .test_func = the_trial_that_is_quoted_has_the_reason},
+		{.name = "those that lack something do not hide a difference",
+		 .test_func = those_that_lack_do_not_hide_a_difference},
 		{.name = "if all lack something it is no news",
 		 .test_func = all_that_lack_are_no_news},
 		{.name = "what is not documented is news",
@@ -549,6 +625,8 @@ int main(void)
 		 .test_func = lanes_are_kept},
 		{.name = "an interrupted run leaves no process",
 		 .test_func = an_interrupted_run_leaves_no_process},
+		{.name = "an interrupted run keeps what had ended",
+		 .test_func = an_interrupted_run_keeps_what_had_ended},
 		{.name = "settings are tried before anything runs",
 		 .test_func = settings_are_tried_before_anything_runs},
 	};

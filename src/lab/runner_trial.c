@@ -97,8 +97,11 @@ static void prepare(void *arg)
 
 static void run(void *arg)
 {
+	struct lai_trial_process *process = arg;
+
 	raise_descriptor_limit();
-	captures_start(&own, arg);
+	captures_start(&own, process);
+	process->shared->begun = true;
 	own.claim->run(&own);
 	captures_stop(&own);
 	own.result->ended_ns = lai_clock_read(CLOCK_REALTIME);
@@ -152,6 +155,17 @@ static int files_make(struct lai_trial_process *process)
 	return 0;
 }
 
+static int share(struct lai_trial_process *process)
+{
+	void *shared = mmap(NULL, sizeof(*process->shared), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (shared == MAP_FAILED)
+		return -errno;
+	process->shared = shared;
+	return 0;
+}
+
 int lai_trial_process_start(struct lai_trial_process *process)
 {
 	struct lai_space_plan plan = {
@@ -162,14 +176,10 @@ int lai_trial_process_start(struct lai_trial_process *process)
 		.arg = process,
 	};
 	unsigned seconds = process->claim->seconds_max;
-	void *shared = mmap(NULL, sizeof(*process->shared), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int error;
+	int error = share(process);
 
-	if (shared == MAP_FAILED)
-		return -errno;
-	process->shared = shared;
-	error = files_make(process);
+	if (!error)
+		error = files_make(process);
 	if (error)
 		return error;
 	plan.report = &process->shared->report;
@@ -247,6 +257,15 @@ static void read_last_words(const struct lai_trial_process *process, char *words
 	words[length] = '\0';
 }
 
+static void say_shortage(struct lai_result *result, int error)
+{
+	char *why = lai_space_shortage(error);
+
+	(void)snprintf(result->words, sizeof(result->words),
+		       "the trial's namespaces could not be made: %s", why ? why : strerror(error));
+	free(why);
+}
+
 /* It could not say itself what became of it, so we do, in its place. */
 static void say_end(struct lai_trial_process *process, bool late)
 {
@@ -262,9 +281,7 @@ static void say_end(struct lai_trial_process *process, bool late)
 			       "the trial took longer than %u s",
 			       seconds ? seconds : SECONDS_DEFAULT);
 	else if (report->step != LAI_SPACE_DONE)
-		(void)snprintf(result->words, sizeof(result->words),
-			       "the trial's namespaces could not be made: %s",
-			       strerror(report->error));
+		say_shortage(result, report->error);
 	else if (WIFSIGNALED(report->status))
 		(void)snprintf(result->words, sizeof(result->words),
 			       "the trial was ended by signal %d (%s)%s%s",
@@ -299,6 +316,40 @@ void lai_trial_process_end(struct lai_trial_process *process, bool late,
 		trial->captures[wire] = keep_bytes(&process->captures[wire], &process->bytes[wire]);
 	(void)close(process->output);
 	process->output = 0;
+}
+
+bool lai_trial_process_fell_short(const struct lai_trial_process *process)
+{
+	return !process->shared->begun && process->shared->result.said != LAI_LAB_LACKS;
+}
+
+int lai_trial_process_give_up(struct lai_trial_process *process, int error,
+			      struct lai_outcome_trial *trial)
+{
+	struct lai_result *result;
+	int status = share(process);
+
+	if (status)
+		return status;
+	result = &process->shared->result;
+	result->said = LAI_LAB_INCONCLUSIVE;
+	say_shortage(result, error);
+	*trial = (struct lai_outcome_trial){.seed = process->seed, .result = result};
+	trial->verdict = lai_result_verdict(result, &trial->why);
+	return 0;
+}
+
+void lai_trial_process_again(struct lai_trial_process *process)
+{
+	struct lai_trial_process fresh = {
+		.claim = process->claim,
+		.seed = process->seed,
+		.settings = process->settings,
+		.user = process->user,
+	};
+
+	lai_trial_process_free(process);
+	*process = fresh;
 }
 
 void lai_trial_process_free(struct lai_trial_process *process)

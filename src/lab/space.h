@@ -32,6 +32,7 @@ enum lai_space_step {
 	LAI_SPACE_CLONE,  /* new namespaces, and processes in them */
 	LAI_SPACE_MAP,	  /* being root in its user namespace */
 	LAI_SPACE_MOUNTS, /* mounts that nobody else sees */
+	LAI_SPACE_WATCH,  /* waiting for a process by pidfd_open(2) */
 };
 
 /* Stands in memory that is shared with the space. */
@@ -73,6 +74,12 @@ void lai_space_end(struct lai_space *space);
 /* Waits until it has ended, for ever if its lifeline is not cut; *space is then as new. The
    keeper's status, as of waitpid(): it is not killed unless from outside. */
 int lai_space_wait(struct lai_space *space);
+
+/*
+ * space_refusal.c: names what has run out, by the errno of a call that makes processes, namespaces
+ * or descriptors, and the limit of it. For free(), or NULL.
+ */
+char *lai_space_shortage(int error);
 
 /*
  * space_refusal.c: says precisely why there can be no space here, and what would allow it. A

@@ -80,6 +80,9 @@ void lai_trial_number(struct lai_trial *trial, const char *name, const char *uni
 	struct lai_result *result = trial->result;
 	struct lai_result_number *number;
 
+	for (uint32_t i = 0; i < result->number_count; i++)
+		if (!strncmp(result->numbers[i].name, name, sizeof(number->name) - 1))
+			lai_trial_fail(trial, "the number \"%s\" was said twice", name);
 	if (result->number_count == LAI_RESULT_NUMBERS_MAX) {
 		result->dropped++;
 		return;

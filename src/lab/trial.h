@@ -57,7 +57,7 @@ void lai_trial_say(struct lai_trial *trial, const char *format, ...)
 void lai_trial_say_segment(struct lai_trial *trial, const char *what,
 			   const struct lai_segment *segment);
 
-/* A measured value, listed and compared over the seeds. */
+/* A measured value, listed and compared over the seeds by its name, which one trial may use once. */
 void lai_trial_number(struct lai_trial *trial, const char *name, const char *unit, double value);
 
 /* A curve: its index for lai_trial_point(). x and y name the axes with their units. */

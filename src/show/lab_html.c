@@ -137,7 +137,8 @@ static void put_legend(FILE *file)
 		"“TS” is the timestamp option: value and echo. A dashed arrow is a retransmission, "
 		"a crossed one a RST. The bars are the states of the sockets as the kernel told "
 		"them (sock_diag) whenever it was asked: a state begins there where it was first "
-		"seen.</p></details>\n",
+		"seen, and is pale from a segment on that may have changed it since. A socket that is "
+		"not in the kernel's table any more may still be held by its program.</p></details>\n",
 		file);
 }
 

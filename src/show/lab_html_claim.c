@@ -9,51 +9,27 @@
 
 #define WORDS_MAX 4096
 
-static void put_text(FILE *file, const char *name, const char *text)
+static void put_text(void *arg, const char *label, const char *text)
 {
-	if (!text || !*text)
-		return;
-	(void)fprintf(file, "<dt>%s</dt><dd>", name);
+	FILE *file = arg;
+
+	(void)fprintf(file, "<dt>%s</dt><dd>", label);
 	lai_html_text(file, text);
-	(void)fputs("</dd>\n", file);
-}
-
-static void put_control(FILE *file, const struct lai_outcome_trial *trial)
-{
-	static const char *const words[] = {
-		[LAI_CONTROL_NONE] = "nothing was seen of it",
-		[LAI_CONTROL_HELD] = "came out the opposite way",
-		[LAI_CONTROL_FAILED] = "did NOT come out the opposite way",
-	};
-	enum lai_result_control control = trial->result->control;
-
-	if (control > LAI_CONTROL_FAILED)
-		control = LAI_CONTROL_NONE;
-	(void)fprintf(file, "<dt>Control, seen</dt><dd><strong>%s</strong>", words[control]);
-	if (*trial->result->control_words)
-		lai_html_print(file, ": %s", trial->result->control_words);
 	(void)fputs("</dd>\n", file);
 }
 
 static void put_texts(FILE *file, const struct lai_outcome *outcome)
 {
-	const struct lai_claim *claim = outcome->claim;
-	struct lai_text expected = LAI_TEXT_INIT(WORDS_MAX);
+	struct lai_text seen = LAI_TEXT_INIT(WORDS_MAX);
 
-	lai_lab_words_expected(&expected, claim);
 	(void)fputs("<dl>\n", file);
-	put_text(file, "Who says it", claim->said);
-	put_text(file, "What decides it", claim->decides);
-	put_text(file, "What Linux does", claim->outcome);
-	put_text(file, "Documented", lai_text_string(&expected));
-	put_text(file, "Set-up", claim->setup);
-	put_text(file, "Procedure", claim->procedure);
-	put_text(file, "Time shortened", claim->shortened);
-	put_text(file, "Control", claim->control);
-	if (outcome->trial_count && outcome->verdict != LAI_LAB_LACKS)
-		put_control(file, &outcome->trials[0]);
+	lai_lab_words_claim(outcome->claim, put_text, file);
+	if (outcome->trial_count && outcome->verdict != LAI_LAB_LACKS) {
+		lai_lab_words_control(&seen, outcome->trials[0].result);
+		put_text(file, "Control, seen", lai_text_string(&seen));
+	}
 	(void)fputs("</dl>\n", file);
-	lai_text_done(&expected);
+	lai_text_done(&seen);
 }
 
 static void put_verdict(FILE *file, const struct lai_outcome *outcome)
@@ -81,15 +57,12 @@ static void put_verdict(FILE *file, const struct lai_outcome *outcome)
 static void put_evidence(FILE *file, const struct lai_outcome_trial *trial)
 {
 	const struct lai_result *result = trial->result;
-	size_t size = result->evidence_bytes;
 
-	if (size > sizeof(result->evidence))
-		size = sizeof(result->evidence);
-	if (size == 0)
+	if (result->evidence_bytes == 0)
 		return;
 	(void)fprintf(file, "<details><summary>Evidence of seed %" PRIu64 "</summary><pre>",
 		      trial->seed);
-	lai_html_bytes(file, result->evidence, size);
+	lai_html_bytes(file, result->evidence, result->evidence_bytes);
 	(void)fputs("</pre>", file);
 	if (result->dropped)
 		(void)fprintf(file,

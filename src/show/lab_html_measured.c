@@ -24,9 +24,15 @@ static void put_value(FILE *file, double value)
 	(void)fprintf(file, "<td class=\"n\">%s</td>", lai_plot_number(number, value));
 }
 
+struct table {
+	FILE *file;
+	bool dots; /* there are enough seeds for a strip of them */
+};
+
 static void put_number(void *arg, const struct lai_lab_number *number)
 {
-	FILE *file = arg;
+	const struct table *table = arg;
+	FILE *file = table->file;
 
 	(void)fputs("<tr><th scope=\"row\" class=\"id\">", file);
 	lai_html_text(file, number->name);
@@ -36,32 +42,34 @@ static void put_number(void *arg, const struct lai_lab_number *number)
 	put_value(file, number->median);
 	put_value(file, number->least);
 	put_value(file, number->greatest);
-	(void)fprintf(file, "<td class=\"n\">%zu</td><td>", number->count);
-	lai_svg_dots(file, number->values, number->count, number->median);
-	(void)fputs("</td></tr>\n", file);
+	(void)fprintf(file, "<td class=\"n\">%zu</td>", number->count);
+	if (table->dots) {
+		(void)fputs("<td>", file);
+		lai_svg_dots(file, number->values, number->count, number->median);
+		(void)fputs("</td>", file);
+	}
+	(void)fputs("</tr>\n", file);
 }
 
 static void put_numbers(FILE *file, const struct lai_outcome *outcome)
 {
+	struct table table = {file, outcome->trial_count >= LAI_PLOT_DOTS_MIN};
+
 	if (lai_lab_numbers_count(outcome) == 0)
 		return;
-	(void)fputs("<h3>Numbers over the seeds</h3>\n<div class=\"scroll\" tabindex=\"0\" "
-		    "role=\"region\" aria-label=\"numbers\"><table><thead><tr><th scope=\"col\">"
-		    "Value</th><th scope=\"col\">Unit</th><th scope=\"col\" class=\"n\">Median</th>"
-		    "<th scope=\"col\" class=\"n\">Least</th><th scope=\"col\" class=\"n\">Greatest"
-		    "</th><th scope=\"col\" class=\"n\">Seeds</th><th scope=\"col\">Least to "
-		    "greatest</th></tr></thead><tbody>\n",
-		    file);
-	lai_lab_numbers(outcome, put_number, file);
+	(void)fprintf(file,
+		      "<h3>Numbers over the seeds</h3>\n<div class=\"scroll\" tabindex=\"0\" "
+		      "role=\"region\" aria-label=\"numbers\"><table><thead><tr><th "
+		      "scope=\"col\">Value</th><th scope=\"col\">Unit</th><th scope=\"col\" "
+		      "class=\"n\">Median</th><th scope=\"col\" class=\"n\">Least</th><th "
+		      "scope=\"col\" class=\"n\">Greatest</th><th scope=\"col\" "
+		      "class=\"n\">Seeds</th>%s</tr></thead><tbody>\n",
+		      table.dots ? "<th scope=\"col\">From 0 to the greatest</th>" : "");
+	lai_lab_numbers(outcome, put_number, &table);
 	(void)fputs("</tbody></table></div>\n", file);
 }
 
 /* --- curves --- */
-
-static uint32_t at_most(uint32_t count, uint32_t max)
-{
-	return count < max ? count : max;
-}
 
 static bool same_axes(const struct lai_result_series *a, const struct lai_result_series *b)
 {
@@ -72,10 +80,9 @@ static bool same_axes(const struct lai_result_series *a, const struct lai_result
 static size_t points_take(const struct lai_result *result, uint32_t series,
 			  struct lai_plot_point *points)
 {
-	uint32_t all = at_most(result->point_count, LAI_RESULT_POINTS_MAX);
 	size_t count = 0;
 
-	for (uint32_t i = 0; i < all; i++)
+	for (uint32_t i = 0; i < result->point_count; i++)
 		if (result->points[i].series == series)
 			points[count++] = (struct lai_plot_point){.x = result->points[i].x,
 								  .y = result->points[i].y};
@@ -86,13 +93,12 @@ static size_t points_take(const struct lai_result *result, uint32_t series,
 static int put_plot(FILE *file, const char *claim_id, const struct lai_result *result,
 		    uint32_t first, struct lai_plot_point *points)
 {
-	uint32_t series_count = at_most(result->series_count, LAI_RESULT_SERIES_MAX);
 	struct lai_plot_curve curves[LAI_RESULT_SERIES_MAX];
 	struct lai_plot plot = {
 		.x = result->series[first].x, .y = result->series[first].y, .curves = curves};
 	char id[ID_MAX];
 
-	for (uint32_t i = first; i < series_count; i++) {
+	for (uint32_t i = first; i < result->series_count; i++) {
 		struct lai_plot_curve *curve = &curves[plot.curve_count];
 
 		if (!same_axes(&result->series[first], &result->series[i]))
@@ -118,12 +124,11 @@ static bool drawn_before(const struct lai_result *result, uint32_t series)
 static int put_plots(FILE *file, const char *claim_id, const struct lai_outcome_trial *trial)
 {
 	const struct lai_result *result = trial->result;
-	uint32_t series_count = at_most(result->series_count, LAI_RESULT_SERIES_MAX);
-	struct lai_plot_point *points = calloc(LAI_RESULT_POINTS_MAX, sizeof(*points));
+	struct lai_plot_point *points = calloc(result->point_count, sizeof(*points));
 	int error = points ? 0 : -ENOMEM;
 
 	(void)fprintf(file, "<h3>Curves of seed %" PRIu64 "</h3>\n", trial->seed);
-	for (uint32_t i = 0; i < series_count && !error; i++)
+	for (uint32_t i = 0; i < result->series_count && !error; i++)
 		if (!drawn_before(result, i))
 			error = put_plot(file, claim_id, result, i, points);
 	free(points);

@@ -62,8 +62,6 @@ static int put_diagrams(FILE *file, const char *claim_id, const struct lai_resul
 					.began_ns = result->began_ns};
 	char id[ID_MAX];
 
-	if (sequence.state_count > LAI_RESULT_STATES_MAX)
-		sequence.state_count = LAI_RESULT_STATES_MAX;
 	for (unsigned i = 0; i < wires->count; i++) {
 		sequence.segments[i] = wires->segments[i];
 		sequence.counts[i] = wires->counts[i];

@@ -103,10 +103,10 @@ static void put_text(FILE *file, const char *text, const char *line)
 /* --- parts --- */
 
 /* "**Name.** text", as a paragraph. */
-static void put_paragraph(FILE *file, const char *name, const char *text)
+static void put_paragraph(void *arg, const char *name, const char *text)
 {
-	if (!text || !*text)
-		return;
+	FILE *file = arg;
+
 	(void)fprintf(file, "**%s.** ", name);
 	put_text(file, text, "\n\n");
 	(void)fputs("\n\n", file);
@@ -181,25 +181,15 @@ static void put_verdict(FILE *file, const struct lai_outcome *outcome)
 	lai_text_done(&words);
 }
 
-static void put_control(FILE *file, const struct lai_outcome *outcome)
+static void put_control(FILE *file, const struct lai_result *result)
 {
-	static const char *const words[] = {
-		[LAI_CONTROL_NONE] = "Not seen",
-		[LAI_CONTROL_HELD] = "Held",
-		[LAI_CONTROL_FAILED] = "FAILED",
-	};
-	const struct lai_result *result;
+	struct lai_text words = LAI_TEXT_INIT(WORDS_MAX);
 
-	put_paragraph(file, "Control", outcome->claim->control);
-	if (outcome->trial_count == 0)
-		return;
-	result = outcome->trials[0].result;
-	(void)fprintf(file, "**Control, seen.** %s",
-		      words[result->control <= LAI_CONTROL_FAILED ? result->control : 0]);
-	if (*result->control_words)
-		(void)fputs(": ", file);
-	put_text(file, result->control_words, " ");
+	lai_lab_words_control(&words, result);
+	(void)fputs("**Control, seen.** ", file);
+	put_text(file, lai_text_string(&words), " ");
 	(void)fputs("\n\n", file);
+	lai_text_done(&words);
 }
 
 static void put_number(void *arg, const struct lai_lab_number *number)
@@ -221,27 +211,20 @@ static void put_number(void *arg, const struct lai_lab_number *number)
 static void put_claim(FILE *file, const struct lai_outcome *outcome)
 {
 	const struct lai_claim *claim = outcome->claim;
-	struct lai_text expected = LAI_TEXT_INIT(WORDS_MAX);
 
-	lai_lab_words_expected(&expected, claim);
 	(void)fprintf(file, "\n## %s\n\n", claim->id);
-	put_paragraph(file, "Claim", claim->claim);
+	if (*claim->claim)
+		put_paragraph(file, "Claim", claim->claim);
 	put_verdict(file, outcome);
-	put_paragraph(file, "Who says it", claim->said);
-	put_paragraph(file, "What decides it", claim->decides);
-	put_paragraph(file, "What Linux does", claim->outcome);
-	put_paragraph(file, "Documented", lai_text_string(&expected));
-	put_paragraph(file, "Set-up", claim->setup);
-	put_paragraph(file, "Procedure", claim->procedure);
-	put_paragraph(file, "Time shortened", claim->shortened);
-	put_control(file, outcome);
+	lai_lab_words_claim(claim, put_paragraph, file);
+	if (outcome->trial_count && outcome->verdict != LAI_LAB_LACKS)
+		put_control(file, outcome->trials[0].result);
 	if (lai_lab_numbers_count(outcome) > 0) {
 		(void)fputs("| number | unit | median | least | greatest |\n"
 			    "|---|---|---:|---:|---:|\n",
 			    file);
 		lai_lab_numbers(outcome, put_number, file);
 	}
-	lai_text_done(&expected);
 }
 
 int lai_lab_report_markdown(const struct lai_run *run, FILE *file)

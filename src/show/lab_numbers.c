@@ -5,16 +5,10 @@
 
 #include <string.h>
 
-static uint32_t number_count(const struct lai_result *result)
-{
-	return result->number_count < LAI_RESULT_NUMBERS_MAX ? result->number_count
-							     : LAI_RESULT_NUMBERS_MAX;
-}
-
 static const struct lai_result_number *result_find(const struct lai_result *result,
 						   const char *name)
 {
-	for (uint32_t i = 0; i < number_count(result); i++)
+	for (uint32_t i = 0; i < result->number_count; i++)
 		if (strcmp(result->numbers[i].name, name) == 0)
 			return &result->numbers[i];
 	return NULL;
@@ -40,7 +34,7 @@ static void gather(const struct lai_outcome *outcome, struct lai_lab_number *num
 		const struct lai_result_number *found =
 			result_find(outcome->trials[i].result, number->name);
 
-		if (found && number->count < LAI_RUNNER_SEEDS_MAX)
+		if (found)
 			number->values[number->count++] = found->value;
 	}
 	number->median = lai_median(number->values, number->count); /* sorts them */
@@ -54,7 +48,7 @@ void lai_lab_numbers(const struct lai_outcome *outcome,
 	for (size_t t = 0; t < outcome->trial_count; t++) {
 		const struct lai_result *result = outcome->trials[t].result;
 
-		for (uint32_t i = 0; i < number_count(result); i++) {
+		for (uint32_t i = 0; i < result->number_count; i++) {
 			struct lai_lab_number number = {.name = result->numbers[i].name,
 							.unit = result->numbers[i].unit};
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* lab_numbers.h - what the trials of a claim have measured, each value over its seeds. */
+/* lab_numbers.h - what the trials of a claim have measured, each value over its seeds. Results are
+   as lai_run_plan() leaves them: counts are within their arrays, and there are at most
+   LAI_RUNNER_SEEDS_MAX trials. */
 #ifndef LAI_SHOW_LAB_NUMBERS_H
 #define LAI_SHOW_LAB_NUMBERS_H
 

@@ -4,6 +4,8 @@
  *
  * Both read the captures of the run's trials, and leave their FILEs rewound. What comes from the
  * wire, from evidence or from the environment is escaped: it cannot become part of the document.
+ * Results are as lai_run_plan() leaves them, whatever their trials wrote: counts are within their
+ * arrays, names and words end, control is one of its values. So nothing here looks again.
  */
 #ifndef LAI_SHOW_LAB_REPORT_H
 #define LAI_SHOW_LAB_REPORT_H

@@ -73,6 +73,7 @@ static void fill_outcome(struct fixture *fixture, size_t index, const struct lai
 					.agreed = true,
 					.expected = LAI_LAB_REFUTED,
 					.as_expected = true};
+	outcome->counts[LAI_LAB_REFUTED] = SEEDS;
 	(void)snprintf(outcome->why, sizeof(outcome->why), "finding %s", HOSTILE);
 	for (size_t i = 0; i < SEEDS; i++) {
 		struct lai_result *result = &fixture->results[index * SEEDS + i];
@@ -191,6 +192,8 @@ static void the_page_says_what_is_news(void **state)
 	fixture->outcomes[3].agreed = false;
 	fixture->outcomes[3].verdict = LAI_LAB_INCONCLUSIVE;
 	fixture->outcomes[3].trials[1].verdict = LAI_LAB_CONFIRMED;
+	fixture->outcomes[3].counts[LAI_LAB_CONFIRMED] = 1;
+	fixture->outcomes[3].counts[LAI_LAB_REFUTED] = 2;
 	text = write_report(lai_lab_report_html, &fixture->run);
 	assert_int_equal(occurrences(text, "class=\"news\""), 1);
 	assert_non_null(strstr(text, "1 CONFIRMED, 2 REFUTED"));
@@ -213,22 +216,56 @@ static void series_with_the_same_axes_share_a_plot(void **state)
 	fixture_free(fixture);
 }
 
-/* Results come out of shared memory that a dying process has written to. */
-static void counts_beyond_the_maximum_do_no_harm(void **state)
+/* The same words in both reports. */
+static void the_control_is_told_as_it_was_seen(void **state)
 {
+	static const struct {
+		enum lai_result_control control;
+		const char *words;
+	} rows[] = {{LAI_CONTROL_HELD, "held, as it must: 3 of 3"},
+		    {LAI_CONTROL_FAILED, "did not hold: 3 of 3"},
+		    {LAI_CONTROL_NONE, "not seen: 3 of 3"}};
 	struct fixture *fixture = fixture_new();
 	struct lai_result *result = &fixture->results[0];
 
 	(void)state;
 	fixture->run.outcome_count = 1;
-	result->evidence_bytes = UINT32_MAX;
-	result->point_count = UINT32_MAX;
-	result->series_count = UINT32_MAX;
-	result->state_count = UINT32_MAX;
-	result->number_count = UINT32_MAX;
-	result->control = 77;
-	free(write_report(lai_lab_report_html, &fixture->run));
-	free(write_report(lai_lab_report_markdown, &fixture->run));
+	(void)snprintf(result->control_words, sizeof(result->control_words), "3 of 3");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char html[96], markdown[96], *text;
+
+		(void)snprintf(html, sizeof(html), "<dt>Control, seen</dt><dd>%s</dd>",
+			       rows[i].words);
+		(void)snprintf(markdown, sizeof(markdown), "**Control, seen.** %s\n",
+			       rows[i].words);
+		result->control = rows[i].control;
+		text = write_report(lai_lab_report_html, &fixture->run);
+		assert_non_null(strstr(text, html));
+		free(text);
+		text = write_report(lai_lab_report_markdown, &fixture->run);
+		assert_non_null(strstr(text, markdown));
+		free(text);
+	}
+	fixture_free(fixture);
+}
+
+/* Two dots are no more than the two numbers beside them. */
+static void a_strip_needs_three_seeds(void **state)
+{
+	struct fixture *fixture = fixture_new();
+	char *text;
+
+	(void)state;
+	fixture->run.outcome_count = 1;
+	text = write_report(lai_lab_report_html, &fixture->run);
+	assert_int_equal(occurrences(text, "class=\"dots\""), 1);
+	assert_non_null(strstr(text, "From 0 to the greatest"));
+	free(text);
+	fixture->outcomes[0].trial_count = 2;
+	text = write_report(lai_lab_report_html, &fixture->run);
+	assert_null(strstr(text, "class=\"dots\""));
+	assert_null(strstr(text, "From 0 to the greatest"));
+	free(text);
 	fixture_free(fixture);
 }
 
@@ -346,8 +383,10 @@ int main(void)
 		 .test_func = the_page_says_what_is_news},
 		{.name = "series with the same axes share a plot",
 		 .test_func = series_with_the_same_axes_share_a_plot},
-		{.name = "counts beyond the maximum do no harm",
-		 .test_func = counts_beyond_the_maximum_do_no_harm},
+		{.name = "the control is told as it was seen, in the same words in both reports",
+		 .test_func = the_control_is_told_as_it_was_seen},
+		{.name = "a strip of dots needs three seeds",
+		 .test_func = a_strip_needs_three_seeds},
 		{.name = "a capture that cannot be read is told",
 		 .test_func = a_capture_that_cannot_be_read_is_told},
 		{.name = "a run of nothing is a report too",

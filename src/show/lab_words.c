@@ -75,15 +75,55 @@ void lai_lab_words_agreement(struct lai_text *text, const struct lai_outcome *ou
 		return;
 	}
 	for (int verdict = 0; verdict < LAI_LAB_VERDICT_COUNT; verdict++) {
-		size_t count = 0;
-
-		for (size_t i = 0; i < outcome->trial_count; i++)
-			count += outcome->trials[i].verdict == (enum lai_lab_verdict)verdict;
-		if (count == 0)
+		if (outcome->counts[verdict] == 0)
 			continue;
-		lai_text_append(text, "%s%zu %s", before, count, lai_lab_verdict_name(verdict));
+		lai_text_append(text, "%s%zu %s", before, outcome->counts[verdict],
+				lai_lab_verdict_name(verdict));
 		before = ", ";
 	}
+}
+
+void lai_lab_words_control(struct lai_text *text, const struct lai_result *result)
+{
+	static const char *const words[] = {
+		[LAI_CONTROL_NONE] = "not seen",
+		[LAI_CONTROL_HELD] = "held, as it must",
+		[LAI_CONTROL_FAILED] = "did not hold",
+	};
+
+	lai_text_append(text, "%s%s%s", words[result->control], *result->control_words ? ": " : "",
+			result->control_words);
+}
+
+#define EXPECTED_MAX 4096
+
+static const char *documented(struct lai_text *text, const struct lai_claim *claim)
+{
+	lai_lab_words_expected(text, claim);
+	return lai_text_string(text);
+}
+
+void lai_lab_words_claim(const struct lai_claim *claim,
+			 void (*each)(void *arg, const char *label, const char *text), void *arg)
+{
+	struct lai_text expected = LAI_TEXT_INIT(EXPECTED_MAX);
+	const struct {
+		const char *label, *text;
+	} rows[] = {
+		{"Who says it", claim->said},
+		{"What decides it", claim->decides},
+		{"What Linux does", claim->outcome},
+		{"Documented", documented(&expected, claim)},
+		{"Set-up", claim->setup},
+		{"Procedure", claim->procedure},
+		{"Time shortened", claim->shortened},
+		{"Control", claim->control},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].text && *rows[i].text)
+			each(arg, rows[i].label, rows[i].text);
+	lai_text_done(&expected);
 }
 
 struct lai_lab_tally lai_lab_tally(const struct lai_run *run)

@@ -17,6 +17,14 @@ void lai_lab_words_expected(struct lai_text *text, const struct lai_claim *claim
 /* "all 5 seeds agree", "2 CONFIRMED, 3 REFUTED" */
 void lai_lab_words_agreement(struct lai_text *text, const struct lai_outcome *outcome);
 
+/* "held, as it must: 3 of 3 were refused": what the trial saw of its control. */
+void lai_lab_words_control(struct lai_text *text, const struct lai_result *result);
+
+/* Calls each() for every text of a claim that stands below its verdict, with its label; what a claim
+   does not say is passed over. */
+void lai_lab_words_claim(const struct lai_claim *claim,
+			 void (*each)(void *arg, const char *label, const char *text), void *arg);
+
 struct lai_lab_tally {
 	size_t verdicts[LAI_LAB_VERDICT_COUNT];
 	size_t as_expected; /* LACKS not among them */

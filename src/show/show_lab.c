@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "show/show_lab.h"
+#include "show/lab_words.h"
 #include "show/show_paragraph.h"
 
 #include <inttypes.h>
@@ -86,14 +87,11 @@ void lai_show_lab_claim(struct lai_text *text, const struct lai_claim *claim,
 /* How many trials agree with the most frequent verdict: 5 of 5, 4 of 5. */
 static size_t count_agreed(const struct lai_outcome *outcome)
 {
-	size_t counts[LAI_LAB_VERDICT_COUNT] = {0}, most = 0;
+	size_t most = 0;
 
-	for (size_t i = 0; i < outcome->trial_count; i++) {
-		size_t count = ++counts[outcome->trials[i].verdict];
-
-		if (count > most)
-			most = count;
-	}
+	for (size_t verdict = 0; verdict < LAI_LAB_VERDICT_COUNT; verdict++)
+		if (outcome->counts[verdict] > most)
+			most = outcome->counts[verdict];
 	return most;
 }
 
@@ -122,23 +120,57 @@ static void put_row(struct lai_columns *columns, const struct lai_outcome *outco
 	put_control(lai_columns_cell(columns), outcome);
 }
 
-static void put_table(struct lai_text *text, const struct lai_run *run, size_t width_max)
+/* Below a row of the table. */
+#define BELOW_LABEL "  claim  "
+#define BELOW_INDENT (sizeof(BELOW_LABEL) - 1)
+
+/* "the same", or what is documented instead. */
+static const char *documented(const struct lai_outcome *outcome)
+{
+	return outcome->verdict == outcome->expected ? "same"
+						     : lai_lab_verdict_name(outcome->expected);
+}
+
+static void put_heads(struct lai_text *text, const struct lai_run *run, size_t width_max)
 {
 	static const struct lai_column list[] = {{.name = "verdict"},
-						 {.name = "claim"},
+						 {.name = "id"},
 						 {.name = "seeds", .right = true},
 						 {.name = "control"},
-						 {.name = "finding", .wrap = true}};
+						 {.name = "documented"}};
 	struct lai_columns columns;
 
 	lai_columns_init(&columns, list, sizeof(list) / sizeof(list[0]), LAI_COLUMNS_TABLE, text);
 	lai_columns_head(&columns);
 	for (size_t i = 0; i < run->outcome_count; i++) {
 		put_row(&columns, &run->outcomes[i]);
-		put_safe(&columns, run->outcomes[i].why);
+		put_safe(&columns, documented(&run->outcomes[i]));
 		lai_columns_row_end(&columns);
 	}
 	lai_columns_end(&columns, width_max);
+}
+
+/* A line of the table for each claim, and below it what people say and what was found: neither can
+   be read without the other. */
+static void put_table(struct lai_text *text, const struct lai_run *run, size_t width_max)
+{
+	struct lai_text heads = LAI_TEXT_INIT(text->length_max);
+	const char *at, *end;
+
+	put_heads(&heads, run, width_max);
+	at = lai_text_string(&heads);
+	for (size_t i = 0; (end = strchr(at, '\n')); i++, at = end + 1) {
+		lai_text_append_bytes(text, at, (size_t)(end + 1 - at));
+		if (i == 0)
+			continue; /* the headings */
+		lai_show_paragraph(text, BELOW_LABEL, BELOW_INDENT, width_max,
+				   run->outcomes[i - 1].claim->claim);
+		lai_show_paragraph(text, "  found  ", BELOW_INDENT, width_max,
+				   run->outcomes[i - 1].why);
+	}
+	if (heads.error)
+		text->error = heads.error;
+	lai_text_done(&heads);
 }
 
 static void put_rows(struct lai_text *text, const struct lai_run *run)
@@ -165,34 +197,48 @@ static void put_rows(struct lai_text *text, const struct lai_run *run)
 	lai_columns_end(&columns, 0);
 }
 
+static void put_settings(struct lai_text *text, const struct lai_run *run)
+{
+	for (size_t i = 0; run->settings && run->settings[i]; i++) {
+		lai_text_append(text, "%s", i == 0 ? "with " : ", ");
+		lai_show_safe(text, run->settings[i], CELL_MAX);
+	}
+	if (run->settings && run->settings[0])
+		lai_text_append(text, " in every host\n");
+}
+
+static void put_differences(struct lai_text *text, const struct lai_run *run)
+{
+	for (size_t i = 0; i < run->outcome_count; i++) {
+		const struct lai_outcome *outcome = &run->outcomes[i];
+
+		if (!outcome->as_expected)
+			lai_text_append(text, "  %s: %s, documented is %s\n", outcome->claim->id,
+					lai_lab_verdict_name(outcome->verdict),
+					lai_lab_verdict_name(outcome->expected));
+	}
+}
+
 static void put_summary(struct lai_text *text, const struct lai_run *run)
 {
-	size_t lacks = 0, differ = 0;
+	struct lai_lab_tally tally = lai_lab_tally(run);
+	size_t lacks = tally.verdicts[LAI_LAB_LACKS];
 
-	for (size_t i = 0; i < run->outcome_count; i++) {
-		lacks += run->outcomes[i].verdict == LAI_LAB_LACKS;
-		differ += !run->outcomes[i].as_expected;
-	}
-	lai_text_append(text, "\n%zu of %zu verdicts are as documented for Linux %u.%u (this is ",
-			run->outcome_count - lacks - differ, run->outcome_count, run->kernel_major,
-			run->kernel_minor);
+	lai_text_append(text, "\nas documented for Linux %u.%u: %zu of %zu%s (this is ",
+			run->kernel_major, run->kernel_minor, tally.as_expected, run->outcome_count,
+			run->interrupted ? ", as far as it came" : "");
 	lai_show_safe(text, run->kernel, sizeof(run->kernel));
 	lai_text_append(text, "%s); %.0f s\n", run->unprivileged ? ", in a user namespace" : "",
 			(double)(run->ended_ns - run->began_ns) / 1e9);
-	for (size_t i = 0; run->settings && run->settings[i]; i++) {
-		lai_text_append(text, "%s", i == 0 ? "in every host: " : ", ");
-		lai_show_safe(text, run->settings[i], CELL_MAX);
-	}
-	lai_text_append(text, "%s", run->settings && run->settings[0] ? "\n" : "");
+	put_settings(text, run);
 	if (lacks)
 		lai_text_append(text, "%zu lack%s something here, which the finding names\n", lacks,
 				lacks == 1 ? "s" : "");
-	for (size_t i = 0; i < run->outcome_count; i++)
-		if (!run->outcomes[i].as_expected)
-			lai_text_append(text, "not as documented: %s is %s; documented is %s\n",
-					run->outcomes[i].claim->id,
-					lai_lab_verdict_name(run->outcomes[i].verdict),
-					lai_lab_verdict_name(run->outcomes[i].expected));
+	if (tally.news > 0)
+		lai_text_append(text, "other than documented%s:\n",
+				run->settings && run->settings[0] ? " for the kernel's own settings"
+								  : "");
+	put_differences(text, run);
 }
 
 void lai_show_lab_run(struct lai_text *text, const struct lai_run *run, enum lai_columns_form form,

@@ -209,6 +209,7 @@ void lai_show_lab_run_json(struct lai_json *json, const struct lai_run *run)
 	lai_json_object_begin(json, NULL);
 	lai_json_string(json, "kernel", run->kernel);
 	lai_json_bool(json, "unprivileged", run->unprivileged);
+	lai_json_bool(json, "interrupted", run->interrupted);
 	lai_json_u64(json, "began_ns", run->began_ns);
 	lai_json_u64(json, "ended_ns", run->ended_ns);
 	lai_json_array_begin(json, "settings");

@@ -13,7 +13,7 @@
 #define WIDTH 720
 #define HEIGHT 300
 #define FIELD_LEFT 84
-#define FIELD_RIGHT 704
+#define FIELD_RIGHT 676 /* half of a tick's label has room behind it */
 #define FIELD_TOP 16
 #define FIELD_BOTTOM 244
 #define LEGEND_ROW 18

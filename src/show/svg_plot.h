@@ -35,8 +35,11 @@ struct lai_plot {
    no point is left. 0; -ENOMEM; errors of the file are its ferror(). */
 int lai_svg_plot(FILE *file, const struct lai_plot *plot);
 
-/* A strip without axes: the same value of several runs, from the least to the greatest, with a mark
-   at the median. Nothing is written for fewer than two values, or if all are equal. */
+/* A strip without numbers: the same value of several runs on a scale from 0 to the greatest (from
+   the least to 0, or over both), with a mark at the median, so that a small spread looks small.
+   Nothing is written for fewer than LAI_PLOT_DOTS_MIN values, which say no more than their
+   numbers, or if all are equal. */
+#define LAI_PLOT_DOTS_MIN 3
 void lai_svg_dots(FILE *file, const double *values, size_t count, double median);
 
 /*

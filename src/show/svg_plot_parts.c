@@ -63,34 +63,36 @@ const char *lai_plot_number(char text[LAI_PLOT_NUMBER_MAX], double value)
 #define DOTS_HEIGHT 18
 #define DOTS_MARGIN 6
 
-static double dots_x(double value, double least, double greatest)
+static double dots_x(double value, double from, double to)
 {
-	return DOTS_MARGIN +
-	       (DOTS_WIDTH - 2 * DOTS_MARGIN) * ((value - least) / (greatest - least));
+	return DOTS_MARGIN + (DOTS_WIDTH - 2 * DOTS_MARGIN) * ((value - from) / (to - from));
 }
 
 void lai_svg_dots(FILE *file, const double *values, size_t count, double median)
 {
-	double least = INFINITY, greatest = -INFINITY;
+	double least = INFINITY, greatest = -INFINITY, from, to;
 
 	for (size_t i = 0; i < count; i++) {
 		least = fmin(least, values[i]);
 		greatest = fmax(greatest, values[i]);
 	}
-	if (count < 2 || !(least < greatest) || !isfinite(greatest - least))
+	from = fmin(least, 0);
+	to = fmax(greatest, 0);
+	if (count < LAI_PLOT_DOTS_MIN || !(least < greatest) || !isfinite(to - from))
 		return;
 	(void)fprintf(file,
 		      "<svg class=\"dots\" role=\"img\" width=\"%d\" height=\"%d\" "
-		      "viewBox=\"0 0 %d %d\"><title>%zu values from least to greatest</title>"
-		      "<path class=\"grid\" d=\"M%d %dH%d\"/>",
+		      "viewBox=\"0 0 %d %d\"><title>%zu values on a scale from 0</title>"
+		      "<path class=\"grid\" d=\"M%d %dH%dM%.1f 2V%d\"/>",
 		      DOTS_WIDTH, DOTS_HEIGHT, DOTS_WIDTH, DOTS_HEIGHT, count, DOTS_MARGIN,
-		      DOTS_HEIGHT / 2, DOTS_WIDTH - DOTS_MARGIN);
+		      DOTS_HEIGHT / 2, DOTS_WIDTH - DOTS_MARGIN, dots_x(0, from, to),
+		      DOTS_HEIGHT - 2);
 	for (size_t i = 0; i < count; i++)
 		if (isfinite(values[i]))
 			(void)fprintf(file, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%d\" r=\"3\"/>",
-				      dots_x(values[i], least, greatest), DOTS_HEIGHT / 2);
+				      dots_x(values[i], from, to), DOTS_HEIGHT / 2);
 	if (isfinite(median))
 		(void)fprintf(file, "<path class=\"median\" d=\"M%.1f 2V%d\"/>",
-			      dots_x(median, least, greatest), DOTS_HEIGHT - 2);
+			      dots_x(median, from, to), DOTS_HEIGHT - 2);
 	(void)fputs("</svg>", file);
 }

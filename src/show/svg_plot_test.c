@@ -197,22 +197,81 @@ static void one_value_has_an_axis_too(void **state)
 	}
 }
 
-static void the_strip_needs_different_values(void **state)
+static char *strip(const double *values, size_t count, double median)
 {
-	static const double different[] = {1, 2, 4}, equal[] = {3, 3, 3};
 	char *text = NULL;
 	size_t length = 0;
 	FILE *file = open_memstream(&text, &length);
 
-	(void)state;
 	assert_non_null(file);
-	lai_svg_dots(file, equal, 3, 3);
-	lai_svg_dots(file, different, 1, 1);
-	assert_int_equal(ftell(file), 0);
-	lai_svg_dots(file, different, 3, 2);
+	lai_svg_dots(file, values, count, median);
 	assert_int_equal(fclose(file), 0);
+	return text;
+}
+
+/* Where the first dot stands. */
+static double first_dot(const char *text)
+{
+	const char *dot = strstr(text, "<circle class=\"dot\" cx=\"");
+
+	assert_non_null(dot);
+	return strtod(dot + strlen("<circle class=\"dot\" cx=\""), NULL);
+}
+
+static void the_strip_needs_different_values(void **state)
+{
+	static const double different[] = {1, 2, 4}, equal[] = {3, 3, 3}, none[] = {NAN, NAN, NAN};
+	char *text = strip(equal, 3, 3);
+
+	(void)state;
+	assert_string_equal(text, "");
+	free(text);
+	text = strip(different, 2, 1);
+	assert_string_equal(text, "");
+	free(text);
+	text = strip(none, 3, NAN);
+	assert_string_equal(text, "");
+	free(text);
+	text = strip(different, 3, 2);
 	assert_int_equal(occurrences(text, "<circle"), 3);
 	assert_int_equal(occurrences(text, "class=\"median\""), 1);
+	free(text);
+}
+
+/* A spread of 1 % is a hundredth of the strip, one of all a whole. */
+static void the_strip_has_its_scale_from_zero(void **state)
+{
+	static const double near[] = {99, 99.5, 100}, wide[] = {0, 50, 100},
+			    below[] = {-100, -99, -1};
+	char *text = strip(near, 3, 99.5);
+	double at = first_dot(text);
+
+	(void)state;
+	assert_true(at > 112 && at < 114);
+	free(text);
+	text = strip(wide, 3, 50);
+	assert_true(first_dot(text) < 7);
+	free(text);
+	text = strip(below, 3, -99);
+	assert_true(first_dot(text) < 7);
+	free(text);
+}
+
+/* The picture ends behind the label of the last tick, of whatever number. */
+static void the_last_tick_has_room(void **state)
+{
+	static const struct lai_plot_point far[] = {{0, 0}, {999999999, 999999999}};
+	char *text = draw(far, 2), *last = text;
+
+	(void)state;
+	for (char *at = text; (at = strstr(at, "text-anchor=\"middle\">")); at++)
+		if (strncmp(at - 6, "\"264\" ", 6) == 0)
+			last = at;
+	assert_true(last > text);
+	while (strncmp(last, " x=\"", 4) != 0)
+		last--;
+	/* "1 000 000 000" is 13 glyphs, half of them before the tick; 6 px each are plenty. */
+	assert_true(strtod(last + 4, NULL) + 6.5 * 6 <= 720);
 	free(text);
 }
 
@@ -236,6 +295,10 @@ int main(void)
 		 .test_func = one_value_has_an_axis_too},
 		{.name = "the strip of dots needs values that differ",
 		 .test_func = the_strip_needs_different_values},
+		{.name = "the strip's scale begins at 0: a small spread looks small",
+		 .test_func = the_strip_has_its_scale_from_zero},
+		{.name = "the last tick's label has room in the picture",
+		 .test_func = the_last_tick_has_room},
 	};
 
 	return cmocka_run_group_tests_name("show.svg_plot", tests, NULL, NULL);

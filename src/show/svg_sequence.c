@@ -5,6 +5,7 @@
 #include "base/view.h"
 #include "show/html.h"
 #include "show/svg_sequence_label.h"
+#include "show/svg_sequence_state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -97,33 +98,48 @@ static void put_lines(const struct drawing *drawing)
 	}
 }
 
-static void put_bar(const struct drawing *drawing, unsigned x, uint8_t state, unsigned from_y,
-		    unsigned to_y)
+/* A state as it stands along a line. */
+struct bar {
+	uint8_t state;
+	bool doubtful; /* a segment since then may have changed it */
+	unsigned since_y;
+};
+
+/* Draws it as far as here, where it becomes another. */
+static void bar_end(const struct drawing *drawing, struct bar *bar, unsigned x, unsigned y)
 {
-	if (state != LAI_TCP_NONE && to_y > from_y)
+	if (bar->state != LAI_TCP_NONE && y > bar->since_y)
 		(void)fprintf(drawing->file,
-			      "<rect class=\"bar %s\" x=\"%u\" y=\"%u\" width=\"%u\" "
+			      "<rect class=\"bar %s%s\" x=\"%u\" y=\"%u\" width=\"%u\" "
 			      "height=\"%u\"/>\n",
-			      state_class(state), x - BAR_WIDTH / 2, from_y, BAR_WIDTH,
-			      to_y - from_y);
+			      state_class(bar->state), bar->doubtful ? " doubt" : "",
+			      x - BAR_WIDTH / 2, bar->since_y, BAR_WIDTH, y - bar->since_y);
+	bar->since_y = y;
 }
 
 /* The states of one side, each until the next one was seen. */
 static void put_bars(const struct drawing *drawing, unsigned side)
 {
-	unsigned x = side ? drawing->right_x : drawing->left_x, since_y = 0;
-	uint8_t state = LAI_TCP_NONE;
+	unsigned x = side ? drawing->right_x : drawing->left_x;
+	struct bar bar = {.state = LAI_TCP_NONE};
 
 	for (size_t i = 0; i < drawing->group->row_count; i++) {
 		const struct lai_sequence_row *row = &drawing->group->rows[i];
+		unsigned y = HEAD_HEIGHT + row->y;
 
-		if (row->kind != LAI_ROW_STATES || !row->states[side])
-			continue;
-		put_bar(drawing, x, state, since_y, HEAD_HEIGHT + row->y);
-		state = row->states[side]->state;
-		since_y = HEAD_HEIGHT + row->y;
+		if (row->kind == LAI_ROW_STATES && row->states[side]) {
+			bar_end(drawing, &bar, x, y);
+			bar.state = row->states[side]->state;
+			bar.doubtful = false;
+		} else if (!bar.doubtful &&
+			   lai_sequence_state_doubtful(bar.state, side, drawing->sequence->wires,
+						       row)) {
+			bar_end(drawing, &bar, x,
+				y + ARROW_Y + (row->rightward == (side == 0) ? 0 : SLOPE));
+			bar.doubtful = true;
+		}
 	}
-	put_bar(drawing, x, state, since_y, drawing->height - FOOT_HEIGHT / 2);
+	bar_end(drawing, &bar, x, drawing->height - FOOT_HEIGHT / 2);
 }
 
 /* --- rows --- */
@@ -231,6 +247,15 @@ static void put_break(const struct drawing *drawing, const struct lai_sequence_r
 	(void)fputs("</text>\n", drawing->file);
 }
 
+static void put_omitted(const struct drawing *drawing, const struct lai_sequence_row *row)
+{
+	struct lai_text words = LAI_TEXT_INIT(LABEL_MAX);
+
+	lai_sequence_label_omitted(&words, row);
+	put_break(drawing, row, "omitted", lai_text_string(&words));
+	lai_text_done(&words);
+}
+
 static void put_row(const struct drawing *drawing, const struct lai_sequence_row *row)
 {
 	char words[LABEL_MAX], time[LAI_TIME_TEXT_MAX];
@@ -243,12 +268,7 @@ static void put_row(const struct drawing *drawing, const struct lai_sequence_row
 			       lai_time_format(time, row->pause_ns / LAI_MS * LAI_MS));
 		put_break(drawing, row, "pause", words);
 		break;
-	case LAI_ROW_OMITTED:
-		(void)snprintf(words, sizeof(words), "%zu segment%s%s not drawn",
-			       row->omitted_segments, row->omitted_segments == 1 ? "" : "s",
-			       row->omitted_states ? " and their changes of state" : "");
-		put_break(drawing, row, "omitted", words);
-		break;
+	case LAI_ROW_OMITTED: put_omitted(drawing, row); break;
 	}
 }
 
@@ -264,6 +284,8 @@ static void put_caption(const struct drawing *drawing, size_t of)
 		(void)fprintf(drawing->file, "Connection %zu of %zu: ", group->number, of);
 	lai_html_print(drawing->file, "%s and %s", lai_address_format(left, &group->left),
 		       lai_address_format(right, &group->right));
+	if (group->alike)
+		(void)fprintf(drawing->file, ", and %zu more like it", group->alike);
 	if (group->drawn < group->segments)
 		(void)fprintf(drawing->file, " <span class=\"less\">(%zu of %zu segments)</span>",
 			      group->drawn, group->segments);
@@ -283,6 +305,11 @@ static void put_description(const struct drawing *drawing)
 						   row);
 			lai_html_print(drawing->file, "%s %s. ", row->rightward ? "right" : "left",
 				       lai_text_string(&text));
+			lai_text_done(&text);
+		}
+		if (row->kind == LAI_ROW_OMITTED) {
+			lai_sequence_label_omitted(&text, row);
+			lai_html_print(drawing->file, "%s. ", lai_text_string(&text));
 			lai_text_done(&text);
 		}
 		for (unsigned side = 0; side < 2; side++)
@@ -346,8 +373,9 @@ int lai_svg_sequence(FILE *file, const char *id, const struct lai_sequence *sequ
 		(void)fprintf(
 			file,
 			"<p class=\"less\">Of %zu connections %zu are drawn, of %zu segments "
-			"%zu: the first connection, and those with RST, retransmission or a SYN "
-			"on used ports before others.</p>\n",
+			"%zu: the first connection, and one of each other sequence of flags, "
+			"those with RST, retransmission or a SYN on used ports before others.</p>"
+			"\n",
 			plan.connections, plan.group_count, plan.segments, plan.drawn);
 	lai_sequence_plan_done(&plan);
 	return 0;

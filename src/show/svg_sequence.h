@@ -3,7 +3,7 @@
  * svg_sequence.h - a time-sequence diagram: who sent what when, with the states of both ends.
  *
  *	 time      ESTABLISHED |---------- [F.] seq 1 ack 1 -------->| ESTABLISHED
- *	 0.001204   FIN-WAIT-1 |                                     | CLOSE-WAIT
+ *	 0.001204    FIN_WAIT1 |                                     | CLOSE_WAIT
  *	                       /               9.8 s                 /
  *
  * Each connection is a figure of its own with a caption. The style is the page's (lab_html).

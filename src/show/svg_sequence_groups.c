@@ -3,6 +3,7 @@
 
 #include "base/time.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,24 +249,17 @@ static void events_take(struct lai_sequence_groups *groups)
 			next = &groups->sequence->segments[w][at[w]];
 			wire = w;
 		}
+		assert(next); /* there are as many as were counted */
 		at[wire]++;
 		groups->events[n] =
 			(struct lai_sequence_event){.captured = next, .wire = (uint8_t)wire};
 	}
 }
 
-static enum lai_interest event_interest(const struct lai_sequence_event *event)
-{
-	if (event->captured->segment.flags & LAI_FLAG_RST || event->mark == LAI_MARK_RETRANSMISSION)
-		return LAI_INTEREST_TROUBLE;
-	return event->mark == LAI_MARK_SYN_AGAIN ? LAI_INTEREST_PORTS : LAI_INTEREST_PLAIN;
-}
-
 static void event_place(struct lai_sequence_groups *groups, size_t index)
 {
 	struct lai_sequence_event *event = &groups->events[index];
 	const struct lai_segment *segment = &event->captured->segment;
-	struct lai_sequence_connection *connection;
 	const struct lai_address *left, *right;
 	size_t at, group;
 
@@ -284,10 +278,7 @@ static void event_place(struct lai_sequence_groups *groups, size_t index)
 		at = leg_hand_on(groups, at);
 	groups->legs[at].group = event->group = group;
 	leg_follow(&groups->legs[at], event);
-	connection = &groups->connections[group];
-	connection->segments++;
-	if (event_interest(event) > connection->interest)
-		connection->interest = event_interest(event);
+	groups->connections[group].segments++;
 }
 
 int lai_sequence_groups_make(struct lai_sequence_groups *groups,
@@ -309,7 +300,7 @@ int lai_sequence_groups_make(struct lai_sequence_groups *groups,
 	events_take(groups);
 	for (size_t i = 0; i < count; i++)
 		event_place(groups, i);
-	return 0;
+	return lai_sequence_groups_weigh(groups);
 }
 
 void lai_sequence_groups_done(struct lai_sequence_groups *groups)

@@ -16,8 +16,17 @@ struct lai_sequence_event {
 	size_t group;
 	int32_t seq, ack, distance; /* as in struct lai_sequence_row */
 	uint8_t wire, mark;
+	uint8_t weight; /* enum lai_sequence_weight */
 	bool rightward;
-	bool paired; /* the same segment was seen on the other wire */
+	bool paired;	  /* the same segment was seen on the other wire */
+	bool answers_syn; /* or a RST: the first that the other end says to it */
+};
+
+/* What may be left out where room is short. */
+enum lai_sequence_weight {
+	LAI_WEIGHT_BULK, /* data and acknowledgements */
+	LAI_WEIGHT_SOFT, /* sent again, a probe, a window that shuts or opens */
+	LAI_WEIGHT_KEPT, /* SYN, FIN, RST, their answers, what a RST answers */
 };
 
 /* What one end has said on one wire. */
@@ -39,6 +48,7 @@ struct lai_sequence_leg {
 
 /* What makes a connection worth drawing, least first. */
 enum lai_interest {
+	LAI_INTEREST_REFUSED, /* a SYN, answered at once by a RST */
 	LAI_INTEREST_PLAIN,
 	LAI_INTEREST_PORTS,   /* its ports were used before */
 	LAI_INTEREST_TROUBLE, /* RST, or something had to be sent again */
@@ -50,6 +60,13 @@ struct lai_sequence_connection {
 	uint64_t first_ns;
 	size_t segments;
 	enum lai_interest interest;
+	/* Equal for connections in which the same flags came in the same order, however often each,
+	   and with the same states in the end. */
+	uint64_t kind;
+	/* For making these two: */
+	uint64_t tokens[4]; /* a bit each */
+	uint8_t last_states[2];
+	bool spoken; /* anything but a SYN and a RST */
 };
 
 struct lai_sequence_groups {
@@ -68,6 +85,9 @@ struct lai_sequence_groups {
 int lai_sequence_groups_make(struct lai_sequence_groups *groups,
 			     const struct lai_sequence *sequence);
 void lai_sequence_groups_done(struct lai_sequence_groups *groups);
+
+/* Weighs the events, and says interest and kind of the connections: a step of _make(). 0, -ENOMEM. */
+int lai_sequence_groups_weigh(struct lai_sequence_groups *groups);
 
 /* The connection that a state is of: by ports, the latest that had begun by then;
    LAI_SEQUENCE_NO_GROUP: none that was captured. */

@@ -1,36 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "show/svg_sequence_label.h"
 
+#include "base/size.h"
 #include "base/time.h"
 #include "base/view.h"
 #include "observe/facts.h"
+
+#include <lastack/report.h>
 
 #include <inttypes.h>
 
 /* Timers beyond this are told to a tenth of a second. */
 #define TIMER_COARSE_MS 10000u
 
-/* As RFC 9293 3.3.2 writes them, and what it has no name for. */
 const char *lai_sequence_state_name(uint8_t state)
 {
-	static const char *const names[LAI_TCP_COUNT] = {
-		[LAI_TCP_NONE] = "no socket",
-		[LAI_TCP_ESTABLISHED] = "ESTABLISHED",
-		[LAI_TCP_SYN_SENT] = "SYN-SENT",
-		[LAI_TCP_SYN_RECV] = "SYN-RECEIVED",
-		[LAI_TCP_FIN_WAIT1] = "FIN-WAIT-1",
-		[LAI_TCP_FIN_WAIT2] = "FIN-WAIT-2",
-		[LAI_TCP_TIME_WAIT] = "TIME-WAIT",
-		[LAI_TCP_CLOSE] = "CLOSED",
-		[LAI_TCP_CLOSE_WAIT] = "CLOSE-WAIT",
-		[LAI_TCP_LAST_ACK] = "LAST-ACK",
-		[LAI_TCP_LISTEN] = "LISTEN",
-		[LAI_TCP_CLOSING] = "CLOSING",
-		[LAI_TCP_NEW_SYN_RECV] = "SYN-RECEIVED",
-		[LAI_TCP_BOUND_INACTIVE] = "bound",
-	};
-
-	return state < LAI_TCP_COUNT ? names[state] : "?";
+	return state == LAI_TCP_NONE ? "not in the table" : la_tcp_state_name(state);
 }
 
 static void label_timer(struct lai_text *text, const struct lai_result_state *state)
@@ -110,6 +95,45 @@ void lai_sequence_label_segment(struct lai_text *text, const struct lai_sequence
 	if (segment->has_timestamp)
 		lai_text_append(text, " TS %" PRIu32 "/%" PRIu32, segment->ts_value,
 				segment->ts_echo);
+}
+
+static void label_count(struct lai_text *text, size_t count, const char *what)
+{
+	lai_text_append(text, "%zu %s%s", count, what, count == 1 ? "" : "s");
+}
+
+/* What lies in the middle of a connection too long to be folded. */
+static void label_cut(struct lai_text *text, const struct lai_sequence_row *row)
+{
+	label_count(text, row->omitted_segments, "segment");
+	if (row->omitted_flagged)
+		lai_text_append(text, " (%zu SYN, FIN or RST)", row->omitted_flagged);
+	if (row->omitted_states) {
+		lai_text_append(text, " and ");
+		label_count(text, row->omitted_states, "state");
+	}
+	lai_text_append(text, " not drawn");
+}
+
+void lai_sequence_label_omitted(struct lai_text *text, const struct lai_sequence_row *row)
+{
+	size_t acks = row->omitted_segments - row->omitted_data;
+	char size[LAI_SIZE_TEXT_MAX];
+
+	if (row->omitted_flagged || row->omitted_states) {
+		label_cut(text, row);
+		return;
+	}
+	if (row->omitted_data) {
+		label_count(text, row->omitted_data, "segment");
+		lai_text_append(text, " of data, %s", lai_size_format(size, row->omitted_bytes));
+		if (row->omitted_again)
+			lai_text_append(text, " (%zu sent again)", row->omitted_again);
+	}
+	if (row->omitted_data && acks)
+		lai_text_append(text, ", and ");
+	if (acks)
+		label_count(text, acks, "ACK");
 }
 
 void lai_sequence_label_state(struct lai_text *text, const struct lai_result_state *state)

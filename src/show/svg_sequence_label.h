@@ -10,10 +10,13 @@
 void lai_sequence_label_segment(struct lai_text *text, const struct lai_sequence_group *group,
 				unsigned wires, const struct lai_sequence_row *row);
 
-/* "CLOSE-WAIT", "TIME-WAIT, ends in 60 s" */
+/* "355 segments of data, 30.1 MiB, and 12 ACKs": a row of what is not drawn. */
+void lai_sequence_label_omitted(struct lai_text *text, const struct lai_sequence_row *row);
+
+/* "CLOSE_WAIT", "TIME_WAIT, ends in 60 s" */
 void lai_sequence_label_state(struct lai_text *text, const struct lai_result_state *state);
 
-/* As RFC 9293 3.3.2 writes it; "no socket" for LAI_TCP_NONE. */
+/* la_tcp_state_name(); "not in the table" for LAI_TCP_NONE: a program may hold it all the same. */
 const char *lai_sequence_state_name(uint8_t state);
 
 #endif

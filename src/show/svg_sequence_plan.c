@@ -2,8 +2,8 @@
 #include "show/svg_sequence_plan.h"
 
 #include "base/time.h"
-#include "base/view.h"
 #include "show/svg_sequence_groups.h"
+#include "show/svg_sequence_story.h"
 
 #include <errno.h>
 #include <math.h>
@@ -20,80 +20,79 @@
 
 /* --- rows --- */
 
-/* The rows of a group before it is known how high they stand. */
-struct draft {
-	struct lai_sequence_row *rows;
-	size_t count;
-	size_t segments_to_draw, segments_seen, segments;
-	size_t omitted_at; /* row, or SIZE_MAX */
-};
-
-/* Of what is drawn two thirds are from the beginning, the rest from the end, where it closes. */
-static bool draft_omits(const struct draft *draft)
+static void row_segment(struct lai_sequence_row *row, const struct lai_sequence_event *event)
 {
-	size_t head = draft->segments_to_draw - draft->segments_to_draw / 3;
-
-	return draft->segments > draft->segments_to_draw && draft->segments_seen >= head &&
-	       draft->segments_seen < draft->segments - (draft->segments_to_draw - head);
+	*row = (struct lai_sequence_row){.kind = LAI_ROW_SEGMENT,
+					 .time_ns = event->captured->time_ns,
+					 .captured = event->captured,
+					 .wire = event->wire,
+					 .rightward = event->rightward,
+					 .mark = event->mark,
+					 .seq = event->seq,
+					 .ack = event->ack,
+					 .distance = event->distance};
 }
 
-static struct lai_sequence_row *draft_row(struct draft *draft, enum lai_sequence_kind kind,
-					  uint64_t time_ns)
+static void row_omit(struct lai_sequence_row *row, const struct lai_story_item *item)
 {
-	struct lai_sequence_row *row = &draft->rows[draft->count++];
+	const struct lai_segment *segment;
 
-	*row = (struct lai_sequence_row){.kind = kind, .time_ns = time_ns};
-	return row;
-}
-
-static struct lai_sequence_row *draft_omitted(struct draft *draft, uint64_t time_ns)
-{
-	if (draft->omitted_at == SIZE_MAX) {
-		draft->omitted_at = draft->count;
-		(void)draft_row(draft, LAI_ROW_OMITTED, time_ns);
-	}
-	return &draft->rows[draft->omitted_at];
-}
-
-static void draft_segment(struct draft *draft, const struct lai_sequence_event *event)
-{
-	bool omitted = draft_omits(draft);
-	struct lai_sequence_row *row;
-
-	draft->segments_seen++;
-	if (omitted) {
-		draft_omitted(draft, event->captured->time_ns)->omitted_segments++;
+	row->until_ns = item->time_ns;
+	if (item->state) {
+		row->omitted_states++;
 		return;
 	}
-	row = draft_row(draft, LAI_ROW_SEGMENT, event->captured->time_ns);
-	row->captured = event->captured;
-	row->wire = event->wire;
-	row->rightward = event->rightward;
-	row->mark = event->mark;
-	row->seq = event->seq;
-	row->ack = event->ack;
-	row->distance = event->distance;
+	segment = &item->event->captured->segment;
+	row->omitted_segments++;
+	row->omitted_data += segment->payload_bytes > 0;
+	row->omitted_bytes += segment->payload_bytes;
+	row->omitted_again += item->event->mark == LAI_MARK_RETRANSMISSION;
+	row->omitted_flagged +=
+		(segment->flags & (LAI_FLAG_SYN | LAI_FLAG_FIN | LAI_FLAG_RST)) != 0;
 }
 
-static void draft_state(struct draft *draft, const struct lai_result_state *state)
+/* Whether both ends' changes have room in one row. */
+static bool row_takes(const struct lai_sequence_row *row, const struct lai_result_state *state)
 {
-	unsigned side = state->host == 0 ? 0 : 1;
-	struct lai_sequence_row *row = draft->count ? &draft->rows[draft->count - 1] : NULL;
+	return row->kind == LAI_ROW_STATES && !row->states[state->host != 0] &&
+	       lai_time_since(row->time_ns, state->time_ns) <= STATE_SAME_NS;
+}
 
-	if (draft_omits(draft) && draft->omitted_at != SIZE_MAX) {
-		draft_omitted(draft, state->time_ns)->omitted_states++;
-		return;
+/* The rows before it is known how high they stand: at most one for each item. */
+static size_t rows_take(const struct lai_story *story, struct lai_sequence_row *rows)
+{
+	size_t count = 0, fold = 0;
+
+	for (size_t i = 0; i < story->count; i++) {
+		const struct lai_story_item *item = &story->items[i];
+
+		if (item->fold) {
+			if (item->fold != fold)
+				rows[count++] = (struct lai_sequence_row){.kind = LAI_ROW_OMITTED,
+									  .time_ns = item->time_ns};
+			row_omit(&rows[count - 1], item);
+		} else if (item->event) {
+			row_segment(&rows[count++], item->event);
+		} else {
+			if (count == 0 || !row_takes(&rows[count - 1], item->state))
+				rows[count++] = (struct lai_sequence_row){.kind = LAI_ROW_STATES,
+									  .time_ns = item->time_ns};
+			rows[count - 1].states[item->state->host != 0] = item->state;
+		}
+		fold = item->fold;
 	}
-	if (!row || row->kind != LAI_ROW_STATES || row->states[side] ||
-	    lai_time_since(row->time_ns, state->time_ns) > STATE_SAME_NS)
-		row = draft_row(draft, LAI_ROW_STATES, state->time_ns);
-	row->states[side] = state;
+	return count;
 }
 
 /* Later is always lower; how much is a logarithm, so that neither a burst nor a wait spreads. */
 static unsigned time_gap(uint64_t ns)
 {
 	return (unsigned)(6 * log10(1 + (double)ns / 1e5));
+}
+
+static uint64_t row_until(const struct lai_sequence_row *row)
+{
+	return row->kind == LAI_ROW_OMITTED ? row->until_ns : row->time_ns;
 }
 
 /* Puts the pauses between the rows and says how high all stand; rows has room for them. */
@@ -111,10 +110,9 @@ static unsigned rows_place(struct lai_sequence_row *rows, size_t *count,
 	*count = 0;
 	for (size_t i = 0; i < draft_count; i++) {
 		uint64_t since_ns =
-			i > 0 ? lai_time_since(draft[i - 1].time_ns, draft[i].time_ns) : 0;
+			i > 0 ? lai_time_since(row_until(&draft[i - 1]), draft[i].time_ns) : 0;
 
-		if (since_ns >= LAI_SEQUENCE_PAUSE_NS && draft[i].kind != LAI_ROW_OMITTED &&
-		    draft[i - 1].kind != LAI_ROW_OMITTED) {
+		if (since_ns >= LAI_SEQUENCE_PAUSE_NS) {
 			rows[*count] = (struct lai_sequence_row){.kind = LAI_ROW_PAUSE,
 								 .y = y,
 								 .height = PAUSE_HEIGHT,
@@ -122,7 +120,7 @@ static unsigned rows_place(struct lai_sequence_row *rows, size_t *count,
 								 .pause_ns = since_ns};
 			y += rows[(*count)++].height;
 		} else {
-			y += time_gap(since_ns < LAI_SEQUENCE_PAUSE_NS ? since_ns : 0);
+			y += time_gap(since_ns);
 		}
 		rows[*count] = draft[i];
 		rows[*count].y = y;
@@ -132,123 +130,117 @@ static unsigned rows_place(struct lai_sequence_row *rows, size_t *count,
 	return y;
 }
 
-/* The states of a group, oldest first, each change once. */
-struct changes {
-	const struct lai_result_state *list[LAI_SEQUENCE_STATES_MAX];
-	size_t count;
-};
-
-static void changes_take(struct changes *changes, const struct lai_sequence_groups *groups,
-			 size_t group)
-{
-	const struct lai_result_state *last[2] = {NULL, NULL};
-
-	changes->count = 0;
-	for (size_t i = 0; i < groups->sequence->state_count; i++) {
-		const struct lai_result_state *state = &groups->sequence->states[i];
-		unsigned side = state->host == 0 ? 0 : 1;
-		size_t at = changes->count;
-
-		if (state->host > 1 || lai_sequence_groups_state(groups, state) != group)
-			continue;
-		if (last[side] && last[side]->state == state->state)
-			continue;
-		if (!last[side] && state->state == LAI_TCP_NONE)
-			continue; /* in no table before it began */
-		last[side] = state;
-		if (at == LAI_SEQUENCE_STATES_MAX)
-			return;
-		for (; at > 0 && changes->list[at - 1]->time_ns > state->time_ns; at--)
-			changes->list[at] = changes->list[at - 1];
-		changes->list[at] = state;
-		changes->count++;
-	}
-}
-
-/* Segments and changes of state in the order of time. */
-static void draft_fill(struct draft *draft, const struct lai_sequence_groups *groups, size_t index,
-		       const struct changes *changes)
-{
-	size_t state = 0;
-
-	for (size_t i = 0; i < groups->event_count; i++) {
-		const struct lai_sequence_event *event = &groups->events[i];
-
-		if (event->group != index)
-			continue;
-		while (state < changes->count &&
-		       changes->list[state]->time_ns < event->captured->time_ns)
-			draft_state(draft, changes->list[state++]);
-		draft_segment(draft, event);
-	}
-	while (state < changes->count)
-		draft_state(draft, changes->list[state++]);
-}
-
-static int group_plan(const struct lai_sequence_groups *groups, size_t index, size_t room,
+static int group_plan(const struct lai_sequence_groups *groups, const struct lai_story *story,
 		      struct lai_sequence_group *group)
 {
-	const struct lai_sequence_connection *from = &groups->connections[index];
-	struct draft draft = {.segments = from->segments,
-			      .segments_to_draw = room < from->segments ? room : from->segments,
-			      .omitted_at = SIZE_MAX};
-	size_t rows_max = draft.segments_to_draw + LAI_SEQUENCE_STATES_MAX + 1;
-	struct changes changes;
+	const struct lai_sequence_connection *from = &groups->connections[story->group];
+	struct lai_sequence_row *draft = calloc(story->count + 1, sizeof(*draft));
 
 	*group = (struct lai_sequence_group){
-		.number = index + 1,
+		.number = story->group + 1,
 		.left = from->left,
 		.right = from->right,
 		.left_raw = lai_sequence_address_is_raw(groups->sequence, &from->left),
 		.right_raw = lai_sequence_address_is_raw(groups->sequence, &from->right),
 		.segments = from->segments,
-		.drawn = draft.segments_to_draw,
+		.drawn = story->drawn,
 	};
-	draft.rows = calloc(rows_max, sizeof(*draft.rows));
-	group->rows = calloc(2 * rows_max, sizeof(*group->rows)); /* a pause before each */
-	if (!draft.rows || !group->rows) {
-		free(draft.rows);
-		return -ENOMEM;
-	}
-	changes_take(&changes, groups, index);
-	draft_fill(&draft, groups, index, &changes);
-	group->height = rows_place(group->rows, &group->row_count, draft.rows, draft.count);
-	free(draft.rows);
-	return 0;
+	/* A pause before each. */
+	group->rows = calloc(2 * story->count + 1, sizeof(*group->rows));
+	if (draft && group->rows)
+		group->height =
+			rows_place(group->rows, &group->row_count, draft, rows_take(story, draft));
+	free(draft);
+	return draft && group->rows ? 0 : -ENOMEM;
 }
 
-/* --- which connections, and how much of each --- */
+/* --- which connections --- */
 
-/* The first connection is drawn, then those that are of most interest, the earlier ones first. In
-   the order in which they began; 0 also if there is no memory. */
-static size_t groups_choose(const struct lai_sequence_groups *groups,
-			    size_t chosen[LAI_SEQUENCE_GROUPS_MAX])
+struct choice {
+	size_t list[LAI_SEQUENCE_GROUPS_MAX];
+	size_t count;
+};
+
+static bool is_chosen(const struct choice *choice, size_t index)
 {
-	size_t all = groups->connection_count, count = all > 0;
-	bool *taken = calloc(all + 1, sizeof(*taken));
-
-	if (!taken)
-		return 0;
-	taken[0] = true;
-	for (int interest = LAI_INTEREST_COUNT - 1; interest >= 0; interest--) {
-		for (size_t i = 1; i < all && count < LAI_SEQUENCE_GROUPS_MAX; i++) {
-			if (groups->connections[i].interest != (enum lai_interest)interest)
-				continue;
-			taken[i] = true;
-			count++;
-		}
-	}
-	count = 0;
-	for (size_t i = 0; i < all; i++)
-		if (taken[i])
-			chosen[count++] = i;
-	free(taken);
-	return count;
+	for (size_t i = 0; i < choice->count; i++)
+		if (choice->list[i] == index)
+			return true;
+	return false;
 }
+
+static bool kind_chosen(const struct lai_sequence_groups *groups, const struct choice *choice,
+			size_t index)
+{
+	for (size_t i = 0; i < choice->count; i++)
+		if (groups->connections[choice->list[i]].kind == groups->connections[index].kind)
+			return true;
+	return false;
+}
+
+/* Those of one interest, the earlier ones first; of a kind one, unless all have room. */
+static void choose(const struct lai_sequence_groups *groups, enum lai_interest interest, bool all,
+		   struct choice *choice)
+{
+	for (size_t i = 0; i < groups->connection_count; i++) {
+		if (choice->count == LAI_SEQUENCE_GROUPS_MAX)
+			return;
+		if (groups->connections[i].interest != interest || is_chosen(choice, i) ||
+		    (!all && kind_chosen(groups, choice, i)))
+			continue;
+		choice->list[choice->count++] = i;
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	size_t left = *(const size_t *)a, right = *(const size_t *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+/*
+ * The first connection, then those of most interest. In the order in which they began, and behind
+ * them, if there is room, one that was refused: often the lab's own, to count a peer's numbers.
+ */
+static struct choice groups_choose(const struct lai_sequence_groups *groups)
+{
+	struct choice choice = {.count = 0};
+	size_t first = SIZE_MAX, open = 0;
+
+	for (size_t i = groups->connection_count; i-- > 0;) {
+		if (groups->connections[i].interest == LAI_INTEREST_REFUSED)
+			continue;
+		first = i;
+		open++;
+	}
+	if (first != SIZE_MAX)
+		choice.list[choice.count++] = first;
+	for (int interest = LAI_INTEREST_COUNT - 1; interest > LAI_INTEREST_REFUSED; interest--)
+		choose(groups, (enum lai_interest)interest, open <= LAI_SEQUENCE_GROUPS_MAX,
+		       &choice);
+	qsort(choice.list, choice.count, sizeof(choice.list[0]), compare);
+	choose(groups, LAI_INTEREST_REFUSED, false, &choice);
+	return choice;
+}
+
+/* Two of a kind are drawn only where all are, and then none is left to count. */
+static size_t count_alike(const struct lai_sequence_groups *groups, const struct choice *choice,
+			  size_t index)
+{
+	size_t alike = 0;
+
+	for (size_t i = 0; i < groups->connection_count; i++)
+		alike += groups->connections[i].kind == groups->connections[index].kind &&
+			 !is_chosen(choice, i);
+	return alike;
+}
+
+/* --- how much of each --- */
 
 /* Shares the room: what short connections do not need is left to the longer ones. */
-static void rooms_share(const struct lai_sequence_groups *groups, const size_t *chosen,
-			size_t count, size_t rooms[LAI_SEQUENCE_GROUPS_MAX])
+static void rooms_share(const struct lai_story *stories, size_t count,
+			size_t rooms[LAI_SEQUENCE_GROUPS_MAX])
 {
 	size_t left = LAI_SEQUENCE_SEGMENTS_MAX, wanting = count;
 
@@ -258,7 +250,7 @@ static void rooms_share(const struct lai_sequence_groups *groups, const size_t *
 
 		wanting = 0;
 		for (size_t i = 0; i < count; i++) {
-			size_t wants = groups->connections[chosen[i]].segments - rooms[i];
+			size_t wants = stories[i].drawn - rooms[i];
 			size_t gets = wants < share ? wants : share;
 
 			rooms[i] += gets;
@@ -268,29 +260,76 @@ static void rooms_share(const struct lai_sequence_groups *groups, const size_t *
 	}
 }
 
+/* The longest that can be folded further; NULL: there is none. */
+static struct lai_story *longest(struct lai_story *stories, size_t count)
+{
+	struct lai_story *found = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (stories[i].level < LAI_STORY_KEPT &&
+		    (!found || stories[i].drawn > found->drawn))
+			found = &stories[i];
+	return found;
+}
+
+static size_t all_drawn(const struct lai_story *stories, size_t count)
+{
+	size_t drawn = 0;
+
+	for (size_t i = 0; i < count; i++)
+		drawn += stories[i].drawn;
+	return drawn;
+}
+
+/* Folds no more than it must, the longest first; cuts only what is too long without any bulk. */
+static void stories_fit(struct lai_story *stories, size_t count)
+{
+	size_t rooms[LAI_SEQUENCE_GROUPS_MAX];
+	struct lai_story *story;
+
+	while (all_drawn(stories, count) > LAI_SEQUENCE_SEGMENTS_MAX &&
+	       (story = longest(stories, count)))
+		lai_story_fold(story, story->level + 1);
+	rooms_share(stories, count, rooms);
+	for (size_t i = 0; i < count; i++)
+		lai_story_cut(&stories[i], rooms[i]);
+}
+
+static int stories_plan(const struct lai_sequence_groups *groups, struct lai_sequence_plan *plan)
+{
+	struct choice choice = groups_choose(groups);
+	struct lai_story stories[LAI_SEQUENCE_GROUPS_MAX] = {0};
+	int error = 0;
+
+	for (size_t i = 0; i < choice.count && !error; i++)
+		error = lai_story_make(&stories[i], groups, choice.list[i]);
+	if (!error)
+		stories_fit(stories, choice.count);
+	for (size_t i = 0; i < choice.count && !error; i++) {
+		error = group_plan(groups, &stories[i], &plan->groups[i]);
+		plan->group_count++;
+		plan->groups[i].alike = count_alike(groups, &choice, choice.list[i]);
+		plan->drawn += plan->groups[i].drawn;
+	}
+	for (size_t i = 0; i < choice.count; i++)
+		lai_story_done(&stories[i]);
+	return error;
+}
+
 int lai_sequence_plan(const struct lai_sequence *sequence, struct lai_sequence_plan *plan)
 {
-	size_t chosen[LAI_SEQUENCE_GROUPS_MAX], rooms[LAI_SEQUENCE_GROUPS_MAX];
 	struct lai_sequence_plan made = {0};
 	struct lai_sequence_groups groups;
 	int error = lai_sequence_groups_make(&groups, sequence);
 
-	if (error)
-		goto out;
 	made.groups = calloc(LAI_SEQUENCE_GROUPS_MAX, sizeof(*made.groups));
-	made.group_count = made.groups ? groups_choose(&groups, chosen) : 0;
-	if (made.group_count == 0 && groups.connection_count > 0) {
+	if (!made.groups)
 		error = -ENOMEM;
-		goto out;
+	if (!error) {
+		made.segments = groups.event_count;
+		made.connections = groups.connection_count;
+		error = stories_plan(&groups, &made);
 	}
-	made.segments = groups.event_count;
-	made.connections = groups.connection_count;
-	rooms_share(&groups, chosen, made.group_count, rooms);
-	for (size_t i = 0; i < made.group_count && !error; i++) {
-		error = group_plan(&groups, chosen[i], rooms[i], &made.groups[i]);
-		made.drawn += made.groups[i].drawn;
-	}
-out:
 	lai_sequence_groups_done(&groups);
 	if (error)
 		lai_sequence_plan_done(&made);

@@ -4,7 +4,8 @@
  * with which numbers and at which height. Pure; svg_sequence.c draws what stands here.
  *
  *	captures, by time --> connections (legs on each wire, paired by sequence numbers across NAT)
- *	    --> relative numbers, retransmissions --> rows: segments, states, pauses, omissions
+ *	    --> relative numbers, retransmissions --> weights, kinds --> a story each
+ *	    --> rows: segments, states, pauses, omissions
  *
  * A connection is what uses one four-tuple; a later use of the same ports goes on in the same
  * group, because what its SYN is compared with is the connection before. Behind a NAT a client's
@@ -64,8 +65,10 @@ struct lai_sequence_row {
 	const struct lai_result_state *states[2];
 	/* PAUSE */
 	uint64_t pause_ns;
-	/* OMITTED */
-	size_t omitted_segments, omitted_states;
+	/* OMITTED: `again` of the data and `flagged` of all are SYN, FIN, RST */
+	size_t omitted_segments, omitted_data, omitted_again, omitted_flagged, omitted_states;
+	uint64_t omitted_bytes;
+	uint64_t until_ns; /* of the last of them */
 };
 
 /* One connection. */
@@ -73,6 +76,7 @@ struct lai_sequence_group {
 	size_t number;			/* in the order of their first segments, from 1 */
 	struct lai_address left, right; /* as on its first wire */
 	bool left_raw, right_raw;	/* ends that no kernel answers for (lab/raw.h) */
+	size_t alike;			/* others of the same kind that are not drawn */
 	size_t segments;		/* on all wires; drawn of them: */
 	size_t drawn;
 	struct lai_sequence_row *rows;
@@ -81,8 +85,8 @@ struct lai_sequence_group {
 };
 
 struct lai_sequence_plan {
-	struct lai_sequence_group *groups;
-	size_t group_count; /* those that are drawn; of */
+	struct lai_sequence_group *groups; /* in the order of drawing */
+	size_t group_count;		   /* those that are drawn; of */
 	size_t connections;
 	size_t segments, drawn; /* of all connections */
 };

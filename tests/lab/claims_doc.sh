@@ -58,7 +58,7 @@ def verdicts(claim, section):
     found = re.search(r"^\*\*Verdict: (\w+)\*\*", section, re.M)
     if not found or found.group(1) != documented(claim):
         wrong.append("%s: %s, documented is %s" % (claim["id"], found and found.group(1), documented(claim)))
-    if "**Control, seen.** Held: " not in section:
+    if "**Control, seen.** held, as it must: " not in section:
         wrong.append("%s: its control did not hold" % claim["id"])
 
 

@@ -17,7 +17,7 @@ fi
 if [ -z "$LAB_KILLS_INSIDE" ] || ! unshare -n true 2>/dev/null; then t_skip_all "no namespaces here"; fi
 KILLS=${LAB_KILLS:-100}
 RANDOM=${LAB_SEED:-20250} # the moments, signals and claims; the load of the machine does the rest
-t_plan 9
+t_plan 10
 
 # Of all processes that there are in here, this shell is the only one.
 alone() { local all=(/proc/[0-9]*) && [ ${#all[@]} -eq 1 ]; }
@@ -31,7 +31,7 @@ mkdir "$T_DIR/tmp"
 export TMPDIR=$T_DIR/tmp
 mounts >"$T_DIR/mounts" && devices >"$T_DIR/devices"
 
-living=0 working=0 outliving=0 wrong_status=0 unsaid=0
+living=0 working=0 outliving=0 wrong_status=0 unsaid=0 unshown=0
 for ((i = 0; i < KILLS; i++)); do
 	# Six claims of all, so that every one is met in its turn, also those that run alone.
 	chosen=()
@@ -50,7 +50,15 @@ for ((i = 0; i < KILLS; i++)); do
 	status=$?
 	case $signal-$status in
 	KILL-137) ;;
-	INT-130 | TERM-143) grep -q 'nothing of the others is left$' "$T_DIR/err" || unsaid=$((unsaid + 1)) ;;
+	INT-130 | TERM-143)
+		grep -q 'nothing of the others is left$' "$T_DIR/err" || unsaid=$((unsaid + 1))
+		# What had ended is shown: a row of headings, and one or more.
+		done=$(sed -n 's/.* after \([0-9]*\) of .*/\1/p' "$T_DIR/err") rows=$(wc -l <"$T_DIR/out")
+		[ "$((${done:-0} > 0))" -eq "$((rows > 1))" ] || {
+			unshown=$((unshown + 1))
+			t_note "SIG$signal: $rows lines after ${done:-no number} trials"
+		}
+		;;
 	*-0 | *-1 | *-77) living=$((living - 1)) ;; # it had come to its end just before
 	*) wrong_status=$((wrong_status + 1)) && t_note "SIG$signal: status $status: $(head -c 300 "$T_DIR/err")" ;;
 	esac
@@ -65,6 +73,7 @@ t_ok "at least half were killed while trials were at work" test $working -ge $((
 t_ok "and nearly all before their end" test $living -ge $((KILLS * 7 / 10))
 t_is "each ends by its signal" $wrong_status 0
 t_is "and an interrupted one says how far it came" $unsaid 0
+t_is "and shows what had ended" $unshown 0
 t_is "no process outlives it" $outliving 0
 t_is "no device is left" "$(devices)" "$(cat "$T_DIR/devices")"
 t_is "no mount is left" "$(mounts)" "$(cat "$T_DIR/mounts")"

@@ -3,7 +3,7 @@
 # options.sh: lab's command line: what it takes, what it refuses and with which words; list and show.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib.sh
-t_plan 37
+t_plan 47
 
 # refused SENTENCE WORDS ARGUMENT...: exit 2, nothing on standard output, these words on standard error.
 refused() {
@@ -37,14 +37,40 @@ refused "--json and --verbose exclude each other" "without --verbose" run "$id" 
 refused "a sysctl needs a value" "needs NAME=VALUE" run "$id" --sysctl net.ipv4.tcp_sack
 refused "and not an empty one" "needs NAME=VALUE" run "$id" --sysctl net.ipv4.tcp_sack=
 refused "a sysctl of the whole system is refused" "begin with net." run "$id" --sysctl kernel.panic=1
-refused "a path is no name" "needs NAME=VALUE" run "$id" --sysctl net/../kernel/panic=1
+refused "a path is no name" "words with one dot between" run "$id" --sysctl net/../kernel/panic=1
 refused "a report needs a known suffix" "ends with .html or .md" run "$id" --report "$T_DIR/x.txt"
-refused "a report needs its directory" "cannot write into" run "$id" --report "$T_DIR/none/x.html"
+refused "a report needs its directory" "cannot write" run "$id" --report "$T_DIR/none/x.html"
+refused "nor are two dots" "words with one dot between" run "$id" --sysctl net..ipv4.tcp_sack=0
+refused "nor is one at the end" "words with one dot between" run "$id" --sysctl net.ipv4.=0
 mkdir "$T_DIR/directory.html"
 refused "a report does not replace a directory" "no regular file" run "$id" --report "$T_DIR/directory.html"
 : >"$T_DIR/file"
 refused "captures need a directory" "is none" run "$id" --keep-pcap "$T_DIR/file"
 refused "whose parent is there" "cannot make the directory" run "$id" --keep-pcap "$T_DIR/none/captures"
+
+# Options as --help has them and as the man page has them: "--seeds", "-s".
+"$LASTACK" lab run --help | sed -n '/^run:/,/^examples:/p' | grep -o '^  *\(-[a-zA-Z], \)\{0,1\}--[a-z-]*' |
+	tr -d ' ' | tr , '\n' | grep -vx -e '-[hV]' -e --help -e --version | LC_ALL=C sort >"$T_DIR/help"
+sed -n 's/^\.It \(Fl .*\)/\1/p' man/lastack-lab.1 | grep -o 'Fl [a-zA-Z-][a-z-]*' | sed 's/^Fl /-/' |
+	LC_ALL=C sort >"$T_DIR/man"
+t_is "the man page has the options that there are" "$(cat "$T_DIR/man")" "$(cat "$T_DIR/help")"
+claims=$("$LASTACK" lab list | sed 1d | wc -l)
+t_is "who counts the claims counts all of them" \
+	"$(grep -ohE '[0-9]+ claims' README.md CHANGELOG.md | sort -u)" "$claims claims"
+"$LASTACK" lab run "$(printf '\033[31m\nx')" >"$T_DIR/out" 2>"$T_DIR/err"
+t_is "what was given comes back without control characters, on one line" \
+	"$? $(wc -l <"$T_DIR/err") $(tr -d '\n' <"$T_DIR/err" | tr -cd '[:cntrl:]' | wc -c)" "2 1 0"
+# shellcheck disable=SC2016 # its own words
+t_ok "and not at any length" sh -c '"$1" lab run "$(head -c 100000 /dev/zero | tr "\0" x)" 2>&1 | test "$(wc -c)" -lt 5000' \
+	- "$LASTACK"
+# shellcheck disable=SC2094 # it is refused
+"$LASTACK" lab run "$id" --report "$T_DIR/same.md" >"$T_DIR/same.md" 2>"$T_DIR/err"
+t_is "a report does not go where the output goes" "$? $(grep -c 'standard output goes already' "$T_DIR/err")" "2 1"
+ln -s nowhere.md "$T_DIR/link.md"
+refused "nor through a link that leads nowhere" "cannot write" run "$id" --report "$T_DIR/link.md"
+"$LASTACK" lab run "$id" --keep-pcap "$T_DIR/made" --sysctl net.no_such=1 2>"$T_DIR/err"
+t_is "what is refused makes no directory" "$? $(ls -d "$T_DIR/made" 2>/dev/null)" "2 "
+t_is "and leaves no file" "$(find "$T_DIR" -name '.lastack-*')" ""
 
 t_ok "list has at least 30 claims" test "$("$LASTACK" lab list | sed 1d | wc -l)" -ge 30
 t_is "each once" "$("$LASTACK" lab list | sed 1d | cut -f1 | sort | uniq -d)" ""

@@ -68,6 +68,10 @@ def well_formed():
     for svg in svgs:
         for reference in svg.get("aria-labelledby", "").split():
             assert reference in ids, reference
+    for e in root.iter():
+        if e.tag in ("body", "main", "header", "section", "div", "figure", "details", "table", "tr", "dl"):
+            for words in [e.text] + [child.tail for child in e]:
+                assert not (words or "").strip(), ("outside of any paragraph", words)
 
     class Parser(html.parser.HTMLParser):
         CDATA_CONTENT_ELEMENTS = ("style", "script")
@@ -103,7 +107,8 @@ def arrows():
         drawn = int(svg.get("data-segments"))
         assert drawn > 0 and len(classes(svg, "arrow", "path")) == drawn
         assert len(classes(svg, "segment", "g")) == drawn
-        said = sum(int(m) for t in classes(svg, "omitted", "text") for m in re.findall(r"^(\d+) segment", t.text))
+        said = sum(int(m) for t in classes(svg, "omitted", "text")
+                   for m in re.findall(r"^\d+|(?<= and )\d+(?= ACK)", t.text))
         assert said == int(svg.get("data-left-out")), (said, svg.get("data-left-out"))
     for section in root.iter("section"):
         assert sum(int(s.get("data-segments")) for s in classes(section, "sequence", "svg")) <= 48
@@ -151,7 +156,7 @@ def story():
     states = [t.text.split(",")[0] for t in classes(svg, "state", "text")]
     assert labels[0].startswith("[S] seq ") and labels[1].startswith("[S.] seq "), labels
     assert sum(l.startswith("[F.] seq ") for l in labels) == 2, labels
-    assert "CLOSE-WAIT" in states and "FIN-WAIT-2" in states and "TIME-WAIT" in states, states
+    assert "CLOSE_WAIT" in states and "FIN_WAIT2" in states and "TIME_WAIT" in states, states
     section = root.find(".//section[@id='linger-zero-loses']")
     assert classes(section, "cross", "path"), "no RST"
     assert root.find(".//section[@id='parity-cliff']//svg[@class='plot']") is not None

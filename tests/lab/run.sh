@@ -9,7 +9,7 @@ claims="close-wait-segments time-wait-syn-higher nat-breaks-time-wait"
 "$LASTACK" lab run close-wait-segments --seeds 1 >"$T_DIR/first" 2>"$T_DIR/first.err" || {
 	[ $? -eq 77 ] && t_skip_all "$(cat "$T_DIR/first" "$T_DIR/first.err" | tail -n 1)"
 }
-t_plan 23
+t_plan 24
 
 # ---- what it says, keeps and reports ----
 # shellcheck disable=SC2086 # words
@@ -102,14 +102,17 @@ if command -v script >/dev/null; then
 	# shellcheck disable=SC2016 # its own words
 	script -qec "stty cols 90; $LASTACK lab run close-wait-segments --seeds 3 2>$T_DIR/progress-not" /dev/null \
 		</dev/null >"$T_DIR/table"
-	t_is "a table with a summary" "$? $(grep -c '^VERDICT .*FINDING' "$T_DIR/table") $(
-		grep -c '1 of 1 verdicts are as documented' "$T_DIR/table")" "0 1 1"
+	t_is "a table with a summary" "$? $(grep -c '^VERDICT .*DOCUMENTED' "$T_DIR/table") $(
+		grep -c 'as documented for Linux .*: 1 of 1 ' "$T_DIR/table")" "0 1 1"
+	t_is "the claim and what was found, below its row" \
+		"$(grep -A9 '^CONFIRMED  *close-wait-segments ' "$T_DIR/table" | grep -c '^  claim  [^ ]\|^  found  [^ ]')" 2
 	t_is "no wider than it" "$(tr -d '\r' <"$T_DIR/table" | awk 'length > 90')" ""
 	script -qec "$LASTACK lab run close-wait-segments --seeds 3 >$T_DIR/table" /dev/null \
 		</dev/null >"$T_DIR/progress"
 	t_ok "progress in one line, drawn again" grep -q "$(printf '\r\033')\[K3 of 3 trials" "$T_DIR/progress"
 else
 	t_skip "a table with a summary" "no script(1)"
+	t_skip "the claim and what was found, below its row" "no script(1)"
 	t_skip "no wider than it" "no script(1)"
 	t_skip "progress in one line, drawn again" "no script(1)"
 fi

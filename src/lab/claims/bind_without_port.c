@@ -23,12 +23,12 @@ static struct shares shares_run(struct lai_trial *trial, const char *name,
 				const struct lai_dial_way *way)
 {
 	static struct lai_dial_held held;
-	struct lai_address first, second;
+	struct lai_address first = lai_host_address(trial, trial->server, 0), second = first;
 	struct shares shares = {0};
 	char text[LAI_DIAL_TEXT_MAX];
 
-	(void)lai_call_listen(trial, trial->server, 0, false, &first);
-	(void)lai_call_listen(trial, trial->server, 0, false, &second);
+	(void)lai_dial_listen(trial, &first);
+	(void)lai_dial_listen(trial, &second);
 	shares.to_first = lai_dial_hold(trial, &held, way, &first, PORTS, &shares.first_last);
 	shares.to_second = lai_dial_hold(trial, &held, way, &second, PORTS, &shares.second_last);
 	shares.ports = lai_dial_different(&held);
@@ -46,7 +46,8 @@ static void conclude(struct lai_trial *trial, const struct shares *bound)
 	char text[LAI_DIAL_TEXT_MAX];
 
 	(void)lai_dial_try_text(text, &bound->second_last);
-	if (bound->to_first == PORTS && bound->to_second == 0)
+	if (bound->to_first == PORTS && bound->to_second == 0 &&
+	    lai_dial_try_was(&bound->second_last, "bind()", EADDRINUSE))
 		lai_trial_conclude(
 			trial, LAI_LAB_CONFIRMED,
 			"%zu connections to one destination used up the %d ports for every "
@@ -96,13 +97,13 @@ const struct lai_claim lai_claim_bind_without_port = {
 	.id = "bind-without-port",
 	.claim = "A client that binds only its address (port 0) has one range of ports for all "
 		 "destinations together.",
-	.said = "ip(7) on IP_BIND_ADDRESS_NO_PORT; envoyproxy/envoy issue 44747, where proxies with a "
-		"bound source address ran out of ports.",
+	.said = "ip(7) on IP_BIND_ADDRESS_NO_PORT; envoyproxy/envoy#44747, where proxies with a "
+		"bound source address ran out of ports",
 	.decides =
 		"inet_csk_find_open_port() in net/ipv4/inet_connection_sock.c chooses at bind(), "
 		"when there is no destination yet; with the option __inet_hash_connect() in "
-		"net/ipv4/inet_hashtables.c does it by the whole four-tuple (Linux 4.2).",
-	.setup = "Client and server on one wire, a range of 16 automatic ports at the client.",
+		"net/ipv4/inet_hashtables.c does it by the whole four-tuple (Linux 4.2)",
+	.setup = "Client and server on one wire, a range of 16 automatic ports at the client",
 	.procedure = "Connect 16 times to one listener and then to another, and hold all "
 		     "connections: after bind(address, 0), with SO_REUSEADDR as well, and with "
 		     "IP_BIND_ADDRESS_NO_PORT.",

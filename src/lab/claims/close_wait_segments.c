@@ -79,6 +79,9 @@ static void run_close(struct lai_trial *trial, struct run *run)
 
 	run->held_ns = HOLD_NS_MIN + lai_random_below(&trial->random, HOLD_NS_RANGE);
 	side_finish(trial, &run->first);
+	/* From here on the record of states has it in CLOSE_WAIT; what it is later counts. */
+	(void)lai_gauge_await(trial, run->second.host, &run->second.ends, LAI_TCP_CLOSE_WAIT,
+			      WAIT_NS);
 	/* The ACK may be delayed (40 ms), and with it the first side's FIN_WAIT2. */
 	(void)lai_gauge_await(trial, run->first.host, &run->first.ends, LAI_TCP_FIN_WAIT2, WAIT_NS);
 	lai_trial_pass(trial, run->held_ns);
@@ -170,12 +173,18 @@ static void control(struct lai_trial *trial, const struct run *ours)
 static void conclude(struct lai_trial *trial, const struct run *peer)
 {
 	bool four = run_has_four(peer);
-	bool as_claimed = four && peer->second_between == LAI_TCP_CLOSE_WAIT &&
-			  peer->first_between == LAI_TCP_FIN_WAIT2;
+	bool between = peer->second_between == LAI_TCP_CLOSE_WAIT;
+	bool after = peer->second_after == LAI_TCP_CLOSE_WAIT;
+	enum lai_lab_verdict verdict = LAI_LAB_INCONCLUSIVE;
 
-	lai_trial_conclude(trial, as_claimed ? LAI_LAB_CONFIRMED : LAI_LAB_REFUTED,
+	/* Without the four segments there is no second and third between which it could be. */
+	if (four && between && !after && peer->first_between == LAI_TCP_FIN_WAIT2)
+		verdict = LAI_LAB_CONFIRMED;
+	else if (four && (!between || after))
+		verdict = LAI_LAB_REFUTED;
+	lai_trial_conclude(trial, verdict,
 			   "%s on the wire; %s here and %s at the peer for %.0f ms between the "
-			   "peer's FIN and ours, %s here after it",
+			   "peer's FIN and ours; after ours it is %s here",
 			   four ? "FIN, ACK, FIN, ACK" : "not the four segments",
 			   lai_gauge_state_name(peer->second_between),
 			   lai_gauge_state_name(peer->first_between), between_ms(peer),

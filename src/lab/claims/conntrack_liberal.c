@@ -29,7 +29,7 @@
 #define RAW_NUMBER 20	  /* the address of whom we send by; it sends with the server's own */
 
 #define WAIT_NS (5 * LAI_S)
-#define SILENCE_NS (300 * LAI_MS) /* for an RST that has two wires of microseconds to go */
+#define SILENCE_NS (300 * LAI_MS) /* for a RST that has two wires of microseconds to go */
 
 /* What a connection came to after the segment. */
 struct fate {
@@ -151,15 +151,11 @@ static void client_wire(struct lai_trial *trial, const struct lai_pair *pair, st
 			    lai_address_equal(&segment->to, &pair->at_server.remote);
 		bool to = lai_address_equal(&segment->to, &pair->at_server.local) &&
 			  lai_address_equal(&segment->from, &pair->at_server.remote);
-		struct lai_text text = LAI_TEXT_INIT(512);
 
 		fate->untranslated += from;
 		fate->resets += to && (segment->flags & LAI_FLAG_RST);
-		if (!from && !to)
-			continue;
-		lai_segment_describe(segment, &text);
-		lai_trial_say(trial, "on the client's wire: %s", lai_text_string(&text));
-		lai_text_done(&text);
+		if (from || to)
+			lai_trial_say_segment(trial, "on the client's wire", segment);
 	}
 }
 
@@ -181,9 +177,8 @@ static struct fate try_stray(struct lai_trial *trial, const struct scene *scene,
 	lai_trial_say(trial,
 		      "%s: %u segments came untranslated, %u answered by RST; client %s, server %s "
 		      "(recv: %s); afterwards it %s",
-		      name, fate.untranslated, fate.resets,
-		      fate.client ? la_tcp_state_name(fate.client) : "gone",
-		      fate.server ? la_tcp_state_name(fate.server) : "gone",
+		      name, fate.untranslated, fate.resets, lai_gauge_state_name(fate.client),
+		      lai_gauge_state_name(fate.server),
 		      fate.server_error == EINPROGRESS ? "nothing came"
 						       : lai_call_errno(fate.server_error),
 		      fate.works ? "works" : "is dead");
@@ -223,7 +218,7 @@ static void run(struct lai_trial *trial)
 			"through with the server's own address; the client answered RST, "
 			"and the server's recv() says ECONNRESET (client: %s). One 16 MB "
 			"behind %s",
-			la_tcp_state_name(strict.client),
+			lai_gauge_state_name(strict.client),
 			late.works ? "did no harm" : "killed it as well");
 	else if (strict.works)
 		lai_trial_conclude(trial, LAI_LAB_REFUTED,
@@ -239,7 +234,7 @@ const struct lai_claim lai_claim_conntrack_liberal = {
 	.id = "conntrack-liberal",
 	.claim = "A NAT router resets healthy connections because of one segment outside the "
 		 "window; nf_conntrack_tcp_be_liberal=1 prevents it.",
-	.said = "kubernetes 74839 and 117924 (\"connection reset by peer\" in clusters)",
+	.said = "kubernetes/kubernetes#74839 and #117924 (\"connection reset by peer\" in clusters)",
 	.decides = "RFC 9293 3.10.7.4 wants such a segment answered by an ACK; tcp_in_window() in "
 		   "net/netfilter/nf_conntrack_proto_tcp.c calls it invalid, so that NAT leaves it "
 		   "alone, and forwarding does not care; the client's tcp_v4_rcv() then finds no "
@@ -258,6 +253,5 @@ const struct lai_claim lai_claim_conntrack_liberal = {
 		"the connection works on.",
 	.expected = {{0, 0, LAI_LAB_CONFIRMED, NULL}},
 	.network = LAI_NETWORK_ROUTER,
-	.lane = LAI_LANE_WAITS,
 	.run = run,
 };

@@ -9,6 +9,7 @@
  *	probing		shutdown(SHUT_WR) with keepalive
  */
 #include "lab/claims/shared_talk.h"
+#include "base/text.h"
 #include "lab/gauge.h"
 
 #include <netinet/tcp.h>
@@ -23,6 +24,7 @@
 #define END_WAIT_NS (10 * LAI_S)
 /* A timer that was started a moment ago on a busy machine has not lost more. */
 #define TIMER_SLACK_MS 1900
+#define NAMES_MAX 200 /* of all ways, with what stands between them */
 
 enum way { HALF, CLOSED, LINGER2, NEVER, PROBING, COUNT };
 static const char *const names[COUNT] = {
@@ -39,7 +41,7 @@ struct run {
 	bool half_has_timer;
 	bool survived[COUNT];
 	double linger2_ms, closed_ms; /* when they had ended */
-	bool reset;		      /* the NEVER one said so by an RST */
+	bool never_gone, reset;	      /* the NEVER one was gone at once; said so by a RST */
 };
 
 static void options_set(struct lai_trial *trial, struct run *run)
@@ -85,6 +87,8 @@ static void run_begin(struct lai_trial *trial, struct run *run)
 		run->timers_ms[i] = found && fact.timer == LAI_TIMER_TIME_WAIT ? fact.timer_ms : 0;
 		if (i == HALF)
 			run->half_has_timer = found && fact.timer != LAI_TIMER_NONE;
+		if (i == NEVER)
+			run->never_gone = !found;
 		lai_trial_say(trial, "%s: %s, timer %s, %u ms", names[i],
 			      lai_gauge_state_name(found ? fact.state : LAI_TCP_NONE),
 			      found ? lai_gauge_timer(&fact) : "none", found ? fact.timer_ms : 0);
@@ -120,7 +124,7 @@ static void run_look_for_reset(struct lai_trial *trial, struct run *run, size_t 
 
 	run->reset = lai_capture_await(trial->captures[0], &mark, &pair->at_client.local,
 				       LAI_FLAG_RST, 0, 0, &found);
-	lai_trial_say(trial, "%s: an RST was %s; the peer's send() gives %s", names[NEVER],
+	lai_trial_say(trial, "%s: a RST was %s; the peer's send() gives %s", names[NEVER],
 		      run->reset ? "sent" : "not sent", lai_call_errno(peer.error));
 }
 
@@ -148,12 +152,12 @@ static bool is_about(uint32_t timer_ms, int seconds)
 	       timer_ms + TIMER_SLACK_MS >= (uint32_t)seconds * 1000;
 }
 
-/* 10001: who is still there, in the order of the list. */
-static void vector(const struct run *run, char text[COUNT + 1])
+/* Who is still there. */
+static void survivors_list(const struct run *run, struct lai_text *text)
 {
 	for (size_t i = 0; i < COUNT; i++)
-		text[i] = run->survived[i] ? '1' : '0';
-	text[COUNT] = '\0';
+		if (run->survived[i])
+			lai_text_append(text, "%s%s", text->length ? "; " : "", names[i]);
 }
 
 /* A kernel that keeps no mini-sockets gives orphans up at once: that is a bound as well. */
@@ -178,24 +182,30 @@ static void control(struct lai_trial *trial, const struct run *run)
 
 static void conclude(struct lai_trial *trial, const struct run *run)
 {
-	char text[COUNT + 1];
+	struct lai_text left = LAI_TEXT_INIT(NAMES_MAX);
+	bool closed_left = run->survived[CLOSED] || run->survived[LINGER2] || run->survived[NEVER];
 
-	vector(run, text);
-	if (run->survived[HALF] && run->survived[PROBING])
+	survivors_list(run, &left);
+	if (run->survived[HALF] && run->survived[PROBING] && !closed_left)
 		lai_trial_conclude(
 			trial, LAI_LAB_DEPENDS,
 			"on whether a program still holds the socket: after close() it was gone in "
 			"%.1f s (%.1f s with TCP_LINGER2 1, %s with -1), after shutdown() it stays, "
-			"%s a timer, with keepalive too (survivors %s)",
+			"%s a timer, with keepalive too",
 			run->closed_ms / 1000, run->linger2_ms / 1000,
-			run->reset ? "at once by RST" : "without an RST",
-			run->half_has_timer ? "with" : "without", text);
-	else if (run->survived[HALF] || run->survived[PROBING])
-		lai_trial_conclude(trial, LAI_LAB_DEPENDS,
-				   "on the way into FIN_WAIT2: survivors %s", text);
-	else
+			run->never_gone && run->reset ? "at once by RST"
+			: run->never_gone	      ? "at once without a RST"
+						      : "later",
+			run->half_has_timer ? "with" : "without");
+	else if (left.length == 0)
 		lai_trial_conclude(trial, LAI_LAB_CONFIRMED, "all five ways ended within %.1f s",
 				   run->closed_ms / 1000);
+	else
+		lai_trial_conclude(trial, LAI_LAB_INCONCLUSIVE,
+				   "after %.1f s these were still there, which is neither all that "
+				   "a program holds nor none: %s",
+				   run->closed_ms / 1000, lai_text_string(&left));
+	lai_text_done(&left);
 }
 
 static void run(struct lai_trial *trial)
@@ -226,12 +236,12 @@ const struct lai_claim lai_claim_fin_wait2_bounded = {
 		     "with TCP_LINGER2 1 s; close() with TCP_LINGER2 -1; shutdown(SHUT_WR) with "
 		     "keepalive of 1 s. When the second is gone, who is still there?",
 	.outcome = "Only those that the program has closed end: after tcp_fin_timeout, after "
-		   "TCP_LINGER2 if that is set, at once and with an RST if it is negative. A half "
+		   "TCP_LINGER2 if that is set, at once and with a RST if it is negative. A half "
 		   "closed connection that a program holds has no timer; keepalive does not end "
 		   "it, since the peer's kernel answers.",
 	.control = "A closed one ends by itself, and its timer follows the sysctl: 2 s and 40 s.",
 	.shortened = "tcp_fin_timeout is 2 s instead of 60; that a socket stays is read from "
-		     "sock_diag: it has no timer. The 40 s are read from the kernel's timer.",
+		     "sock_diag: it has no timer; the 40 s are read from the kernel's timer",
 	.expected = {{0, 0, LAI_LAB_DEPENDS, NULL}},
 	.both_families = true,
 	.run = run,

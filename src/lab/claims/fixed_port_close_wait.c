@@ -110,7 +110,8 @@ static void conclude(struct lai_trial *trial, const struct leak *fixed, size_t o
 			TRIES, fixed->refused, lai_dial_try_text(text, &fixed->last),
 			mended->refused ? " and after that" : "", others, OTHERS);
 	else
-		lai_trial_conclude(trial, LAI_LAB_REFUTED,
+		lai_trial_conclude(trial,
+				   fixed->close_waits > 1 ? LAI_LAB_REFUTED : LAI_LAB_INCONCLUSIVE,
 				   "%d tries left %zu CLOSE_WAITs on %zu ports, %u were refused",
 				   TRIES, fixed->close_waits, fixed->ports, fixed->refused);
 }
@@ -151,13 +152,13 @@ const struct lai_claim lai_claim_fixed_port_close_wait = {
 	.claim = "A fixed client port with SO_REUSEADDR keeps the damage of a leak to one port, "
 		 "however often the program forgets to close.",
 	.said = "Advice for long-running clients: should the program forget close() after an error "
-		"of recv(), bind a fixed port so that CLOSE_WAITs cannot pile up.",
+		"of recv(), bind a fixed port so that CLOSE_WAITs cannot pile up",
 	.decides = "inet_csk_get_port() in net/ipv4/inet_connection_sock.c lets bind() through if "
 		   "both sockets have SO_REUSEADDR and none listens; "
 		   "__inet_check_established() in net/ipv4/inet_hashtables.c refuses the second "
 		   "connection with the same four-tuple. RFC 9293 section 3.4.1: a connection is "
-		   "named by both ends.",
-	.setup = "Client and server on one wire; nothing is set.",
+		   "named by both ends",
+	.setup = "Client and server on one wire; nothing is set",
 	.procedure = "20 times: bind the fixed port, connect, the server closes, the client does "
 		     "not. Then five other destinations from the same port, without SO_REUSEADDR, "
 		     "and after close() of the first socket. The same 20 tries with automatic "

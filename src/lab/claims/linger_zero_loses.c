@@ -25,6 +25,8 @@ static void close_hard(struct lai_trial *trial, struct lai_pair *pair)
 	lai_call_linger(trial, pair->server, true, 0);
 	(void)lai_call_close(pair->server);
 	pair->server = -1;
+	/* For the record of states: it is in no table any more. */
+	(void)lai_gauge_state(trial, trial->server, &pair->at_server);
 }
 
 /* The RST has to be there before the client reads, or it would show nothing. */
@@ -143,9 +145,9 @@ static void run(struct lai_trial *trial)
 	struct got after_fin = shut_first(trial);
 	struct got plain = queued(trial, false, &plain_backlog);
 	struct got plain_lost = lost(trial, false);
-	bool kept = whole(&at_peer) && whole(&after_fin);
-	bool destroyed = in_queue.read.bytes < in_queue.sent && on_way.read.bytes < on_way.sent;
-	enum lai_lab_verdict verdict = LAI_LAB_REFUTED;
+	unsigned kept_there = whole(&at_peer) + whole(&after_fin);
+	unsigned kept_here = whole(&in_queue) + whole(&on_way);
+	enum lai_lab_verdict verdict = LAI_LAB_INCONCLUSIVE;
 
 	lai_trial_number(trial, "received before, read after", "bytes", (double)at_peer.read.bytes);
 	lai_trial_number(trial, "written, queue full", "bytes", (double)in_queue.sent);
@@ -158,18 +160,22 @@ static void run(struct lai_trial *trial)
 			  "of %zu lost once, then %s",
 			  plain.read.bytes, plain.sent, plain_lost.read.bytes, plain_lost.sent,
 			  lai_queue_end(&plain.read));
-	if (destroyed)
-		verdict = kept ? LAI_LAB_DEPENDS : LAI_LAB_CONFIRMED;
+	if (kept_here == 0)
+		verdict = kept_there == 2   ? LAI_LAB_DEPENDS
+			  : kept_there == 0 ? LAI_LAB_CONFIRMED
+					    : verdict;
+	else if (kept_here == 2 && kept_there == 2)
+		verdict = LAI_LAB_REFUTED;
 	lai_trial_conclude(
 		trial, verdict,
-		"on where it is. With the receiver already: %zu of %zu bytes are read, then %s. In "
+		"%sWith the receiver already: %zu of %zu bytes are read, then %s. In "
 		"the sender's queue: of %zu bytes written %zu were not acknowledged, %zu are read, "
 		"then %s. Lost on the way and not sent again: %zu of %zu. After shutdown(SHUT_WR) "
 		"and the FIN's ACK: %zu of %zu, then %s",
-		at_peer.read.bytes, at_peer.sent, lai_queue_end(&at_peer.read), in_queue.sent,
-		backlog.unacked, in_queue.read.bytes, lai_queue_end(&in_queue.read),
-		on_way.read.bytes, on_way.sent, after_fin.read.bytes, after_fin.sent,
-		lai_queue_end(&after_fin.read));
+		verdict == LAI_LAB_DEPENDS ? "on where it is. " : "", at_peer.read.bytes,
+		at_peer.sent, lai_queue_end(&at_peer.read), in_queue.sent, backlog.unacked,
+		in_queue.read.bytes, lai_queue_end(&in_queue.read), on_way.read.bytes, on_way.sent,
+		after_fin.read.bytes, after_fin.sent, lai_queue_end(&after_fin.read));
 }
 
 const struct lai_claim lai_claim_linger_zero_loses = {
@@ -181,16 +187,17 @@ const struct lai_claim lai_claim_linger_zero_loses = {
 		   "net/ipv4/tcp.c, throws the send queue away and sends RST; tcp_reset() of the "
 		   "receiver in net/ipv4/tcp_input.c leaves the receive queue alone (RFC 9293 "
 		   "3.10.7.4 would flush it)",
-	.setup = "client ---- server; the server sends and closes. A lost segment is made by a "
-		 "socket filter at the client that lets only RSTs through.",
+	.setup = "client ---- server; the server sends and closes; a lost segment is made by a "
+		 "socket filter at the client that lets only RSTs through",
 	.procedure =
 		"The server closes with SO_LINGER {1, 0} when (a) 4000 bytes wait unread in the "
 		"client's queue, (b) its own queue is full and the window shut, (c) 4000 bytes "
 		"were sent and lost, (d) it has called shutdown(SHUT_WR) and the FIN is "
 		"acknowledged. When the RST has arrived the client reads to the end.",
 	.outcome = "What the other kernel has received stays readable, and ECONNRESET comes after "
-		   "it. What is queued, or was lost and has to be sent again, is gone. Nothing is "
-		   "lost if the FIN has been acknowledged before.",
+		   "it. What is queued, or was lost and has to be sent again, is gone. Nothing of "
+		   "what we sent is lost if our FIN has been acknowledged before; what the peer "
+		   "still sends is reset away.",
 	.control = "The same full queue and the same lost segment with a plain close(): everything "
 		   "arrives, then EOF.",
 	.expected = {{0, 0, LAI_LAB_DEPENDS, NULL}},

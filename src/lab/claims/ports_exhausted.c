@@ -36,13 +36,14 @@ static size_t fill(struct lai_trial *trial, struct exhausted *all, const char *n
 
 static void measure(struct lai_trial *trial, struct exhausted *all)
 {
-	struct lai_address first, other_port, source, other;
+	struct lai_address first = lai_host_address(trial, trial->server, 0), other_port = first;
+	struct lai_address source, other;
 	struct lai_dial_way from_source = {.from = &source, .without_port = true};
 	struct lai_dial_try last;
 
 	other = lai_host_add_address(trial, trial->server, MORE_PLACE);
-	(void)lai_call_listen(trial, trial->server, 0, false, &first);
-	(void)lai_call_listen(trial, trial->server, 0, false, &other_port);
+	(void)lai_dial_listen(trial, &first);
+	(void)lai_dial_listen(trial, &other_port);
 	(void)lai_dial_listen(trial, &other);
 	all->same = fill(trial, all, "one destination", NULL, &first, &all->last);
 	all->other_port = fill(trial, all, "another port there", NULL, &other_port, &last);
@@ -102,16 +103,16 @@ static void run(struct lai_trial *trial)
 const struct lai_claim lai_claim_ports_exhausted = {
 	.id = "ports-exhausted",
 	.claim =
-		"A host can have at most 28,232 outgoing connections at a time, or 64,511 with the "
-		"widest range of ports.",
+		"A host can have at most 28,232 outgoing connections at a time, or 64,512 with all "
+		"ports from 1024 on.",
 	.said = "freebsd-questions, March 2007: \"Outgoing connections must always grab a unique "
-		"port\"; the saying that a machine makes 64 K connections.",
+		"port\"; the saying that a machine makes 64 K connections",
 	.decides =
 		"__inet_hash_connect() and __inet_check_established() in "
 		"net/ipv4/inet_hashtables.c compare the whole four-tuple. RFC 9293 section 3.4.1; "
-		"RFC 6056 section 2.3.",
+		"RFC 6056 section 2.3",
 	.setup = "Client and server on one wire with two addresses each; a range of 40 to 80 "
-		 "automatic ports at the client, by the seed.",
+		 "automatic ports at the client, by the seed",
 	.procedure =
 		"Connect to one listener until it is refused, holding all connections; then to "
 		"another port, another address, and from another source address.",

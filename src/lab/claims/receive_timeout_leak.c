@@ -152,12 +152,33 @@ static bool long_timeout_has_timer(struct lai_trial *trial, const struct retries
 	return fact.timer != LAI_TIMER_NONE;
 }
 
+/* timer: some socket has one. */
+static void conclude(struct lai_trial *trial, const struct retries *leaking, bool timer)
+{
+	bool timed_out = leaking->timed_out == leaking->tries;
+	bool all = leaking->close_waits == leaking->tries && leaking->descriptors == leaking->tries;
+	bool none = leaking->close_waits == 0 && leaking->descriptors == 0;
+	enum lai_lab_verdict verdict = LAI_LAB_INCONCLUSIVE;
+
+	if (timed_out && all && !timer)
+		verdict = LAI_LAB_REFUTED;
+	else if (timed_out && none)
+		verdict = LAI_LAB_CONFIRMED;
+	lai_trial_conclude(
+		trial, verdict,
+		"%u of %u recv() ended by EAGAIN after the timeout, and left %zu sockets in "
+		"CLOSE_WAIT and %zu descriptors, %s a timer in the kernel%s",
+		leaking->timed_out, leaking->tries, leaking->close_waits, leaking->descriptors,
+		timer ? "with" : "without",
+		verdict == LAI_LAB_REFUTED ? ": the timeout ends the call, not the socket" : "");
+}
+
 static void run(struct lai_trial *trial)
 {
 	struct retries leaking = {0}, closing = {.closes = true};
 	struct lai_talk talk;
 	size_t mark = lai_talk_mark(trial);
-	bool all, timer;
+	bool timer;
 
 	leaking.tries = closing.tries = lai_trial_port(trial, TRIES_MIN, TRIES_MAX);
 	retries_run(trial, &closing);
@@ -175,14 +196,7 @@ static void run(struct lai_trial *trial)
 			  "closing the socket after each of %u timeouts leaves %zu CLOSE_WAITs and "
 			  "%zu descriptors",
 			  closing.timed_out, closing.close_waits, closing.descriptors);
-	all = leaking.close_waits == leaking.tries && leaking.descriptors == leaking.tries;
-	lai_trial_conclude(
-		trial, all && !timer ? LAI_LAB_REFUTED : LAI_LAB_CONFIRMED,
-		"%u of %u recv() ended by EAGAIN after the timeout, and left %zu sockets in "
-		"CLOSE_WAIT and %zu descriptors, %s a timer in the kernel: the timeout ends the "
-		"call, not the socket",
-		leaking.timed_out, leaking.tries, leaking.close_waits, leaking.descriptors,
-		timer ? "with" : "without");
+	conclude(trial, &leaking, timer);
 	retries_close(&leaking);
 	retries_close(&closing);
 }
@@ -192,8 +206,8 @@ const struct lai_claim lai_claim_receive_timeout_leak = {
 	.claim = "A receive timeout (SO_RCVTIMEO of 30 s, say) protects a client from leaking "
 		 "sockets.",
 	.said = "requests for such timeouts in order \"to avoid memory leaks from dead connections "
-		"that never close\" (github.com/vapor-community/sockets issue 48); against it, "
-		"github.com/sneako/finch issue 254: a socket leaked by each receive timeout",
+		"that never close\" (vapor-community/sockets#48); against it, "
+		"sneako/finch#254: a socket leaked by each receive timeout",
 	.decides = "socket(7), SO_RCVTIMEO; RFC 9293 knows no such timeout; sock_rcvtimeo() and "
 		   "tcp_recvmsg_locked() in net/ipv4/tcp.c: the time bounds a sleep of the call",
 	.setup = "client ---- server; kernel defaults; a server that accepts and does not answer",
@@ -203,8 +217,8 @@ const struct lai_claim lai_claim_receive_timeout_leak = {
 	.outcome = "One CLOSE_WAIT and one descriptor for each try: the timeout ends recv() and "
 		   "leaves the socket as it was. No timer runs that would end it later.",
 	.control = "The same client closing the socket after the error leaves none.",
-	.shortened = "The receive timeout is 20 ms instead of 30 s; for 30 s the kernel is asked "
-		     "whether a timer runs.",
+	.shortened = "the receive timeout is 20 ms instead of 30 s; for 30 s the kernel is asked "
+		     "whether a timer runs",
 	.expected = {{0, 0, LAI_LAB_REFUTED, NULL}},
 	.both_families = true,
 	.run = run,

@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #define CONNECTIONS 200
+#define TIMESTAMPS "net.ipv4.tcp_timestamps"
 
 /* Connections from one port, one after the other, each closed by the client first. */
 struct loop {
@@ -40,14 +41,15 @@ static struct loop loop_run(struct lai_trial *trial, uint16_t port, bool reuse)
 		      "port %u %s SO_REUSEADDR, tcp_timestamps=%ld: %u of %d connected, %u "
 		      "times TIME_WAIT; last: %s",
 		      (unsigned)port, reuse ? "with" : "without",
-		      lai_host_get(trial, trial->client, "net.ipv4.tcp_timestamps"), loop.connected,
-		      CONNECTIONS, loop.time_waits, lai_dial_try_text(text, &loop.last));
+		      lai_host_get(trial, trial->client, TIMESTAMPS), loop.connected, CONNECTIONS,
+		      loop.time_waits, lai_dial_try_text(text, &loop.last));
 	return loop;
 }
 
 static void conclude(struct lai_trial *trial, const struct loop *with,
 		     const struct loop *without_timestamps)
 {
+	long timestamps = lai_host_get(trial, trial->client, TIMESTAMPS);
 	char text[LAI_DIAL_TEXT_MAX];
 
 	if (with->connected == CONNECTIONS && with->time_waits == CONNECTIONS)
@@ -59,12 +61,16 @@ static void conclude(struct lai_trial *trial, const struct loop *with,
 				   lai_host_get(trial, trial->client, "net.ipv4.tcp_tw_reuse"),
 				   without_timestamps->connected,
 				   lai_dial_try_text(text, &without_timestamps->last));
-	else if (with->connected == 1)
+	else if (with->connected == 1 && lai_dial_try_was(&with->last, "bind()", EADDRINUSE))
 		lai_trial_conclude(trial, LAI_LAB_CONFIRMED,
-				   "with it a port made 1 connection too, then %s: the old "
-				   "connection had no TCP timestamps (tcp_timestamps=%ld)",
-				   lai_dial_try_text(text, &with->last),
-				   lai_host_get(trial, trial->client, "net.ipv4.tcp_timestamps"));
+				   "with it a port made 1 connection as without it, then %s",
+				   lai_dial_try_text(text, &with->last));
+	else if (with->connected == 1 && timestamps == 0)
+		lai_trial_conclude(trial, LAI_LAB_DEPENDS,
+				   "on net.ipv4.tcp_timestamps, which is 0 here: with it bind() "
+				   "over the TIME_WAIT succeeds, but the port made 1 connection "
+				   "too, then %s",
+				   lai_dial_try_text(text, &with->last));
 	else
 		lai_trial_conclude(trial, LAI_LAB_INCONCLUSIVE,
 				   "with it %u of %d connections, %u of them over a TIME_WAIT; "
@@ -75,17 +81,16 @@ static void conclude(struct lai_trial *trial, const struct loop *with,
 
 static void run(struct lai_trial *trial)
 {
-	static const char timestamps[] = "net.ipv4.tcp_timestamps";
 	uint16_t port = lai_trial_port(trial, 2000, 30000);
-	long found = lai_host_get(trial, trial->client, timestamps);
+	long found = lai_host_get(trial, trial->client, TIMESTAMPS);
 	struct loop with, without, old;
 	char text[LAI_DIAL_TEXT_MAX];
 
 	with = loop_run(trial, port, true);
 	without = loop_run(trial, (uint16_t)(port + 1), false);
-	lai_host_set_number(trial, trial->client, timestamps, 0);
+	lai_host_set_number(trial, trial->client, TIMESTAMPS, 0);
 	old = loop_run(trial, (uint16_t)(port + 2), true);
-	lai_host_set_number(trial, trial->client, timestamps, found);
+	lai_host_set_number(trial, trial->client, TIMESTAMPS, found);
 	lai_trial_number(trial, "with_option", "connections", with.connected);
 	lai_trial_number(trial, "without_option", "connections", without.connected);
 	lai_trial_number(trial, "with_option_no_timestamps", "connections", old.connected);
@@ -102,14 +107,14 @@ const struct lai_claim lai_claim_reuseaddr_client_port = {
 	.claim = "SO_REUSEADDR is for servers that restart; it has nothing to do with outgoing "
 		 "connections.",
 	.said = "socket(7) explains the option by listening sockets alone; tutorials of socket "
-		"programming add that clients do not need it.",
+		"programming add that clients do not need it",
 	.decides = "inet_csk_get_port() in net/ipv4/inet_connection_sock.c for bind(); "
 		   "__inet_check_established() in net/ipv4/inet_hashtables.c and "
 		   "tcp_twsk_unique() in net/ipv4/tcp_ipv4.c for connect(): a port that was bound "
 		   "explicitly takes over a TIME_WAIT with timestamps whatever tcp_tw_reuse says. "
-		   "RFC 6191 section 2, RFC 9293 section 3.6.1.",
+		   "RFC 6191 section 2, RFC 9293 section 3.6.1",
 	.setup = "Client and server on one wire. One loop with net.ipv4.tcp_timestamps=0 at the "
-		 "client.",
+		 "client",
 	.procedure = "200 times: bind the same client port, connect to the same listener, close at "
 		     "the client first so that it has the TIME_WAIT, and begin again at once: "
 		     "with the option, without it on another port, and with it but without "

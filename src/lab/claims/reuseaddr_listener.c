@@ -137,52 +137,64 @@ static bool always(const struct row *row, int error)
 	       row->error[1][0] == error && row->error[1][1] == error;
 }
 
-/* The connections' states that were there; returns how many of them were started over with both. */
-static unsigned cured(const struct row rows[LEFT_COUNT], struct lai_text *names, unsigned *tried)
-{
-	unsigned count = 0;
+/* The connections' states that were there, and over how many of them a new server starts. */
+struct tally {
+	unsigned tried;
+	unsigned needs_both; /* if both have set it, and only then */
+	unsigned new_alone;  /* if only the new one has */
+	unsigned refused;    /* not even if both have */
+};
 
-	*tried = 0;
+static struct tally tally_of(const struct row rows[LEFT_COUNT], struct lai_text *names)
+{
+	struct tally tally = {0};
+
 	for (int i = LEFT_TIME_WAIT; i <= LEFT_ESTABLISHED; i++) {
 		if (!rows[i].tried)
 			continue;
-		lai_text_append(names, "%s%s", *tried ? ", " : "", leftover_names[i]);
-		*tried += 1;
-		count += needs_both(&rows[i]);
+		lai_text_append(names, "%s%s", tally.tried ? ", " : "", leftover_names[i]);
+		tally.tried++;
+		tally.needs_both += needs_both(&rows[i]);
+		tally.new_alone += rows[i].error[0][1] == 0;
+		tally.refused += rows[i].error[1][1] != 0;
 	}
-	return count;
+	return tally;
 }
 
 static void run(struct lai_trial *trial)
 {
 	struct row rows[LEFT_COUNT];
 	struct lai_text names = LAI_TEXT_INIT(NAMES_MAX);
-	unsigned tried, count;
-	enum lai_lab_verdict verdict = LAI_LAB_REFUTED;
-	bool shared;
+	enum lai_lab_verdict verdict = LAI_LAB_INCONCLUSIVE;
+	struct tally tally;
 
 	for (int i = 0; i < LEFT_COUNT; i++)
 		rows[i] = try_row(trial, (enum leftover)i);
-	count = cured(rows, &names, &tried);
-	shared = rows[LEFT_LISTEN].error[1][1] == 0;
-	lai_trial_number(trial, "states left behind", "", tried);
-	lai_trial_number(trial, "of them, started over with it", "", count);
+	tally = tally_of(rows, &names);
+	lai_trial_number(trial, "states left behind", "", tally.tried);
+	lai_trial_number(trial, "started over, set by both", "", tally.needs_both);
+	lai_trial_number(trial, "started over, set by the new one", "", tally.new_alone);
 	lai_trial_control(trial,
 			  always(&rows[LEFT_NOTHING], 0) &&
 				  rows[LEFT_CLOSE_WAIT].error[0][0] == EADDRINUSE,
 			  "where the last run left nothing (its clients closed first, it closed "
 			  "all) a server starts without the option; over CLOSE_WAIT without it: %s",
 			  lai_call_errno(rows[LEFT_CLOSE_WAIT].error[0][0]));
-	if (count > 0)
-		verdict = count == tried && shared ? LAI_LAB_CONFIRMED : LAI_LAB_DEPENDS;
+	if (tally.needs_both == tally.tried)
+		verdict = LAI_LAB_DEPENDS;
+	else if (tally.new_alone == tally.tried)
+		verdict = LAI_LAB_CONFIRMED;
+	else if (tally.refused == tally.tried)
+		verdict = LAI_LAB_REFUTED;
 	lai_trial_conclude(
 		trial, verdict,
-		"on both having it: over %u of %u states of its last connections (%s) a "
-		"server starts if its last run and this one have set it, and in no other "
-		"case: %s if only the new one has. Over a listener that lives it gets "
-		"%s, whoever has set it",
-		count, tried, lai_text_string(&names),
-		lai_call_errno(rows[LEFT_CLOSE_WAIT].error[0][1]),
+		"%sof %u states of its last connections (%s) a server starts over %u if its last "
+		"run and this one have set it and not otherwise, over %u if this one alone has, "
+		"over %u not even with both: %s if only the new one has it. Over a listener that "
+		"lives it gets %s if both have",
+		verdict == LAI_LAB_DEPENDS ? "on the last run having set it too: " : "",
+		tally.tried, lai_text_string(&names), tally.needs_both, tally.new_alone,
+		tally.refused, lai_call_errno(rows[LEFT_CLOSE_WAIT].error[0][1]),
 		lai_call_errno(rows[LEFT_LISTEN].error[1][1]));
 	lai_text_done(&names);
 }
@@ -196,7 +208,7 @@ const struct lai_claim lai_claim_reuseaddr_listener = {
 	.decides = "RFC 9293 3.6.1; inet_csk_bind_conflict() and inet_bind_conflict() in "
 		   "net/ipv4/inet_connection_sock.c: no conflict if both sockets have sk_reuse and "
 		   "neither listens; an accepted socket has its listener's",
-	.setup = "client ---- server",
+	.setup = "client ---- server; kernel defaults",
 	.procedure =
 		"A listener accepts a connection, which is brought into TIME_WAIT, FIN_WAIT2, "
 		"CLOSE_WAIT, ESTABLISHED, or closed without a trace; the listener is closed, or "

@@ -23,13 +23,15 @@ static void run(struct lai_trial *trial)
 			trial, LAI_LAB_CONFIRMED,
 			"with tcp_rfc1337=0 the TIME_WAIT outlives a RST with the expected "
 			"number");
+	else if (outlived_set)
+		lai_trial_conclude(trial, LAI_LAB_REFUTED,
+				   "with tcp_rfc1337=0 a RST with the expected number ends the "
+				   "TIME_WAIT, with 1 the TIME_WAIT outlives it: the documentation "
+				   "has it the wrong way round");
 	else
-		lai_trial_conclude(
-			trial, LAI_LAB_REFUTED,
-			"with tcp_rfc1337=0 a RST with the expected number ends the "
-			"TIME_WAIT; with 1 the TIME_WAIT %s: the documentation has it the "
-			"wrong way round",
-			outlived_set ? "outlives it" : "is ended as well");
+		lai_trial_conclude(trial, LAI_LAB_INCONCLUSIVE,
+				   "a RST with the expected number ends the TIME_WAIT with either "
+				   "value of tcp_rfc1337");
 }
 
 const struct lai_claim lai_claim_rfc1337_documented = {
@@ -41,10 +43,12 @@ const struct lai_claim lai_claim_rfc1337_documented = {
 	.decides = "RFC 1337 section 3; sysctl_tcp_rfc1337 in tcp_timewait_state_process(), "
 		   "net/ipv4/tcp_minisocks.c: if it is 0, a RST at the expected number goes to "
 		   "the kill label",
-	.setup = "A listener on the server; the client is a raw peer. The server closes first, so "
-		 "the TIME_WAIT is on its side. R is what it expects next.",
-	.procedure = "Set net.ipv4.tcp_rfc1337 to 0, say RST at R, look whether the TIME_WAIT is "
-		     "still there; the same with 1.",
+	.setup = "A listener on the server; a packet socket on the client's host speaks for the "
+		 "client, so no kernel answers there. The server closes first, so the TIME_WAIT is "
+		 "on its side. R is its RCV.NXT",
+	.procedure =
+		"Set net.ipv4.tcp_rfc1337 to 0, send a RST with SEG.SEQ = R, look whether the TIME_WAIT is "
+		"still there; the same with 1.",
 	.outcome = "The other way round: 0, which is the default, lets the RST end the TIME_WAIT; "
 		   "1 protects it.",
 	.control = "With net.ipv4.tcp_rfc1337=1 the same RST has the opposite effect.",

@@ -19,6 +19,8 @@
 #define WAIT_NS (5 * LAI_S)
 /* Between two looks at a state. */
 #define LOOK_NS (50 * LAI_US)
+#define REUSE_DELAY "net.ipv4.tcp_tw_reuse_delay"
+#define REUSE_TICK_MS 1000 /* of the clock that older kernels compare by */
 /* Of a listener whose connections nobody accepts. */
 #define BACKLOG 4096
 
@@ -145,6 +147,13 @@ void lai_dial_range(struct lai_trial *trial, uint16_t low, uint16_t count)
 	lai_host_set(trial, trial->client, "net.ipv4.ip_local_port_range", text);
 }
 
+long lai_dial_reuse_delay_ms(struct lai_trial *trial)
+{
+	return lai_host_has(trial, trial->client, REUSE_DELAY)
+		       ? lai_host_get(trial, trial->client, REUSE_DELAY)
+		       : REUSE_TICK_MS;
+}
+
 int lai_dial_listen(struct lai_trial *trial, struct lai_address *address)
 {
 	int fd = lai_call_socket(trial, trial->server);
@@ -161,35 +170,18 @@ int lai_dial_listen(struct lai_trial *trial, struct lai_address *address)
 	return fd;
 }
 
-enum lai_tcp_state lai_dial_state(struct lai_trial *trial, const struct lai_host *host,
-				  const struct lai_ends *ends)
-{
-	struct lai_socket_fact found, wanted = {
-					      .family = trial->family,
-					      .local = ends->local,
-					      .remote = ends->remote,
-				      };
-	int error;
-
-	lai_host_enter(trial, host);
-	error = lai_sockdiag_find(&wanted, &found);
-	if (error < 0 && error != -ENOENT)
-		lai_trial_fail(trial, "sock_diag: %s", lai_call_errno(-error));
-	return error < 0 ? LAI_TCP_NONE : found.state;
-}
-
 enum lai_tcp_state lai_dial_settle(struct lai_trial *trial, const struct lai_host *host,
 				   const struct lai_ends *ends)
 {
 	uint64_t deadline_ns = lai_time_after(lai_clock_now(), WAIT_NS);
-	enum lai_tcp_state state = lai_dial_state(trial, host, ends);
+	enum lai_tcp_state state = lai_gauge_peek(trial, host, ends);
 
 	while (state != LAI_TCP_NONE && state != LAI_TCP_TIME_WAIT) {
 		if (lai_clock_now() > deadline_ns)
 			lai_trial_fail(trial, "a closed connection stays in its %s's tables",
 				       host->name);
 		lai_trial_pass(trial, LOOK_NS);
-		state = lai_dial_state(trial, host, ends);
+		state = lai_gauge_peek(trial, host, ends);
 	}
 	return state;
 }

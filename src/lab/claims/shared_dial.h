@@ -64,12 +64,15 @@ void lai_dial_drop(struct lai_trial *trial, struct lai_dial_held *held);
    connect() does not use the last port of an odd range. */
 void lai_dial_range(struct lai_trial *trial, uint16_t low, uint16_t count);
 
+/*
+ * How old a TIME_WAIT must be until tcp_tw_reuse=1 gives its port to connect(): tcp_tw_reuse_delay.
+ * Before Linux 6.14, which has that first, a clock of seconds has to tick, so it is 0 to 1 s
+ * (before 4.19 two ticks: 1 to 2 s); this says 1000 ms then.
+ */
+long lai_dial_reuse_delay_ms(struct lai_trial *trial);
+
 /* A listener at one of the server's addresses that may be one more. *address gets its port. */
 int lai_dial_listen(struct lai_trial *trial, struct lai_address *address);
-
-/* The state as lai_gauge_state(), but not recorded: for loops. */
-enum lai_tcp_state lai_dial_state(struct lai_trial *trial, const struct lai_host *host,
-				  const struct lai_ends *ends);
 
 /* Waits until this end, which is being closed, is in TIME_WAIT or in no table any more: says which.
    Not recorded either. */

@@ -30,11 +30,6 @@ static const char *const client_names[LAI_LOGIN_CLIENT_COUNT] = {
 #undef X
 };
 
-const char *lai_login_client_name(enum lai_login_client client)
-{
-	return client_names[client];
-}
-
 /* Shared by the two threads. Each waits for the other through the connection; `rejected` tells the
    client that the server is done with the login of this number. */
 struct logins {
@@ -163,15 +158,15 @@ static void say(struct lai_trial *trial, const struct lai_login_score *score,
 	lai_trial_say(trial,
 		      "%s, client %s: %zu of %zu saw the text (95 %% interval %.1f to %.1f %%); "
 		      "%zu had a write fail, %zu a read",
-		      label, lai_login_client_name(client), score->seen, score->count,
+		      label, client_names[client], score->seen, score->count,
 		      100 * score->interval.low, 100 * score->interval.high, score->send_failed,
 		      score->reset);
-	(void)snprintf(name, sizeof(name), "%s: %s", label, lai_login_client_name(client));
+	(void)snprintf(name, sizeof(name), "%s: %s", label, client_names[client]);
 	lai_trial_number(trial, name, "% seen", 100 * share);
 }
 
-struct lai_login_score lai_login_try(struct lai_trial *trial, enum lai_login_server server,
-				     enum lai_login_client client, const char *label)
+static struct lai_login_score try_one(struct lai_trial *trial, enum lai_login_server server,
+				      enum lai_login_client client, const char *label)
 {
 	struct logins logins = {
 		.trial = trial,
@@ -191,4 +186,21 @@ struct lai_login_score lai_login_try(struct lai_trial *trial, enum lai_login_ser
 	logins.score.interval = lai_proportion(logins.score.seen, logins.score.count);
 	say(trial, &logins.score, client, label);
 	return logins.score;
+}
+
+struct lai_login_scores lai_login_try(struct lai_trial *trial, enum lai_login_server server,
+				      const char *label)
+{
+	struct lai_login_scores scores = {0};
+
+	for (int i = 0; i < LAI_LOGIN_CLIENT_COUNT; i++) {
+		enum lai_login_client client = (enum lai_login_client)i;
+		struct lai_login_score control;
+
+		scores.by_client[i] = try_one(trial, server, client, label);
+		control = try_one(trial, LAI_LOGIN_LINGERING, client, "lingering");
+		scores.control_seen += control.seen;
+		scores.control_count += control.count;
+	}
+	return scores;
 }

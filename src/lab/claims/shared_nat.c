@@ -5,8 +5,6 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define SCRIPT_BYTES 512
 
@@ -28,30 +26,14 @@ void lai_nat_source(struct lai_trial *trial, uint16_t server_port, uint16_t port
 	lai_rules_add(trial, trial->router, script);
 }
 
-/* Whether the first line of names in a file has this one. */
-static bool file_names(struct lai_trial *trial, const struct lai_host *host, const char *path,
-		       const char *name)
+void lai_nat_need(struct lai_trial *trial, int server, uint16_t port_min, uint16_t port_max)
 {
-	char *line = NULL;
-	size_t room = 0;
-	bool found = false;
-	FILE *file;
+	struct lai_address seen = lai_call_ends(trial, server).remote;
+	struct lai_address wanted = trial->router->ports[1].v4;
+	uint16_t port = lai_address_port(&seen);
 
-	lai_host_enter(trial, host);
-	file = fopen(path, "re");
-	while (file && !found && getline(&line, &room, file) > 0)
-		found = strstr(line, name) != NULL;
-	if (file)
-		(void)fclose(file);
-	free(line);
-	return found;
-}
-
-uint64_t lai_nat_counter(struct lai_trial *trial, const struct lai_host *host,
-			 const struct lai_counters *then, const char *file, const char *name)
-{
-	const char *column = strncmp(name, "conntrack_", 10) == 0 ? name + 10 : name;
-
-	return file_names(trial, host, file, column) ? lai_counters_since(trial, host, then, name)
-						     : 0;
+	lai_address_set_port(&wanted, port);
+	if (!lai_address_equal(&seen, &wanted) || port < port_min || port > port_max)
+		lai_trial_fail(trial, "the router does not translate addresses, though nft took "
+				      "the rule for it");
 }

@@ -4,7 +4,6 @@
 #define LAI_LAB_CLAIMS_SHARED_NAT_H
 
 #include "lab/call.h"
-#include "lab/gauge.h"
 
 /*
  * What goes to this port of the server leaves the router with the router's address and one of these
@@ -13,8 +12,8 @@
 void lai_nat_source(struct lai_trial *trial, uint16_t server_port, uint16_t port_min,
 		    uint16_t port_max);
 
-/* As lai_counters_since(); 0 if this kernel does not count it. */
-uint64_t lai_nat_counter(struct lai_trial *trial, const struct lai_host *host,
-			 const struct lai_counters *then, const char *file, const char *name);
+/* Ends the trial if this accepted connection of the server's did not come from the router's address
+   and one of these ports: rules that do nothing must not make a verdict. */
+void lai_nat_need(struct lai_trial *trial, int server, uint16_t port_min, uint16_t port_max);
 
 #endif

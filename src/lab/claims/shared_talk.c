@@ -2,8 +2,9 @@
 /* shared_talk.c - one connection out of a capture. */
 #include "lab/claims/shared_talk.h"
 
-/* A segment in words is about 150 bytes. */
-#define TEXT_BYTES_MAX 1000
+#include <stdio.h>
+
+#define WHEN_BYTES_MAX 48 /* "  wire at 12.345678" */
 
 static const struct lai_captured *segments_of(struct lai_trial *trial, size_t *count)
 {
@@ -65,15 +66,14 @@ size_t lai_talk_find(const struct lai_talk *talk, const struct lai_address *from
 
 void lai_talk_say(struct lai_trial *trial, const struct lai_talk *talk)
 {
-	struct lai_text text = LAI_TEXT_INIT(TEXT_BYTES_MAX);
+	char when[WHEN_BYTES_MAX];
 
 	for (size_t i = 0; i < talk->count; i++) {
 		double since_s =
 			(double)lai_time_since(trial->result->began_ns, talk->segments[i].time_ns) /
 			LAI_S;
 
-		lai_segment_describe(&talk->segments[i].segment, &text);
-		lai_trial_say(trial, "  wire at %.6f: %s", since_s, lai_text_string(&text));
-		lai_text_done(&text);
+		(void)snprintf(when, sizeof(when), "  wire at %.6f", since_s);
+		lai_trial_say_segment(trial, when, &talk->segments[i].segment);
 	}
 }

@@ -33,7 +33,7 @@ bool lai_talk_is_from(const struct lai_captured *captured, const struct lai_ends
 size_t lai_talk_find(const struct lai_talk *talk, const struct lai_address *from, uint8_t flags,
 		     uint8_t not_flags, const struct lai_captured **first);
 
-/* Each of them is a line of evidence. */
+/* Each of them is a line of evidence, with its time. */
 void lai_talk_say(struct lai_trial *trial, const struct lai_talk *talk);
 
 #endif

@@ -4,7 +4,7 @@
  *
  * That needs a wire with a delay, which two hosts on one machine do not have. So the trial is the
  * wire: rules drop what the two kernels say to each other, and the same segments are put in again
- * some time later, with a hop less, as if a router had carried them.
+ * some time later, with a TTL one lower, as if a router had carried them.
  *
  *	ESTABLISHED  -- FIN --.      .-- FIN --  ESTABLISHED
  *	FIN_WAIT1              \    /              FIN_WAIT1
@@ -17,20 +17,20 @@
  */
 #include "lab/capture.h"
 #include "lab/claim.h"
+#include "lab/claims/shared_talk.h"
 #include "lab/gauge.h"
 #include "lab/raw.h"
 #include "lab/rules.h"
 #include "lab/trial.h"
 
 #include <stdio.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #define HOPS_CARRIED 63 /* one less than a kernel sends with; the rules let it pass */
 #define CARRIER 16	/* address of the raw peers, which nobody sends to */
 /* How long the wire is. Far below the 200 ms after which a FIN is sent again. */
 #define DELAY_NS (20 * LAI_MS)
 #define HEAR_NS (2 * LAI_S)
-#define SENTENCE_MAX 256
 
 /* One direction of the wire. */
 struct way {
@@ -41,7 +41,8 @@ struct way {
 
 /* What the ends went through. */
 struct ending {
-	bool client_closing, server_closing;
+	/* When the FINs had crossed; or, one after the other, when the first had been acknowledged. */
+	enum lai_tcp_state client_between, server_between;
 	enum lai_tcp_state client_last, server_last;
 	uint32_t client_ms, server_ms; /* left in TIME_WAIT */
 };
@@ -49,7 +50,6 @@ struct ending {
 /* The next segment of this direction with these flags and without those, on its way again. */
 static void carry(struct lai_trial *trial, struct way *way, uint8_t flags, uint8_t not_flags)
 {
-	struct lai_text text = LAI_TEXT_INIT(SENTENCE_MAX);
 	struct lai_captured found;
 
 	if (!lai_capture_await(trial->captures[0], &way->next, &way->from, flags, not_flags,
@@ -58,9 +58,7 @@ static void carry(struct lai_trial *trial, struct way *way, uint8_t flags, uint8
 	found.segment.hops = HOPS_CARRIED;
 	found.segment.payload = NULL;
 	lai_raw_send(way->raw, &found.segment);
-	lai_segment_describe(&found.segment, &text);
-	lai_trial_say(trial, "delivered: %s", lai_text_string(&text));
-	lai_text_done(&text);
+	lai_trial_say_segment(trial, "delivered", &found.segment);
 }
 
 static void wire_lengthen(struct lai_trial *trial)
@@ -71,19 +69,6 @@ static void wire_lengthen(struct lai_trial *trial)
 		       trial->family == AF_INET6 ? "ip6 hoplimit" : "ip ttl", HOPS_CARRIED);
 	lai_rules_drop(trial, trial->client, match, "held");
 	lai_rules_drop(trial, trial->server, match, "held");
-}
-
-static size_t captured_so_far(struct lai_trial *trial)
-{
-	size_t count;
-
-	(void)lai_capture_segments(trial->captures[0], &count);
-	return count;
-}
-
-static const char *state_name(enum lai_tcp_state state)
-{
-	return state == LAI_TCP_NONE ? "gone" : la_tcp_state_name(state);
 }
 
 static enum lai_tcp_state last_state(struct lai_trial *trial, const struct lai_host *host,
@@ -106,10 +91,19 @@ static struct ending ending_read(struct lai_trial *trial, const struct lai_pair 
 	return ending;
 }
 
-static bool is_closing(struct lai_trial *trial, const struct lai_host *host,
-		       const struct lai_ends *ends)
+/* The state that it comes to; if it does not, the one that it has. */
+static enum lai_tcp_state state_between(struct lai_trial *trial, const struct lai_host *host,
+					const struct lai_ends *ends, enum lai_tcp_state wanted)
 {
-	return lai_gauge_await(trial, host, ends, LAI_TCP_CLOSING, HEAR_NS);
+	(void)lai_gauge_await(trial, host, ends, wanted, HEAR_NS);
+	return lai_gauge_state(trial, host, ends);
+}
+
+/* The FIN of close(), but the socket stays the program's: FIN_WAIT2 of one that it has given up
+   is a mini-socket, of which a kernel may keep none. */
+static void finish(int fd)
+{
+	(void)shutdown(fd, SHUT_WR);
 }
 
 /* Waits until it is no more in CLOSING; what then is, ending_read() tells. */
@@ -133,33 +127,31 @@ static struct ending close_together(struct lai_trial *trial)
 			  .from = pair.at_client.local};
 	struct way back = {.raw = lai_raw_new(trial, trial->server, trial->client, CARRIER),
 			   .from = pair.at_server.local};
-	bool client_closing, server_closing;
+	enum lai_tcp_state client, server;
 	struct ending ending;
 
 	wire_lengthen(trial);
-	out.next = back.next = captured_so_far(trial);
-	(void)close(pair.client);
-	(void)close(pair.server);
-	pair.client = pair.server = -1;
+	out.next = back.next = lai_talk_mark(trial);
+	finish(pair.client);
+	finish(pair.server);
 	lai_gauge_need(trial, trial->client, &pair.at_client, LAI_TCP_FIN_WAIT1);
 	lai_gauge_need(trial, trial->server, &pair.at_server, LAI_TCP_FIN_WAIT1);
-	lai_trial_say(trial, "both have closed: client FIN_WAIT1, server FIN_WAIT1");
+	lai_trial_say(trial, "both have finished: client FIN_WAIT1, server FIN_WAIT1");
 	lai_trial_pass(trial, DELAY_NS);
 	carry(trial, &out, LAI_FLAG_FIN, 0);
 	carry(trial, &back, LAI_FLAG_FIN, 0);
-	client_closing = is_closing(trial, trial->client, &pair.at_client);
-	server_closing = is_closing(trial, trial->server, &pair.at_server);
+	client = state_between(trial, trial->client, &pair.at_client, LAI_TCP_CLOSING);
+	server = state_between(trial, trial->server, &pair.at_server, LAI_TCP_CLOSING);
 	lai_trial_say(trial, "the FINs have crossed: client %s, server %s",
-		      client_closing ? "CLOSING" : "elsewhere",
-		      server_closing ? "CLOSING" : "elsewhere");
+		      lai_gauge_state_name(client), lai_gauge_state_name(server));
 	lai_trial_pass(trial, DELAY_NS);
 	carry(trial, &out, LAI_FLAG_ACK, LAI_FLAG_FIN);
 	carry(trial, &back, LAI_FLAG_ACK, LAI_FLAG_FIN);
 	settle(trial, trial->client, &pair.at_client);
 	settle(trial, trial->server, &pair.at_server);
 	ending = ending_read(trial, &pair);
-	ending.client_closing = client_closing;
-	ending.server_closing = server_closing;
+	ending.client_between = client;
+	ending.server_between = server;
 	lai_rules_clear(trial, trial->client);
 	lai_rules_clear(trial, trial->server);
 	lai_pair_close(&pair);
@@ -173,30 +165,27 @@ static struct ending close_in_turn(struct lai_trial *trial)
 	enum lai_tcp_state client, server;
 	struct ending ending;
 
-	(void)close(pair.client);
-	pair.client = -1;
-	lai_gauge_need(trial, trial->server, &pair.at_server, LAI_TCP_CLOSE_WAIT);
-	lai_trial_say(trial, "the client has closed: client %s, server CLOSE_WAIT",
-		      state_name(lai_gauge_state(trial, trial->client, &pair.at_client)));
-	(void)close(pair.server);
-	pair.server = -1;
-	lai_gauge_need(trial, trial->server, &pair.at_server, LAI_TCP_NONE);
-	client = lai_gauge_state(trial, trial->client, &pair.at_client);
-	server = lai_gauge_state(trial, trial->server, &pair.at_server);
+	finish(pair.client);
+	server = state_between(trial, trial->server, &pair.at_server, LAI_TCP_CLOSE_WAIT);
+	client = state_between(trial, trial->client, &pair.at_client, LAI_TCP_FIN_WAIT2);
+	lai_trial_say(trial, "the client has finished: client %s, server %s",
+		      lai_gauge_state_name(client), lai_gauge_state_name(server));
+	finish(pair.server);
+	(void)lai_gauge_await(trial, trial->server, &pair.at_server, LAI_TCP_NONE, HEAR_NS);
 	ending = ending_read(trial, &pair);
-	ending.client_closing = client == LAI_TCP_CLOSING;
-	ending.server_closing = server == LAI_TCP_CLOSING;
+	ending.client_between = client;
+	ending.server_between = server;
 	lai_pair_close(&pair);
 	return ending;
 }
 
 static void ending_say(struct lai_trial *trial, const char *how, const struct ending *ending)
 {
-	lai_trial_say(trial, "%s: client %s%s (%u ms left), server %s%s (%u ms left)", how,
-		      ending->client_closing ? "CLOSING, then " : "",
-		      state_name(ending->client_last), ending->client_ms,
-		      ending->server_closing ? "CLOSING, then " : "",
-		      state_name(ending->server_last), ending->server_ms);
+	lai_trial_say(trial, "%s: client %s, then %s (%u ms left), server %s, then %s (%u ms left)",
+		      how, lai_gauge_state_name(ending->client_between),
+		      lai_gauge_state_name(ending->client_last), ending->client_ms,
+		      lai_gauge_state_name(ending->server_between),
+		      lai_gauge_state_name(ending->server_last), ending->server_ms);
 }
 
 static unsigned time_waits(const struct ending *ending)
@@ -207,42 +196,51 @@ static unsigned time_waits(const struct ending *ending)
 
 static void conclude(struct lai_trial *trial, const struct ending *together)
 {
-	unsigned closing = together->client_closing + together->server_closing;
+	unsigned closing = (together->client_between == LAI_TCP_CLOSING) +
+			   (together->server_between == LAI_TCP_CLOSING);
 	unsigned both = time_waits(together);
 	long buckets = lai_host_get(trial, trial->client, "net.ipv4.tcp_max_tw_buckets");
 
-	lai_trial_number(trial, "ends_in_closing", "", closing);
-	lai_trial_number(trial, "ends_in_time_wait", "", both);
-	if (!closing)
+	lai_trial_number(trial, "ends in CLOSING", "", closing);
+	lai_trial_number(trial, "ends in TIME_WAIT", "", both);
+	if (closing < 2)
 		lai_trial_conclude(trial, LAI_LAB_INCONCLUSIVE,
-				   "no end was in CLOSING: the FINs did not cross");
+				   "%u of two ends in CLOSING: the FINs did not cross", closing);
 	else if (both == 2)
 		lai_trial_conclude(trial, LAI_LAB_CONFIRMED,
-				   "both were in FIN_WAIT1, %s in CLOSING, both in TIME_WAIT, with "
-				   "%.1f s and %.1f s left",
-				   closing == 2 ? "both" : "one", together->client_ms / 1000.0,
-				   together->server_ms / 1000.0);
+				   "both were in FIN_WAIT1, both in CLOSING, both in TIME_WAIT, "
+				   "with %.1f s and %.1f s left",
+				   together->client_ms / 1000.0, together->server_ms / 1000.0);
 	else if (buckets == 0)
 		lai_trial_conclude(trial, LAI_LAB_DEPENDS,
 				   "on tcp_max_tw_buckets, which is 0: from CLOSING %u of two ends "
 				   "came into TIME_WAIT",
 				   both);
 	else
-		lai_trial_conclude(trial, LAI_LAB_REFUTED, "%u of two ends in TIME_WAIT", both);
+		lai_trial_conclude(trial, LAI_LAB_REFUTED,
+				   "both were in CLOSING, and %u of two ends in TIME_WAIT: client "
+				   "%s, server %s",
+				   both, lai_gauge_state_name(together->client_last),
+				   lai_gauge_state_name(together->server_last));
 }
 
 static void run(struct lai_trial *trial)
 {
 	struct ending together = close_together(trial);
 	struct ending in_turn = close_in_turn(trial);
-	bool closing = in_turn.client_closing || in_turn.server_closing;
+	/* From FIN_WAIT2 and from CLOSE_WAIT no way leads to CLOSING. */
+	bool no_closing = in_turn.client_between == LAI_TCP_FIN_WAIT2 &&
+			  in_turn.server_between == LAI_TCP_CLOSE_WAIT;
 
 	ending_say(trial, "both at once", &together);
 	ending_say(trial, "one after the other", &in_turn);
-	lai_trial_control(trial, !closing && in_turn.server_last == LAI_TCP_NONE,
-			  "one after the other: no CLOSING, %u TIME_WAIT, at the end that closed "
-			  "first, and nothing left at the other",
-			  time_waits(&in_turn));
+	lai_trial_control(trial, no_closing && in_turn.server_last == LAI_TCP_NONE,
+			  "one after the other: %s and %s instead of CLOSING; then the end that "
+			  "finished first is %s, the other %s",
+			  lai_gauge_state_name(in_turn.client_between),
+			  lai_gauge_state_name(in_turn.server_between),
+			  lai_gauge_state_name(in_turn.client_last),
+			  lai_gauge_state_name(in_turn.server_last));
 	conclude(trial, &together);
 }
 
@@ -254,17 +252,18 @@ const struct lai_claim lai_claim_simultaneous_close = {
 		"seen CLOSING in netstat",
 	.decides = "RFC 9293 3.6 case 3, 3.10.7.4; tcp_fin() and tcp_rcv_state_process() in "
 		   "net/ipv4/tcp_input.c (TCP_CLOSING)",
-	.setup = "client and server. Rules hold up every segment, and each one is put in 20 ms "
-		 "later with one hop less: a long wire.",
-	.procedure = "Both close, so that the FINs cross. States of both ends before and after the "
-		     "FINs arrive, and after the ACKs have.",
+	.setup = "client ---- server; rules hold up every segment, and each one is put in 20 ms "
+		 "later with a TTL (hop limit) one lower: a long wire",
+	.procedure =
+		"Both programs finish (shutdown(SHUT_WR)), so that the FINs cross. States of both "
+		"ends before and after the FINs arrive, and after the ACKs have. Once more one "
+		"after the other.",
 	.outcome = "FIN_WAIT1, CLOSING, TIME_WAIT at both ends, 60 s each.",
-	.control = "Closed one after the other there must be no CLOSING, and a TIME_WAIT only at "
-		   "the end that closed first.",
-	.shortened = "the 60 s in TIME_WAIT: read from the kernel's timer",
+	.control =
+		"One after the other it must be FIN_WAIT2 and CLOSE_WAIT instead of CLOSING, and "
+		"nothing may be left at the end that finished second.",
+	.shortened = "the 60 s in TIME_WAIT are read from the kernel's timer",
 	.expected = {{0, 0, LAI_LAB_CONFIRMED, NULL}},
-	.network = LAI_NETWORK_PAIR,
-	.lane = LAI_LANE_WAITS,
 	.both_families = true,
 	.run = run,
 };

@@ -4,7 +4,7 @@
  * that of a client does which lost its power and uses the port again.
  *
  * A matrix: in each state of the server's end, a SYN at each place of the sequence space. Every
- * cell has a connection of its own, made by a peer that is no kernel.
+ * cell has a connection of its own, made by a crafted peer.
  */
 #include "lab/claim.h"
 #include "lab/gauge.h"
@@ -39,13 +39,13 @@ static const struct {
 	{"FIN_WAIT2, closed", LAI_TCP_FIN_WAIT2, false},
 };
 
-/* Where the SYN lies, from the next number that the server expects. */
+/* Where the SYN lies, from the server's RCV.NXT. */
 static const struct {
 	const char *name;
 	int32_t offset;
 	bool inside; /* the receive window */
 } offsets[] = {
-	{"exact", 0, true},
+	{"RCV.NXT", 0, true},
 	{"+1000", 1000, true},
 	{"-1000", -1000, false},
 	{"+2^30", 1 << 30, false},
@@ -58,7 +58,7 @@ static const char *const answer_names[ANSWER_COUNT] = {"silence", "ACK", "RST", 
 struct cell {
 	enum answer answer;
 	bool alive; /* the same state afterwards */
-	bool freed; /* by a RST at the exact place, if it was alive */
+	bool freed; /* by a RST with SEG.SEQ = RCV.NXT, if it was alive */
 };
 
 /* A peer's connection to the server. */
@@ -159,8 +159,8 @@ static struct cell cell_try(struct lai_trial *trial, struct lai_raw *raw, int li
 	cell.freed = lai_gauge_await(trial, trial->server, &meeting.at_server, LAI_TCP_NONE, LAI_S);
 	if (meeting.fd >= 0)
 		(void)close(meeting.fd);
-	lai_trial_say(trial, "%-17s SYN at %-5s: %s, %s; RST at the exact place: %s",
-		      places[place].name, offsets[offset].name, answer_names[cell.answer],
+	lai_trial_say(trial, "%-17s SYN at %-7s: %s, %s; RST at RCV.NXT: %s", places[place].name,
+		      offsets[offset].name, answer_names[cell.answer],
 		      cell.alive ? "still there" : "gone", cell.freed ? "gone" : "still there");
 	return cell;
 }
@@ -196,64 +196,78 @@ static bool orphans_kept(struct lai_trial *trial)
 	return false;
 }
 
-/* How many of the cells went which way. */
+/* How many of the SYNs at some places went which way. */
+struct group {
+	unsigned syns;
+	unsigned challenged; /* an ACK, and the connection is as it was */
+	unsigned reset;	     /* RST, and the connection is gone */
+	unsigned as_said;    /* the connection is gone, or the SYN was not answered */
+};
+
+/* Outside and inside the window. */
 struct tally {
-	unsigned cells, challenged, reset_alive; /* not of the closed FIN_WAIT2 */
-	unsigned orphan_reset, orphan_challenged, orphan_inside, orphan_outside;
+	struct group living[2]; /* all states but the next */
+	struct group closed[2]; /* FIN_WAIT2 of a closed socket */
 	bool all_freed;
 };
 
 static void tally_add(struct tally *tally, enum place place, size_t offset, const struct cell *cell)
 {
-	bool challenged = cell->answer == ANSWER_ACK && cell->alive;
-	bool reset = cell->answer == ANSWER_RST && !cell->alive;
+	struct group *groups = place == PLACE_FIN_WAIT2_ORPHAN ? tally->closed : tally->living;
+	struct group *group = &groups[offsets[offset].inside];
 
+	group->syns++;
+	group->challenged += cell->answer == ANSWER_ACK && cell->alive;
+	group->reset += cell->answer == ANSWER_RST && !cell->alive;
+	group->as_said += !cell->alive || cell->answer == ANSWER_NONE;
 	tally->all_freed = tally->all_freed && cell->freed;
-	if (place != PLACE_FIN_WAIT2_ORPHAN) {
-		tally->cells++;
-		tally->challenged += challenged;
-		tally->reset_alive += !cell->alive;
-	} else if (offsets[offset].inside) {
-		tally->orphan_inside++;
-		tally->orphan_reset += reset;
-	} else {
-		tally->orphan_outside++;
-		tally->orphan_challenged += challenged;
-	}
+}
+
+static struct group both(const struct group groups[2])
+{
+	return (struct group){
+		.syns = groups[false].syns + groups[true].syns,
+		.challenged = groups[false].challenged + groups[true].challenged,
+		.reset = groups[false].reset + groups[true].reset,
+		.as_said = groups[false].as_said + groups[true].as_said,
+	};
 }
 
 static void conclude(struct lai_trial *trial, const struct tally *tally)
 {
-	bool held = tally->challenged == tally->cells;
-	bool orphan = tally->orphan_reset == tally->orphan_inside &&
-		      tally->orphan_challenged == tally->orphan_outside;
+	const struct group *outside = &tally->closed[false], *inside = &tally->closed[true];
+	struct group living = both(tally->living), closed = both(tally->closed);
+	bool all_challenged = living.challenged == living.syns;
+	unsigned syns_inside = tally->living[true].syns + inside->syns;
+	unsigned as_said = tally->living[true].as_said + inside->as_said;
 
-	lai_trial_number(trial, "challenge_acks", "", tally->challenged);
-	lai_trial_number(trial, "cells_but_closed_fin_wait2", "", tally->cells);
-	lai_trial_number(trial, "resets_in_closed_fin_wait2", "", tally->orphan_reset);
-	if (held && orphan && tally->orphan_inside)
+	lai_trial_number(trial, "challenge ACKs", "", living.challenged);
+	lai_trial_number(trial, "SYNs, but to closed FIN_WAIT2", "", living.syns);
+	lai_trial_number(trial, "RSTs in closed FIN_WAIT2", "", closed.reset);
+	if (all_challenged && closed.syns && inside->reset == inside->syns &&
+	    outside->challenged == outside->syns)
 		lai_trial_conclude(trial, LAI_LAB_DEPENDS,
 				   "on the state: in ESTABLISHED, CLOSE_WAIT, LAST_ACK and a held "
 				   "FIN_WAIT2 %u of %u SYNs drew an ACK and changed nothing; in "
 				   "FIN_WAIT2 of a closed socket those inside the window drew RST "
 				   "and ended it, the others an ACK",
-				   tally->challenged, tally->cells);
-	else if (held && tally->orphan_reset == 0)
+				   living.challenged, living.syns);
+	else if (all_challenged && closed.challenged == closed.syns)
 		lai_trial_conclude(trial, LAI_LAB_REFUTED,
 				   "in every state%s %u of %u SYNs drew an ACK and changed nothing",
-				   tally->orphan_inside ? "" : " that is kept",
-				   tally->challenged + tally->orphan_challenged,
-				   tally->cells + tally->orphan_inside + tally->orphan_outside);
-	else if (tally->reset_alive)
+				   closed.syns ? "" : " that is kept",
+				   living.challenged + closed.challenged,
+				   living.syns + closed.syns);
+	else if (as_said == syns_inside)
 		lai_trial_conclude(trial, LAI_LAB_CONFIRMED,
-				   "%u of %u SYNs ended a living connection", tally->reset_alive,
-				   tally->cells);
+				   "%u of %u SYNs inside the window ended the connection or were "
+				   "not answered",
+				   as_said, syns_inside);
 	else
 		lai_trial_conclude(trial, LAI_LAB_INCONCLUSIVE,
 				   "%u of %u SYNs drew an ACK, and in FIN_WAIT2 of a closed socket "
-				   "%u of %u RST",
-				   tally->challenged, tally->cells, tally->orphan_reset,
-				   tally->orphan_inside);
+				   "%u of %u inside the window RST",
+				   living.challenged, living.syns, inside->reset, inside->syns);
 }
 
 static void run(struct lai_trial *trial)
@@ -281,9 +295,9 @@ static void run(struct lai_trial *trial)
 		      (unsigned long long)lai_counters_since(trial, trial->server, before,
 							     "TCPSYNChallenge"));
 	lai_trial_control(trial, fresh == ANSWER_SYN_ACK && tally.all_freed,
-			  "where there is no connection the same SYN gets %s, and a RST at the "
-			  "exact place did end every one of the connections%s",
-			  answer_names[fresh], tally.all_freed ? "" : " (not all)");
+			  "where there is no connection the same SYN gets %s, and a RST with "
+			  "SEG.SEQ = RCV.NXT ended %s of the connections",
+			  answer_names[fresh], tally.all_freed ? "every one" : "not all");
 	conclude(trial, &tally);
 	(void)close(listener);
 }
@@ -296,22 +310,20 @@ const struct lai_claim lai_claim_syn_to_live_states = {
 	.decides = "RFC 9293 3.10.7.4 (RFC 5961 4); tcp_validate_incoming() in "
 		   "net/ipv4/tcp_input.c; tcp_timewait_state_process() in "
 		   "net/ipv4/tcp_minisocks.c for FIN_WAIT2 of a closed socket",
-	.setup = "In the client's place a peer that is no kernel; no timestamps. "
-		 "tcp_invalid_ratelimit=0 at the server, so that every SYN is answered.",
+	.setup = "in the client's place a crafted peer (a packet socket); no timestamps; "
+		 "tcp_invalid_ratelimit=0 at the server, so that every SYN is answered",
 	.procedure =
 		"A connection is brought to ESTABLISHED, CLOSE_WAIT, LAST_ACK, FIN_WAIT2 that a "
 		"program holds, and FIN_WAIT2 that its program has closed; then a SYN with the "
-		"same ports comes, at the next expected sequence number, 1000 above, 1000 below, "
-		"2^30 above. A connection for each. Then a RST at the exact place.",
-	.outcome = "An ACK that tells the exact place (challenge ACK), whatever the SYN's number; "
+		"same ports comes, with SEG.SEQ = RCV.NXT, 1000 above, 1000 below, 2^30 above. A "
+		"connection for each. Then a RST with SEG.SEQ = RCV.NXT.",
+	.outcome = "An ACK that tells RCV.NXT (challenge ACK), whatever the SYN's number; "
 		   "a client that comes back answers it with the RST that frees the connection. "
 		   "Only FIN_WAIT2 of a closed socket ends by a SYN inside its window: RST.",
-	.control = "A SYN without a connection must get SYN-ACK, and a RST at the exact place must "
-		   "end the connection.",
+	.control = "A SYN without a connection must get SYN-ACK, and a RST with SEG.SEQ = RCV.NXT "
+		   "must end the connection.",
 	.expected = {{0, 0, LAI_LAB_CONFIRMED, NULL},
 		     {3, 6, LAI_LAB_DEPENDS, "RFC 5961: challenge ACKs instead of RST"}},
-	.network = LAI_NETWORK_PAIR,
-	.lane = LAI_LANE_WAITS,
 	.both_families = true,
 	.run = run,
 };

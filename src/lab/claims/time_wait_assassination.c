@@ -71,11 +71,24 @@ static void run(struct lai_trial *trial)
 			"the TIME_WAIT at once, and so does the RST that answers the ACK "
 			"of old data",
 			found);
-	else
-		lai_trial_conclude(trial, LAI_LAB_REFUTED,
-				   "with tcp_rfc1337=%ld the TIME_WAIT outlives %s", found,
+	else if (!outlived || !outlived_stray)
+		lai_trial_conclude(trial, LAI_LAB_INCONCLUSIVE,
+				   "with tcp_rfc1337=%ld the TIME_WAIT outlives %s, and not the "
+				   "other RST",
+				   found,
 				   outlived ? "a RST with the expected number"
 					    : "the RST that answers the ACK of old data");
+	else if (found)
+		lai_trial_conclude(trial, LAI_LAB_DEPENDS,
+				   "on " SETTING ", which is %ld here: the TIME_WAIT outlives a "
+				   "RST with exactly the expected number, and the RST that answers "
+				   "the ACK of old data",
+				   found);
+	else
+		lai_trial_conclude(trial, LAI_LAB_REFUTED,
+				   "with tcp_rfc1337=0 the TIME_WAIT outlives a RST with exactly "
+				   "the expected number, and the RST that answers the ACK of old "
+				   "data");
 }
 
 const struct lai_claim lai_claim_time_wait_assassination = {
@@ -87,9 +100,11 @@ const struct lai_claim lai_claim_time_wait_assassination = {
 	.decides = "RFC 9293 3.10.7.4 (a RST in TIME-WAIT enters CLOSED), RFC 1337 section 3 (fix "
 		   "F1); tcp_timewait_state_process() in net/ipv4/tcp_minisocks.c, by "
 		   "sysctl_tcp_rfc1337",
-	.setup = "A listener on the server; the client is a raw peer. The server closes first, so "
-		 "the TIME_WAIT is on its side. R is what it expects next.",
-	.procedure = "Say RST at R, R+1, R-1 and R+100, each to a TIME_WAIT of its own; then the "
+	.setup = "A listener on the server; a packet socket on the client's host speaks for the "
+		 "client, so no kernel answers there. The server closes first, so the TIME_WAIT is "
+		 "on its side. R is its RCV.NXT",
+	.procedure = "Send a RST with SEG.SEQ = R, R+1, R-1 and R+100, each to a TIME_WAIT of its "
+		     "own; then the "
 		     "natural way: old data, its ACK, a RST that answers it. All RSTs again with "
 		     "the other value of net.ipv4.tcp_rfc1337.",
 	.outcome = "Exactly R kills, unless net.ipv4.tcp_rfc1337 is 1. A host that has forgotten "

@@ -88,7 +88,8 @@ static void cell_ask(struct cell *cell, struct lai_tw_bench *bench)
 		      cell->tw.end.timestamps ? "with" : "without", number_names[cell->number],
 		      stamp_names[cell->stamp], lai_tw_answer_name(cell->answer),
 		      restarted ? ", timer begins again" : "",
-		      reopened == cell->rule->linux_reopens ? "" : " (not what Linux 6.18 does)",
+		      reopened == cell->rule->linux_reopens ? ""
+							    : " (not what is documented for Linux)",
 		      reopened == cell->rule->rfc_reopens ? "" : " (RFC 6191 wants the opposite)");
 }
 
@@ -117,15 +118,24 @@ static enum lai_tw_answer answer_at(const struct matrix *matrix, bool stamps, en
 	return LAI_TW_OTHER;
 }
 
-/* Newer: always accepted; older and 0: never. */
-static bool stamp_decides(const struct matrix *matrix)
+/* Newer: always accepted; older and 0: never. One cell that is the other way round refutes it, one
+   that is neither tells nothing. */
+static enum lai_lab_verdict stamp_decides(const struct matrix *matrix)
 {
-	for (unsigned number = 0; number < NUMBER_COUNT; number++)
-		if (answer_at(matrix, true, number, NEWER) != LAI_TW_SYN_ACK ||
-		    answer_at(matrix, true, number, OLDER) != LAI_TW_ACK ||
-		    answer_at(matrix, true, number, ZERO) != LAI_TW_ACK)
-			return false;
-	return true;
+	enum lai_lab_verdict verdict = LAI_LAB_CONFIRMED;
+
+	for (size_t i = 0; i < matrix->count; i++) {
+		const struct cell *cell = &matrix->cells[i];
+		bool newer = cell->stamp == NEWER;
+
+		if (!cell->stamps || cell->stamp == EQUAL || cell->stamp == ABSENT)
+			continue;
+		if (cell->answer == (newer ? LAI_TW_ACK : LAI_TW_SYN_ACK))
+			return LAI_LAB_REFUTED;
+		if (cell->answer != (newer ? LAI_TW_SYN_ACK : LAI_TW_ACK))
+			verdict = LAI_LAB_INCONCLUSIVE;
+	}
+	return verdict;
 }
 
 static unsigned count_cells(const struct matrix *matrix, bool rfc)
@@ -175,11 +185,13 @@ static void run(struct lai_trial *trial)
 		.t = T_MIN + (uint32_t)lai_random_below(&trial->random, T_RANGE),
 		.distance = 1 + (uint32_t)lai_random_below(&trial->random, DISTANCE_MAX),
 	};
+	enum lai_lab_verdict verdict;
 	unsigned as_linux, as_rfc;
 	bool agreed;
 
 	matrix_fill(&matrix, &bench);
 	agreed = matrix.cells[0].tw.end.timestamps;
+	verdict = stamp_decides(&matrix);
 	as_linux = count_cells(&matrix, false);
 	as_rfc = count_cells(&matrix, true);
 	lai_trial_number(trial, "cells", "cells", (double)matrix.count);
@@ -192,14 +204,17 @@ static void run(struct lai_trial *trial)
 			"no timestamps, and the sequence number alone decides",
 			lai_host_get(trial, trial->server, SETTING));
 	else
-		lai_trial_conclude(
-			trial, stamp_decides(&matrix) ? LAI_LAB_CONFIRMED : LAI_LAB_REFUTED,
-			"%u of %zu cells are as Linux 6.18 is known to answer, %u as RFC "
-			"6191 wants; a newer timestamp %s",
-			as_linux, matrix.count, as_rfc,
-			stamp_decides(&matrix)
-				? "reopens at any sequence number, an older one or 0 at none"
-				: "is not what decides, see the evidence");
+		lai_trial_conclude(trial, verdict,
+				   "%s: %u of %zu cells are as documented for Linux, %u as RFC "
+				   "6191 wants",
+				   verdict == LAI_LAB_CONFIRMED
+					   ? "a newer timestamp reopens at any sequence number, an "
+					     "older one or 0 at none"
+				   : verdict == LAI_LAB_REFUTED
+					   ? "a newer timestamp did not reopen everywhere, or an "
+					     "older one did"
+					   : "not every SYN was answered by ACK or SYN-ACK",
+				   as_linux, matrix.count, as_rfc);
 }
 
 const struct lai_claim lai_claim_time_wait_paws_matrix = {
@@ -211,16 +226,16 @@ const struct lai_claim lai_claim_time_wait_paws_matrix = {
 	.decides = "RFC 6191 section 2, RFC 7323 5.3; tcp_timewait_state_process() in "
 		   "net/ipv4/tcp_minisocks.c, tcp_paws_reject() in include/net/tcp.h",
 	.setup =
-		"A listener on the server; the client is a raw peer with a timestamp clock of its "
-		"own. The server closes first, so the TIME_WAIT is on its side. R is what it expects "
-		"next, T the last timestamp that it saw.",
-	.procedure = "Say SYNs below, at and above R, each with a timestamp newer than T, T "
+		"A listener on the server; a packet socket on the client's host speaks for the "
+		"client, so no kernel answers there, with a timestamp clock of its own. The server "
+		"closes first, so the TIME_WAIT is on its side. R is its RCV.NXT, T its TS.Recent",
+	.procedure = "Send SYNs below, at and above R, each with a timestamp newer than T, T "
 		     "itself, older, 0, and none; the same after a connection without timestamps. "
 		     "21 cells, each with a TIME_WAIT of its own that is half a second old.",
 	.outcome = "A newer timestamp reopens at any number; an older one, or 0, is refused with "
 		   "an ACK at any number, and the TIME_WAIT begins again. Where RFC 6191 "
 		   "differs: it would accept R itself, and any SYN with a timestamp after a "
-		   "connection that had none; and it would drop where Linux says ACK.",
+		   "connection that had none; and it would drop where Linux sends an ACK.",
 	.control = "After a connection that had no timestamps a newer one does not help a SYN with "
 		   "a lower number.",
 	.expected = {{0, 0, LAI_LAB_CONFIRMED, NULL}},

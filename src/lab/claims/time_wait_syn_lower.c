@@ -73,7 +73,8 @@ static void conclude(struct lai_trial *trial, uint32_t lower, const struct lai_t
 				   lai_tw_answer_name(syn->answer));
 	else
 		lai_trial_conclude(
-			trial, LAI_LAB_REFUTED,
+			trial,
+			syn->answer == LAI_TW_SYN_ACK ? LAI_LAB_REFUTED : LAI_LAB_INCONCLUSIVE,
 			"a SYN %u below the expected number is answered by %s; TIME_WAIT %s", lower,
 			lai_tw_answer_name(syn->answer), syn->alive ? "stays" : "is gone");
 }
@@ -123,10 +124,12 @@ const struct lai_claim lai_claim_time_wait_syn_lower = {
 	.decides = "RFC 9293 3.10.7.4 (a segment that is not acceptable is answered by an ACK); "
 		   "tcp_timewait_state_process() in net/ipv4/tcp_minisocks.c: TCP_TW_ACK, without "
 		   "inet_twsk_reschedule() for a SYN",
-	.setup = "A listener on the server; the client is a raw peer that uses no timestamps. The "
-		 "server closes first, so the TIME_WAIT is on its side. R is what it expects next.",
-	.procedure = "Let the TIME_WAIT become 500 ms old, read its timer, say SYN at a random "
-		     "distance below R, hear the answer, read the timer again.",
+	.setup = "A listener on the server; a packet socket on the client's host speaks for the "
+		 "client, so no kernel answers there, and uses no timestamps. The server closes "
+		 "first, so the TIME_WAIT is on its side. R is its RCV.NXT",
+	.procedure =
+		"Let the TIME_WAIT become 500 ms old, read its timer, send a SYN whose SEG.SEQ "
+		"is a random distance below R, take the answer, read the timer again.",
 	.outcome = "An ACK of R. A client that is still in SYN_SENT answers it with a RST, which "
 		   "ends the TIME_WAIT, and tries again: that is how Linux reopens connections "
 		   "whose numbers went back.",

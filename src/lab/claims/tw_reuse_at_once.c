@@ -14,10 +14,9 @@
 #define PORTS 10
 /* Between two tries. */
 #define TRY_NS LAI_MS
-/* Without tcp_tw_reuse_delay a clock of whole seconds has to tick. */
-#define DELAY_MS_OLD 1000
-/* How much longer than the delay is waited for a port, which may never come. */
-#define PATIENCE_MS 1000
+/* How much longer than the delay is waited for a port, which may never come. Before Linux 4.19 it
+   is up to a second. */
+#define PATIENCE_MS 1300
 /* In which no port is expected: modes 0 and 2 with timestamps, and all modes without. */
 #define OTHER_TRIES 5
 /* A port younger than this part of the delay came back at once. The clocks of the kernel tick
@@ -136,12 +135,11 @@ static void conclude(struct lai_trial *trial, const struct waiting *waiting, dou
 				   "nothing to reuse",
 				   waiting->made, PORTS, waiting->time_waits);
 	else if (!recovery->came)
-		lai_trial_conclude(
-			trial, LAI_LAB_REFUTED,
-			"%u tries in %.0f ms, all EADDRNOTAVAIL: no port comes back when "
-			"the old connection had no timestamps (tcp_timestamps=%ld)",
-			recovery->refused, delay_ms + PATIENCE_MS,
-			lai_host_get(trial, trial->client, TIMESTAMPS));
+		lai_trial_conclude(trial, LAI_LAB_REFUTED,
+				   "%u tries in %.0f ms, all EADDRNOTAVAIL, and no port came back "
+				   "(tcp_timestamps=%ld; it takes timestamps)",
+				   recovery->refused, delay_ms + PATIENCE_MS,
+				   lai_host_get(trial, trial->client, TIMESTAMPS));
 	else if (recovery->age_ms < delay_ms * PART_AT_ONCE)
 		lai_trial_conclude(trial, LAI_LAB_CONFIRMED,
 				   "a port came back when its TIME_WAIT was %.1f ms old",
@@ -173,9 +171,7 @@ static void run(struct lai_trial *trial)
 {
 	static const long other_modes[] = {0, 2}, all_modes[] = {0, 2, 1};
 	static struct waiting with, without;
-	bool has_delay = lai_host_has(trial, trial->client, TW_REUSE_DELAY);
-	double delay_ms = has_delay ? (double)lai_host_get(trial, trial->client, TW_REUSE_DELAY)
-				    : DELAY_MS_OLD;
+	double delay_ms = (double)lai_dial_reuse_delay_ms(trial);
 	long found = lai_host_get(trial, trial->client, TIMESTAMPS);
 	struct recovery recovery;
 	unsigned others;
@@ -186,7 +182,7 @@ static void run(struct lai_trial *trial)
 	lai_host_set_number(trial, trial->client, TIMESTAMPS, 0);
 	ports_use(trial, &without, PORTS + 1, lai_dial_close_first);
 	lai_host_set_number(trial, trial->client, TIMESTAMPS, found);
-	if (!has_delay)
+	if (!lai_host_has(trial, trial->client, TW_REUSE_DELAY))
 		second_begin(trial);
 	ports_use(trial, &with, PORTS + 1, lai_dial_close_first);
 	recovery = recovery_await(trial, &with, delay_ms);
@@ -202,21 +198,22 @@ const struct lai_claim lai_claim_tw_reuse_at_once = {
 	.id = "tw-reuse-at-once",
 	.claim = "With net.ipv4.tcp_tw_reuse=1 a port in TIME_WAIT can be used again at once.",
 	.said = "Tuning guides against \"Cannot assign requested address\", and answers like those to "
-		"Stack Overflow question 6426253, as a setting that makes TIME_WAIT harmless.",
+		"Stack Overflow question 6426253, as a setting that makes TIME_WAIT harmless",
 	.decides = "tcp_twsk_unique() in net/ipv4/tcp_ipv4.c: an automatic port is taken out of "
 		   "TIME_WAIT only if the old connection had timestamps and the TIME_WAIT is older "
-		   "than tcp_tw_reuse_delay (before Linux 6.14: the seconds of a clock have "
-		   "changed). RFC 6191 section 2.",
+		   "than tcp_tw_reuse_delay (before Linux 6.14: a clock of seconds has ticked "
+		   "since, before 4.19 twice). RFC 6191 section 2",
 	.setup = "Client and server on one wire, a range of 10 automatic ports at the client; "
-		 "tcp_tw_reuse is 0, 2 and 1 in turn.",
+		 "tcp_tw_reuse is 0, then 1, then 0, 2 and 1",
 	.procedure =
 		"Connect from all ports and close at the client first, with timestamps and, to "
 		"another listener, without them. With tcp_tw_reuse=1 try every millisecond "
 		"until a port comes back, and see how old its TIME_WAIT was; then try the "
 		"other modes.",
 	.outcome =
-		"EADDRNOTAVAIL until a TIME_WAIT is 1 s old (1 to 2 ticks of a second before Linux "
-		"6.14); with 0, with 2 (loopback only, the default) and without timestamps "
+		"EADDRNOTAVAIL until a TIME_WAIT is 1 s old (before Linux 6.14 until the next tick "
+		"of a second, 0 to 1 s later; before 4.19 the one after it, 1 to 2 s); with 0, "
+		"with 2 (loopback only, the default) and without timestamps "
 		"none comes back in that time.",
 	.control =
 		"Where the server closes first, so that the client has no TIME_WAIT, the same ports "

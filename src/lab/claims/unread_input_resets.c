@@ -7,6 +7,7 @@
  */
 #include "lab/capture.h"
 #include "lab/claims/shared_queue.h"
+#include "lab/claims/shared_talk.h"
 
 #include <stdio.h>
 #include <sys/wait.h>
@@ -39,7 +40,7 @@ static struct experiment open_pair(struct lai_trial *trial, size_t input_bytes)
 				       input_bytes);
 	}
 	experiment.before = lai_counters_read(trial, trial->server);
-	(void)lai_capture_segments(trial->captures[0], &experiment.next);
+	experiment.next = lai_talk_mark(trial);
 	return experiment;
 }
 
@@ -62,6 +63,8 @@ static struct ending finish(struct lai_trial *trial, struct experiment *experime
 	struct ending ending = {.flags = await_end(trial, experiment).flags};
 	char flags[LAI_FLAGS_TEXT_MAX];
 
+	/* For the record of states: what the server's end has become. */
+	(void)lai_gauge_state(trial, trial->server, &experiment->pair.at_server);
 	ending.peer = lai_call_receive_all(experiment->pair.client, WAIT_NS);
 	ending.aborts =
 		lai_counters_since(trial, trial->server, experiment->before, "TCPAbortOnClose");
@@ -160,14 +163,18 @@ static bool reset(const struct ending *ending)
 	return (ending->flags & LAI_FLAG_RST) != 0;
 }
 
+static const char *name(const struct ending *ending)
+{
+	return reset(ending) ? "RST" : "FIN";
+}
+
 static void run(struct lai_trial *trial)
 {
+	enum lai_lab_verdict verdict = LAI_LAB_INCONCLUSIVE;
 	size_t some = 2 + lai_random_below(&trial->random, INPUT_BYTES_MAX);
 	uint8_t first_shut = 0, first_later = 0;
 	struct ending none, all, one, eof, child, half, later;
 
-	if (!trial->captures[0])
-		lai_trial_fail(trial, "the wire is not captured");
 	none = closed(trial, some, 0);
 	all = closed(trial, some, some);
 	one = closed(trial, some, 1);
@@ -184,17 +191,20 @@ static void run(struct lai_trial *trial)
 			  "with the same %zu bytes read before, close() sends FIN and the peer "
 			  "reads %s; also if only the peer's FIN is unread",
 			  some, lai_queue_end(&none.peer));
+	if (reset(&all) && reset(&one) && reset(&child))
+		verdict = LAI_LAB_DEPENDS;
+	else if (!reset(&all) && !reset(&one) && !reset(&child))
+		verdict = LAI_LAB_CONFIRMED;
 	lai_trial_conclude(
-		trial,
-		reset(&all) && reset(&one) && reset(&child) ? LAI_LAB_DEPENDS : LAI_LAB_CONFIRMED,
-		"on what is unread: with none FIN, with 1 byte of %zu %s and the peer reads %s, "
-		"also when the process just ends (%s). shutdown(SHUT_WR) sends %s all the same, "
-		"and the close() after it %s. What comes after close() has sent its %s is answered "
-		"by %s",
-		some, reset(&one) ? "RST" : "FIN", lai_queue_end(&one.peer),
-		reset(&child) ? "RST" : "FIN", fin(first_shut) ? "FIN" : "RST",
-		reset(&half) ? "RST" : "FIN", fin(first_later) ? "FIN" : "RST",
-		reset(&later) ? "RST" : "FIN");
+		trial, verdict,
+		"%swith nothing unread %s; with all of %zu bytes unread %s, with one of them %s "
+		"and the peer reads %s; when the process just ends %s. shutdown(SHUT_WR) sends %s "
+		"whatever is unread, and the close() after it %s. What comes after close() has "
+		"sent its %s is answered by %s",
+		verdict == LAI_LAB_DEPENDS ? "on what is unread: " : "", name(&none), some,
+		name(&all), name(&one), lai_queue_end(&one.peer), name(&child),
+		fin(first_shut) ? "FIN" : "RST", name(&half), fin(first_later) ? "FIN" : "RST",
+		name(&later));
 }
 
 const struct lai_claim lai_claim_unread_input_resets = {
@@ -205,7 +215,7 @@ const struct lai_claim lai_claim_unread_input_resets = {
 		"RFC 9293 3.6.1 (a host that closes with data unread SHOULD send a RST), RFC 2525 "
 		"2.17; __tcp_close() in net/ipv4/tcp.c calls tcp_send_active_reset() and counts "
 		"TCPAbortOnClose if the receive queue holds data",
-	.setup = "client ---- server; the client sends, the server closes.",
+	.setup = "client ---- server; the client sends, the server closes",
 	.procedure =
 		"The server closes when all of some bytes is read; when none is; when one byte is "
 		"left; when only the peer's FIN is unread; by the end of its process; after "
