@@ -2,13 +2,13 @@
 /* lastack lab: the command line. What runs is in lab/, what it says in show/. */
 #include "cli/command.h"
 #include "cli/lab_run.h"
+#include "cli/output.h"
 #include "show/show_lab.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Trials at the same time: a process each, that mostly sleeps. */
@@ -16,8 +16,6 @@
 
 /* All texts of all claims are some 100 kB. */
 #define TEXT_MAX (1 << 22)
-
-#define COLUMNS_DEFAULT 80
 
 struct settings {
 	bool all, json, verbose;
@@ -82,45 +80,6 @@ static const struct lai_option_command command = {
 
 /* ---- words ---------------------------------------------------------------------------------- */
 
-static int print(int error, const char *text)
-{
-	if (!error && (fputs(text, stdout) < 0 || fflush(stdout) != 0))
-		error = -errno;
-	/* Who has gone away does not want to hear it. */
-	if (error && error != -EPIPE)
-		lai_command_complain(command.name, "cannot write to standard output: %s",
-				     strerror(-error));
-	return error ? LAI_EXIT_FAILED : LAI_EXIT_DONE;
-}
-
-static int print_text(struct lai_text *text)
-{
-	int exit_code = print(text->error, lai_text_string(text));
-
-	lai_text_done(text);
-	return exit_code;
-}
-
-static int print_json(struct lai_json *json)
-{
-	char *line = NULL;
-	int error = lai_json_steal(json, &line), exit_code;
-
-	if (error)
-		lai_json_done(json);
-	exit_code = print(error, line ? line : "");
-	free(line);
-	return exit_code ? exit_code : print(0, "\n");
-}
-
-static size_t columns_of_terminal(void)
-{
-	struct winsize size = {0};
-
-	(void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-	return size.ws_col ? size.ws_col : COLUMNS_DEFAULT;
-}
-
 static struct lai_show_kernel this_kernel(void)
 {
 	struct lai_show_kernel kernel;
@@ -163,11 +122,11 @@ static int list(const struct settings *settings)
 	if (settings->json) {
 		lai_json_init(&json, TEXT_MAX);
 		lai_show_lab_list_json(&json, &kernel);
-		return print_json(&json);
+		return lai_output_json(command.name, &json);
 	}
 	lai_show_lab_list(&text, &kernel, terminal ? LAI_COLUMNS_TABLE : LAI_COLUMNS_TSV,
-			  columns_of_terminal());
-	return print_text(&text);
+			  lai_output_columns(STDOUT_FILENO));
+	return lai_output_text(command.name, &text);
 }
 
 static int show(const struct settings *settings, const char *id)
@@ -182,10 +141,10 @@ static int show(const struct settings *settings, const char *id)
 	if (settings->json) {
 		lai_json_init(&json, TEXT_MAX);
 		lai_show_lab_claim_json(&json, claim, &kernel);
-		return print_json(&json);
+		return lai_output_json(command.name, &json);
 	}
-	lai_show_lab_claim(&text, claim, &kernel, columns_of_terminal());
-	return print_text(&text);
+	lai_show_lab_claim(&text, claim, &kernel, lai_output_columns(STDOUT_FILENO));
+	return lai_output_text(command.name, &text);
 }
 
 /* ---- run ------------------------------------------------------------------------------------ */

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/lab_progress.h"
 #include "base/clock.h"
+#include "cli/output.h"
 
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Often enough for the seconds that are shown. */
 #define REDRAW_NS (200 * LAI_MS)
 
 #define LINE_BYTES 256
-#define COLUMNS_DEFAULT 80
 
 /* The cursor to the first column; what stands right of it is erased. */
 #define DRAW_AGAIN "\r\033[K"
@@ -26,12 +25,9 @@ void lai_lab_progress_begin(struct lai_lab_progress *progress)
 /* One column less than there are: some terminals wrap when the last one is written. */
 static int width(void)
 {
-	struct winsize size = {0};
-	int columns;
+	size_t columns = lai_output_columns(STDERR_FILENO);
 
-	(void)ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
-	columns = size.ws_col ? size.ws_col : COLUMNS_DEFAULT;
-	return (columns < LINE_BYTES ? columns : LINE_BYTES) - 1;
+	return (int)(columns < LINE_BYTES ? columns : LINE_BYTES) - 1;
 }
 
 void lai_lab_progress_tell(void *arg, size_t done, size_t total, size_t running,

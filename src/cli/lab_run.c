@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/lab_files.h"
 #include "cli/lab_progress.h"
+#include "cli/output.h"
 #include "show/lab_words.h"
 #include "show/show_lab.h"
 
@@ -10,13 +11,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* With all claims, the greatest number of seeds and every curve full. */
 #define OUTPUT_MAX ((size_t)1 << 31)
-
-#define COLUMNS_DEFAULT 80
 
 /* ---- signals -------------------------------------------------------------------------------- */
 
@@ -54,41 +52,13 @@ static void let_signals_be(void)
 
 /* ---- what came out -------------------------------------------------------------------------- */
 
-/* Whole lines to standard output. */
-static int print(const char *name, const char *text)
-{
-	if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
-		return LAI_EXIT_DONE;
-	/* Who has gone away does not want to hear it. */
-	if (errno != EPIPE)
-		lai_command_complain(name, "cannot write to standard output: %s", strerror(errno));
-	return LAI_EXIT_FAILED;
-}
-
 static int print_json(const char *name, const struct lai_run *run)
 {
 	struct lai_json json;
-	int exit_code;
-	char *line;
 
 	lai_json_init(&json, OUTPUT_MAX);
 	lai_show_lab_run_json(&json, run);
-	if (lai_json_steal(&json, &line) != 0) {
-		lai_json_done(&json);
-		lai_command_complain(name, "out of memory");
-		return LAI_EXIT_FAILED;
-	}
-	exit_code = print(name, line);
-	free(line);
-	return exit_code ? exit_code : print(name, "\n");
-}
-
-static unsigned terminal_columns(void)
-{
-	struct winsize size = {0};
-
-	(void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-	return size.ws_col ? size.ws_col : COLUMNS_DEFAULT;
+	return lai_output_json(name, &json);
 }
 
 static int print_text(const char *name, const struct lai_run *run, bool verbose)
@@ -96,24 +66,16 @@ static int print_text(const char *name, const struct lai_run *run, bool verbose)
 	bool terminal = isatty(STDOUT_FILENO) == 1;
 	enum lai_columns_form form = terminal ? LAI_COLUMNS_TABLE : LAI_COLUMNS_TSV;
 	struct lai_text text = LAI_TEXT_INIT(OUTPUT_MAX);
-	int exit_code;
 
 	/* On a terminal what matters most stands last; a program reads the table first. */
 	if (verbose && terminal) {
 		lai_show_lab_evidence(&text, run, form);
 		lai_text_append(&text, "\n");
 	}
-	lai_show_lab_run(&text, run, form, terminal ? terminal_columns() : 0);
+	lai_show_lab_run(&text, run, form, terminal ? lai_output_columns(STDOUT_FILENO) : 0);
 	if (verbose && !terminal)
 		lai_show_lab_evidence(&text, run, form);
-	if (text.error) {
-		lai_command_complain(name, "%s", strerror(-text.error));
-		exit_code = LAI_EXIT_FAILED;
-	} else {
-		exit_code = print(name, lai_text_string(&text));
-	}
-	lai_text_done(&text);
-	return exit_code;
+	return lai_output_text(name, &text);
 }
 
 static int keep(const char *name, const struct lai_lab_run *config, const struct lai_run *run)

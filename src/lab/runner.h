@@ -19,7 +19,8 @@
 #define LAI_RUNNER_SEEDS_MAX 100
 #define LAI_RUNNER_JOBS_DEFAULT 8 /* trials that mostly wait; on two cores */
 
-/* One trial that has ended. */
+/* One trial that has ended. Whatever it wrote before it crashed, the bounds of its result hold: counts
+   are no larger than their arrays, names and sentences end with a NUL. */
 struct lai_outcome_trial {
 	uint64_t seed;
 	const struct lai_result *result;

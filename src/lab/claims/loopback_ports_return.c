@@ -74,25 +74,23 @@ static void run(struct lai_trial *trial)
 
 const struct lai_claim lai_claim_loopback_ports_return = {
 	.id = "loopback-ports-return",
-	.claim =
-		"On loopback a port in TIME_WAIT comes back within two seconds, without any tuning.",
+	.claim = "On loopback a port in TIME_WAIT comes back after a second, without any tuning.",
 	.said = "ip-sysctl: tcp_tw_reuse, \"2 - enable for loopback traffic only\", the default; "
 		"people who find that "
-		"a load test on one host runs and the same one over the network does not.",
+		"a load test on one host runs and the same one over the network does not",
 	.decides = "tcp_twsk_unique() in net/ipv4/tcp_ipv4.c; tcp_sk_init(): sysctl_tcp_tw_reuse "
-		   "= 2 since Linux 4.19.",
-	.setup = "One host, its loopback, a range of 10 automatic ports.",
+		   "= 2 since Linux 4.19",
+	.setup = "One host, its loopback, a range of 10 automatic ports",
 	.procedure =
 		"Connect to 127.0.0.1 (even seeds: ::1) and close at the client first, until connect() is "
 		"refused; then try until a port comes back. Once more with tcp_tw_reuse=0.",
 	.outcome =
 		"A port comes back when its TIME_WAIT is as old as tcp_tw_reuse_delay, 1 s (before "
-		"Linux 6.14 one or two "
-		"ticks of a second).",
+		"Linux 6.14 at the next tick of a second).",
 	.control = "With tcp_tw_reuse=0 none must come back in that time.",
 	.shortened =
 		"Ports that do not come back are waited for a little longer than a port that does would "
-		"take, not for 60 s.",
+		"take, not for 60 s",
 	.expected = {{0, 0, LAI_LAB_REFUTED, NULL},
 		     {4, 19, LAI_LAB_CONFIRMED, "tcp_tw_reuse=2 became the default"}},
 	.both_families = true,

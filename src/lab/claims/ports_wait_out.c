@@ -70,10 +70,10 @@ const struct lai_claim lai_claim_ports_wait_out = {
 		 "of ports: for that server each is unusable for the 60 s of its TIME_WAIT.",
 	.said = "Load tests that end in \"Cannot assign requested address\"; the arithmetic \"28,000 "
 		"ports / 60 s = "
-		"470 connections a second\".",
+		"470 connections a second\"",
 	.decides = "__inet_hash_connect() in net/ipv4/inet_hashtables.c and tcp_twsk_unique() in "
-		   "net/ipv4/tcp_ipv4.c: tcp_tw_reuse is 2 by default, which means loopback alone.",
-	.setup = "Client and server on one wire, a range of 10 automatic ports at the client.",
+		   "net/ipv4/tcp_ipv4.c: tcp_tw_reuse is 2 by default, which means loopback alone",
+	.setup = "Client and server on one wire, a range of 10 automatic ports at the client",
 	.procedure =
 		"Connect to one listener and close at the client first, until connect() is refused. Go on trying "
 		"for longer than tcp_tw_reuse_delay.",
@@ -83,7 +83,7 @@ const struct lai_claim lai_claim_ports_wait_out = {
 	.control = "From the same ports another port of the same server must be reachable at once.",
 	.shortened =
 		"The 60 s are read from the timer of the last TIME_WAIT; a port that could come back would do so "
-		"within tcp_tw_reuse_delay (1 s), which is waited for.",
+		"within tcp_tw_reuse_delay (1 s), which is waited for",
 	.expected = {{0, 0, LAI_LAB_CONFIRMED, NULL}},
 	.both_families = true,
 	.run = run,

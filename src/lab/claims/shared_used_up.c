@@ -4,19 +4,14 @@
 
 #include <unistd.h>
 
-#define TRY_NS (5 * LAI_MS)	   /* between two tries */
-#define PATIENCE_NS (500 * LAI_MS) /* beyond the kernel's delay */
-#define DELAY_MS_OLD 2000	   /* without tcp_tw_reuse_delay */
+#define TRY_NS (5 * LAI_MS) /* between two tries */
+/* Beyond the delay; before Linux 4.19 a clock of seconds had to tick twice. */
+#define PATIENCE_NS LAI_S
 #define ACCEPT_NS (5 * LAI_S)
-#define TW_REUSE_DELAY "net.ipv4.tcp_tw_reuse_delay"
 
 uint64_t lai_used_up_wait_ns(struct lai_trial *trial)
 {
-	long delay_ms = lai_host_has(trial, trial->client, TW_REUSE_DELAY)
-				? lai_host_get(trial, trial->client, TW_REUSE_DELAY)
-				: DELAY_MS_OLD;
-
-	return (uint64_t)delay_ms * LAI_MS + PATIENCE_NS;
+	return (uint64_t)lai_dial_reuse_delay_ms(trial) * LAI_MS + PATIENCE_NS;
 }
 
 /* Closes it, the client first; the state of the client's end when the server's is gone. */

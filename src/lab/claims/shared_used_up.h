@@ -28,8 +28,7 @@ struct lai_used_up {
 struct lai_used_up lai_used_up_try(struct lai_trial *trial, const struct lai_host *at, int listener,
 				   const struct lai_address *to, uint64_t wait_ns);
 
-/* Long enough for a port to come back where the kernel lets it: tcp_tw_reuse_delay and some more;
-   before Linux 6.14 it took up to two ticks of a second. */
+/* Long enough for a port to come back where the kernel lets it. */
 uint64_t lai_used_up_wait_ns(struct lai_trial *trial);
 
 #endif
