@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -350,6 +351,8 @@ static void a_connection_is_captured_and_its_file_says_the_same(void **state)
 
 #define BEYOND 100
 #define AT_ONCE 2000
+/* When it takes seconds, IPv6 says a word in between (multicast listeners). */
+#define OTHERS 20
 
 /* RSTs, which nobody answers. */
 static void run_flood(struct lai_trial *trial)
@@ -370,7 +373,8 @@ static void run_flood(struct lai_trial *trial)
 	}
 	lai_capture_drain(trial->captures[0]);
 	lai_capture_counts(trial->captures[0], &packets, &lost);
-	CHECK(packets == LAI_CAPTURE_PACKETS_MAX + BEYOND && lost == 0);
+	if (packets < LAI_CAPTURE_PACKETS_MAX + BEYOND || lost > 0)
+		lai_trial_fail(trial, "%" PRIu64 " packets, %" PRIu64 " lost", packets, lost);
 	well(trial);
 }
 
@@ -385,7 +389,7 @@ static void beyond_the_maximum_packets_are_counted_only(void **state)
 	assert_int_equal(lai_capture_read(run->outcomes[0].trials[0].captures[0], &list, &count,
 					  &malformed, &error),
 			 0);
-	assert_int_equal(count, LAI_CAPTURE_PACKETS_MAX);
+	assert_in_range(count, LAI_CAPTURE_PACKETS_MAX - OTHERS, LAI_CAPTURE_PACKETS_MAX);
 	for (uint32_t i = 0; i < count; i++)
 		assert_int_equal(list[i].segment.seq, i);
 	free(list);
