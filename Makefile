@@ -38,7 +38,7 @@ CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc -DLASTACK_VERSION='"$(VERSION)"'
 ALL_CFLAGS = -std=gnu11 -fPIC -MMD -MP $(WARN) $(CFLAGS) $(SANFLAGS)
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LIB_LDLIBS = -lsqlite3 -lssl -lcrypto -lcrypt -lpthread
-LDLIBS   = -lmnl -lpcap -lm $(LIB_LDLIBS)
+LDLIBS   = -lmnl -lm $(LIB_LDLIBS)
 
 LIB_ROOMS = base conn link wire serve disk io drive
 CLI_ROOMS = feed observe judge mend lab lab/claims show cli

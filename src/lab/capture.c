@@ -24,6 +24,7 @@
 
 struct lai_capture {
 	struct lai_trial *trial;
+	const struct lai_pcap *library;
 	pcap_t *pcap;
 	pcap_dumper_t *dumper;
 	bool nanoseconds; /* libpcap's time stamps are so fine */
@@ -31,60 +32,66 @@ struct lai_capture {
 	struct lai_capture_list list;
 };
 
-static void need(struct lai_trial *trial, pcap_t *pcap, bool done, const char *what)
+static void need(const struct lai_capture *capture, bool done, const char *what)
 {
 	if (!done)
-		lai_trial_fail(trial, "the capture cannot %s: %s", what, pcap_geterr(pcap));
+		lai_trial_fail(capture->trial, "the capture cannot %s: %s", what,
+			       capture->library->geterr(capture->pcap));
 }
 
 /* Packets are to be there at once, not when a block of the ring is full. */
-static pcap_t *pcap_begin(struct lai_trial *trial, const char *name, bool *nanoseconds)
+static void pcap_begin(struct lai_capture *capture, const char *name)
 {
+	const struct lai_pcap *library = capture->library;
 	char words[PCAP_ERRBUF_SIZE] = "";
-	pcap_t *pcap = pcap_create(name, words);
+	pcap_t *pcap = library->create(name, words);
 	int result;
 
 	if (!pcap)
-		lai_trial_fail(trial, "the capture cannot begin: %s", words);
-	*nanoseconds = pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO) == 0;
-	(void)pcap_set_snaplen(pcap, LAI_CAPTURE_BYTES_EACH);
-	(void)pcap_set_buffer_size(pcap, RING_BYTES);
-	(void)pcap_set_immediate_mode(pcap, 1);
-	result = pcap_activate(pcap); /* above 0: a warning */
+		lai_trial_fail(capture->trial, "the capture cannot begin: %s", words);
+	capture->pcap = pcap;
+	capture->nanoseconds = library->set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO) == 0;
+	(void)library->set_snaplen(pcap, LAI_CAPTURE_BYTES_EACH);
+	(void)library->set_buffer_size(pcap, RING_BYTES);
+	(void)library->set_immediate_mode(pcap, 1);
+	result = library->activate(pcap); /* above 0: a warning */
 	if (result == PCAP_ERROR_PERM_DENIED)
-		lai_trial_lacks(trial, "captures (packet sockets): %s", pcap_geterr(pcap));
-	need(trial, pcap, result >= 0, "begin");
-	need(trial, pcap, pcap_setnonblock(pcap, 1, words) == 0, "do without blocking");
-	return pcap;
+		lai_trial_lacks(capture->trial, "captures (packet sockets): %s",
+				library->geterr(pcap));
+	need(capture, result >= 0, "begin");
+	need(capture, library->setnonblock(pcap, 1, words) == 0, "do without blocking");
 }
 
 /* libpcap closes the FILE that it writes; it gets one of its own on the same open file. */
-static pcap_dumper_t *dumper_begin(struct lai_trial *trial, pcap_t *pcap, FILE *file)
+static void dumper_begin(struct lai_capture *capture, FILE *file)
 {
 	int fd = fcntl(fileno(file), F_DUPFD_CLOEXEC, 0);
 	FILE *own = fd < 0 ? NULL : fdopen(fd, "w");
-	pcap_dumper_t *dumper;
 
 	if (!own || fflush(file) != 0)
-		lai_trial_fail(trial, "the capture cannot use its file: %s", strerror(errno));
-	dumper = pcap_dump_fopen(pcap, own);
-	need(trial, pcap, dumper != NULL, "write its file");
-	return dumper;
+		lai_trial_fail(capture->trial, "the capture cannot use its file: %s",
+			       strerror(errno));
+	capture->dumper = capture->library->dump_fopen(capture->pcap, own);
+	need(capture, capture->dumper != NULL, "write its file");
 }
 
 struct lai_capture *lai_capture_start(struct lai_trial *trial, const struct lai_host *host,
 				      unsigned port, FILE *file)
 {
 	struct lai_capture *capture = calloc(1, sizeof(*capture));
+	const char *why;
 
 	if (!capture)
 		lai_trial_fail(trial, "no memory for a capture");
 	if (port >= LAI_HOST_PORTS_MAX || !host->ports[port].index)
 		lai_trial_fail(trial, "%s has no port %u to capture at", host->name, port);
 	capture->trial = trial;
+	capture->library = lai_pcap(&why);
+	if (!capture->library)
+		lai_trial_lacks(trial, "captures need libpcap: %s", why);
 	lai_host_enter(trial, host);
-	capture->pcap = pcap_begin(trial, host->ports[port].name, &capture->nanoseconds);
-	capture->dumper = dumper_begin(trial, capture->pcap, file);
+	pcap_begin(capture, host->ports[port].name);
+	dumper_begin(capture, file);
 	return capture;
 }
 
@@ -97,11 +104,11 @@ static void each(uint8_t *arg, const struct pcap_pkthdr *header, const uint8_t *
 
 	if (capture->packets++ >= LAI_CAPTURE_PACKETS_MAX)
 		return;
-	pcap_dump((uint8_t *)capture->dumper, header, bytes);
+	capture->library->dump((uint8_t *)capture->dumper, header, bytes);
 	if (!capture->nanoseconds)
 		fine.ts.tv_usec *= (long)LAI_US;
-	if (lai_capture_list_take(&capture->list, pcap_datalink(capture->pcap), &fine, bytes) ==
-	    -ENOMEM)
+	if (lai_capture_list_take(&capture->list, capture->library->datalink(capture->pcap), &fine,
+				  bytes) == -ENOMEM)
 		lai_trial_fail(capture->trial, "no memory for a capture");
 }
 
@@ -110,10 +117,10 @@ void lai_capture_drain(struct lai_capture *capture)
 	int count;
 
 	do {
-		count = pcap_dispatch(capture->pcap, -1, each, (uint8_t *)capture);
+		count = capture->library->dispatch(capture->pcap, -1, each, (uint8_t *)capture);
 		if (count < 0)
 			lai_trial_fail(capture->trial, "the capture broke: %s",
-				       pcap_geterr(capture->pcap));
+				       capture->library->geterr(capture->pcap));
 	} while (count > 0);
 }
 
@@ -121,7 +128,7 @@ void lai_capture_counts(const struct lai_capture *capture, uint64_t *packets, ui
 {
 	struct pcap_stat stat = {0};
 
-	(void)pcap_stats(capture->pcap, &stat);
+	(void)capture->library->stats(capture->pcap, &stat);
 	*packets = capture->packets;
 	*lost = stat.ps_drop;
 }
@@ -156,11 +163,11 @@ void lai_capture_stop(struct lai_capture *capture)
 	if (missing > 0)
 		lai_trial_say(capture->trial, "%" PRIu64 " packets are missing in the capture",
 			      missing);
-	if (pcap_dump_flush(capture->dumper) != 0)
+	if (capture->library->dump_flush(capture->dumper) != 0)
 		lai_trial_fail(capture->trial, "the capture cannot write its file: %s",
 			       strerror(errno));
-	pcap_dump_close(capture->dumper);
-	pcap_close(capture->pcap);
+	capture->library->dump_close(capture->dumper);
+	capture->library->close(capture->pcap);
 	free(capture->list.items);
 	free(capture);
 }
@@ -183,7 +190,8 @@ bool lai_capture_await(struct lai_capture *capture, size_t *next, const struct l
 		       uint8_t flags, uint8_t not_flags, uint64_t wait_ns,
 		       struct lai_captured *found)
 {
-	struct pollfd ready = {.fd = pcap_get_selectable_fd(capture->pcap), .events = POLLIN};
+	struct pollfd ready = {.fd = capture->library->get_selectable_fd(capture->pcap),
+			       .events = POLLIN};
 	uint64_t deadline_ns = lai_time_after(lai_clock_now(), wait_ns);
 	size_t i = *next;
 

@@ -49,8 +49,8 @@ void lai_capture_counts(const struct lai_capture *capture, uint64_t *packets, ui
 
 /*
  * Reads a pcap or pcapng file of Ethernet or raw IP, from its present position on; it stays the
- * caller's. *list is for free(). 0; -EINVAL: no such file, *error says why and is for free();
- * -ENOMEM. *malformed counts packets that lai_segment_parse_cut() refuses; a packet that is no TCP
+ * caller's. *list is for free(). 0; -EINVAL: no such file, -ENOSYS: no libpcap, *error says why
+ * and is for free(); -ENOMEM. *malformed counts packets that lai_segment_parse_cut() refuses; a packet that is no TCP
  * is not counted.
  */
 int lai_capture_read(FILE *file, struct lai_captured **list, size_t *count, size_t *malformed,

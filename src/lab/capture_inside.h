@@ -4,8 +4,7 @@
 #define LAI_LAB_CAPTURE_INSIDE_H
 
 #include "lab/capture.h"
-
-#include <pcap/pcap.h>
+#include "lab/capture_library.h"
 
 /* An array that grows. */
 struct lai_capture_list {
