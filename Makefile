@@ -78,7 +78,7 @@ test-all: test
 	$(Q)tools/deps.sh healthy
 	$(Q)BUILD=$(BUILD) ROBUST_LARGE=1 RACE_TRIES=100000 tests/run.sh tests/leaks/healthy tests/robust tests/close/race
 	$(Q)tools/deps.sh lab
-	$(Q)BUILD=$(BUILD) LAB_ALL=1 tests/run.sh tests/lab/settings tests/lab/tshark
+	$(Q)BUILD=$(BUILD) LAB_ALL=1 LAB_KILLS=100 tests/run.sh tests/lab
 	$(Q)BUILD=$(BUILD) CROWD_FAILURES=1000000 LIMIT_S=1200 tests/run.sh tests/crowd
 	$(Q)$(MAKE) --no-print-directory analyze
 	$(Q)$(MAKE) --no-print-directory $(PARALLEL) SAN=address,undefined all test-programs

@@ -35,6 +35,10 @@ bool lai_command_parse(const struct lai_option_command *command, int count, char
 		printf("lastack %s\n", LASTACK_VERSION);
 		*exit_code = fflush(stdout) == 0 ? LAI_EXIT_DONE : LAI_EXIT_FAILED;
 		return false;
+	case -ENOMEM:
+		lai_command_complain(command->name, "out of memory");
+		*exit_code = LAI_EXIT_FAILED;
+		return false;
 	default:
 		*exit_code =
 			lai_command_refuse(command->name, "%s; %s --help lists what is accepted",

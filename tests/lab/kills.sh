@@ -15,7 +15,7 @@ if [ -z "${LAB_KILLS_INSIDE:-}" ]; then
 fi
 . tests/lib.sh
 if [ -z "$LAB_KILLS_INSIDE" ] || ! unshare -n true 2>/dev/null; then t_skip_all "no namespaces here"; fi
-KILLS=${LAB_KILLS:-100}
+KILLS=${LAB_KILLS:-40} # make test-all: 100
 RANDOM=${LAB_SEED:-20250} # the moments, signals and claims; the load of the machine does the rest
 t_plan 10
 
