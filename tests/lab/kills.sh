@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# kills.sh: lab run is interrupted at LAB_KILLS (100) random moments, by SIGKILL, SIGINT and SIGTERM, and leaves
+# kills.sh: lab run is interrupted at LAB_KILLS (40) random moments, by SIGKILL, SIGINT and SIGTERM, and leaves
 # nothing behind: no process, no namespace, no device, no rule, no mount, no file.
 #
 # All of it happens in user, pid, mount and network namespaces of the test's own, so that everything that is to be
@@ -12,9 +12,12 @@ if [ -z "${LAB_KILLS_INSIDE:-}" ]; then
 	unshare -Urnpm --fork --mount-proc true 2>/dev/null && exec unshare -Urnpm --fork --mount-proc --kill-child "$0"
 	LAB_KILLS_INSIDE=plain
 	unshare -npm --fork --mount-proc true 2>/dev/null && exec unshare -npm --fork --mount-proc --kill-child "$0"
+	LAB_KILLS_INSIDE=''
 fi
 . tests/lib.sh
-if [ -z "$LAB_KILLS_INSIDE" ] || ! unshare -n true 2>/dev/null; then t_skip_all "no namespaces here"; fi
+if [ -z "$LAB_KILLS_INSIDE" ] || ! unshare -n true 2>/dev/null; then
+	t_skip_all "no pid namespace with a /proc of its own here"
+fi
 KILLS=${LAB_KILLS:-40} # make test-all: 100
 RANDOM=${LAB_SEED:-20250} # the moments, signals and claims; the load of the machine does the rest
 t_plan 10
