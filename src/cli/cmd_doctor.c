@@ -2,6 +2,7 @@
 /* lastack doctor: the command line. What runs is in doctor.c, what it says in show/. */
 #include "cli/command.h"
 #include "cli/doctor.h"
+#include "cli/output.h"
 #include "cli/watch_loop.h"
 #include "base/time.h"
 #include "show/explain.h"
@@ -91,19 +92,6 @@ static const struct lai_option_command command = {
 
 /* --- words --- */
 
-static int print(struct lai_text *text)
-{
-	int error = text->error;
-
-	if (!error && (fputs(lai_text_string(text), stdout) < 0 || fflush(stdout) != 0))
-		error = -errno;
-	lai_text_done(text);
-	if (error && error != -EPIPE)
-		lai_command_complain(command.name, "cannot write to standard output: %s",
-				     strerror(-error));
-	return error ? LAI_EXIT_FAILED : LAI_EXIT_DONE;
-}
-
 static int explain(const char *name)
 {
 	struct lai_text text = LAI_TEXT_INIT(EXPLAIN_MAX);
@@ -120,7 +108,7 @@ static int explain(const char *name)
 		if (!exit_code)
 			lai_explain(&text, verdict);
 	}
-	return exit_code ? exit_code : print(&text);
+	return exit_code ? exit_code : lai_output_text(command.name, &text);
 }
 
 static int list_verdicts(void)
@@ -128,7 +116,7 @@ static int list_verdicts(void)
 	struct lai_text text = LAI_TEXT_INIT(EXPLAIN_MAX);
 
 	lai_explain_list(&text, isatty(STDOUT_FILENO) != 1);
-	return print(&text);
+	return lai_output_text(command.name, &text);
 }
 
 /* --- lists of the command line --- */

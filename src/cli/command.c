@@ -42,7 +42,7 @@ bool lai_command_parse(const struct lai_option_command *command, int count, char
 	default:
 		*exit_code =
 			lai_command_refuse(command->name, "%s; %s --help lists what is accepted",
-					   error ? error : "out of memory", command->name);
+					   error, command->name);
 		free(error);
 		return false;
 	}

@@ -20,11 +20,6 @@ static int finish(const char *name, int error, const char *string)
 	return error ? LAI_EXIT_FAILED : LAI_EXIT_DONE;
 }
 
-int lai_output_string(const char *name, const char *string)
-{
-	return finish(name, 0, string);
-}
-
 int lai_output_text(const char *name, struct lai_text *text)
 {
 	int exit_code = finish(name, text->error, lai_text_string(text));
@@ -42,7 +37,7 @@ int lai_output_json(const char *name, struct lai_json *json)
 		lai_json_done(json);
 	exit_code = finish(name, error, line);
 	free(line);
-	return exit_code ? exit_code : lai_output_string(name, "\n");
+	return exit_code ? exit_code : finish(name, 0, "\n");
 }
 
 size_t lai_output_columns(int fd)

@@ -12,7 +12,6 @@
  * Each writes all of it and returns LAI_EXIT_DONE; or complains in the name of the command and
  * returns LAI_EXIT_FAILED. Who has closed the other end of a pipe does not want to hear it.
  */
-int lai_output_string(const char *name, const char *string);
 /* Releases the text; its latched error is a failure. */
 int lai_output_text(const char *name, struct lai_text *text);
 /* The same, and a newline behind it. */

@@ -195,7 +195,8 @@ static void receive_end(struct lai_trial *trial, int fd)
 			       lai_call_errno(call.error));
 }
 
-enum lai_tcp_state lai_dial_close_first(struct lai_trial *trial, int client, int listener)
+enum lai_tcp_state lai_dial_close_first_at(struct lai_trial *trial, const struct lai_host *at,
+					   int client, int listener)
 {
 	struct lai_ends ends = lai_call_ends(trial, client), turned = lai_ends_turned(&ends);
 	int server = lai_call_accept(trial, listener, WAIT_NS);
@@ -203,8 +204,13 @@ enum lai_tcp_state lai_dial_close_first(struct lai_trial *trial, int client, int
 	(void)close(client);
 	receive_end(trial, server);
 	(void)close(server);
-	(void)lai_dial_settle(trial, trial->server, &turned);
+	(void)lai_dial_settle(trial, at, &turned);
 	return lai_dial_settle(trial, trial->client, &ends);
+}
+
+enum lai_tcp_state lai_dial_close_first(struct lai_trial *trial, int client, int listener)
+{
+	return lai_dial_close_first_at(trial, trial->server, client, listener);
 }
 
 enum lai_tcp_state lai_dial_close_second(struct lai_trial *trial, int client, int listener)

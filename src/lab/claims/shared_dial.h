@@ -85,6 +85,9 @@ enum lai_tcp_state lai_dial_settle(struct lai_trial *trial, const struct lai_hos
  * end that closed first. lai_dial_close_second(): the server closes first.
  */
 enum lai_tcp_state lai_dial_close_first(struct lai_trial *trial, int client, int listener);
+/* The same with a listener that may be at another host than the server, the client's own say. */
+enum lai_tcp_state lai_dial_close_first_at(struct lai_trial *trial, const struct lai_host *at,
+					   int client, int listener);
 enum lai_tcp_state lai_dial_close_second(struct lai_trial *trial, int client, int listener);
 
 #endif

@@ -7,43 +7,30 @@
 #define TRY_NS (5 * LAI_MS) /* between two tries */
 /* Beyond the delay; before Linux 4.19 a clock of seconds had to tick twice. */
 #define PATIENCE_NS LAI_S
-#define ACCEPT_NS (5 * LAI_S)
 
 uint64_t lai_used_up_wait_ns(struct lai_trial *trial)
 {
 	return (uint64_t)lai_dial_reuse_delay_ms(trial) * LAI_MS + PATIENCE_NS;
 }
 
-/* Closes it, the client first; the state of the client's end when the server's is gone. */
-static enum lai_tcp_state close_first(struct lai_trial *trial, const struct lai_host *at,
-				      int client, int listener, uint32_t *left_ms)
-{
-	struct lai_ends ends = lai_call_ends(trial, client), turned = lai_ends_turned(&ends);
-	int server = lai_call_accept(trial, listener, ACCEPT_NS);
-	struct lai_socket_fact fact;
-	enum lai_tcp_state state;
-
-	(void)close(client);
-	(void)lai_call_receive_all(server, ACCEPT_NS);
-	(void)close(server);
-	(void)lai_dial_settle(trial, at, &turned);
-	state = lai_dial_settle(trial, trial->client, &ends);
-	if (lai_gauge_find(trial, trial->client, &ends, &fact))
-		*left_ms = fact.timer_ms;
-	return state;
-}
-
 static void use_up(struct lai_trial *trial, const struct lai_host *at, int listener,
 		   const struct lai_address *to, struct lai_used_up *used)
 {
+	struct lai_socket_fact fact;
+
 	while (used->made < 2 * LAI_USED_UP_PORTS) {
+		struct lai_ends ends;
+
 		used->last = lai_dial_try(trial, NULL, to);
 		if (used->last.refused)
 			return;
 		used->made++;
-		if (close_first(trial, at, used->last.fd, listener, &used->left_ms) ==
+		ends = lai_call_ends(trial, used->last.fd);
+		if (lai_dial_close_first_at(trial, at, used->last.fd, listener) ==
 		    LAI_TCP_TIME_WAIT)
 			used->time_waits++;
+		if (lai_gauge_find(trial, trial->client, &ends, &fact))
+			used->left_ms = fact.timer_ms;
 	}
 }
 
